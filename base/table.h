@@ -1,0 +1,41 @@
+/* An open-addressing hash table from fixed-size keys to fixed-size values, both copied in.
+ * A value stays where it is until its key is removed: pointers to it are good that long.  Keys are
+ * compared bytewise, so a key struct has no hidden padding.  The seed keys the hash (SipHash would
+ * be too slow for a million bindings; a peer that cannot learn the seed cannot aim collisions). */
+#pragma once
+
+#include "base/compiler.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct table_entry;
+
+struct table {
+	size_t key_size, value_size;
+	size_t count, used, capacity; /* 'used' counts tombstones too; capacity is a power of two */
+	uint64_t seed;
+	struct table_slot {
+		uint32_t hash;
+		struct table_entry *entry;
+	} * slots;
+};
+
+void table_init(struct table *t, size_t key_size, size_t value_size, uint64_t seed);
+/* Frees all entries; what values point to is the caller's. */
+void table_finish(struct table *t);
+void table_clear(struct table *t);
+
+/* The value, or NULL. */
+void *table_get(const struct table *t, const void *key);
+/* The value, made (zeroed) where there was none; '*created' may be NULL. */
+void *table_put(struct table *t, const void *key, bool *created);
+/* Returns whether the key was there. */
+bool table_remove(struct table *t, const void *key);
+
+/* Iteration in no order.  The current entry may be removed meanwhile; nothing may be added.
+ *	size_t at = 0; const void *key; struct node *node;
+ *	while (table_next(&t, &at, &key, (void **)&node)) ...
+ */
+bool table_next(const struct table *t, size_t *at, const void **key, void **value);

@@ -1,0 +1,62 @@
+/* Bytes in network order, read and written through bounded cursors.  A short read never touches
+ * memory beyond the end: it sets 'failed', returns zeros, and stays failed, so that a decoder reads
+ * its fields in the order of the RFC and asks once. */
+#pragma once
+
+#include "base/compiler.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct reader {
+	const uint8_t *at, *end;
+	bool failed;
+};
+
+static inline struct reader reader_make(const void *bytes, size_t size)
+{
+	const uint8_t *at = bytes;
+
+	return (struct reader){at, at + size, false};
+}
+
+static inline size_t reader_left(const struct reader *rd)
+{
+	return (size_t)(rd->end - rd->at);
+}
+
+uint8_t read_u8(struct reader *rd);
+uint16_t read_u16(struct reader *rd);
+uint32_t read_u32(struct reader *rd);
+uint64_t read_u64(struct reader *rd);
+void read_bytes(struct reader *rd, void *ret, size_t size);
+void read_skip(struct reader *rd, size_t size);
+/* The next 'size' bytes without copying (borrowed from the buffer); NULL and 'failed' if short. */
+const uint8_t *read_borrow(struct reader *rd, size_t size);
+/* A cursor over the next 'size' bytes, which 'rd' steps over; an empty failed one if short. */
+struct reader read_sub(struct reader *rd, size_t size);
+
+/* A growable buffer.  Zero-initialise; free with buffer_finish. */
+struct buffer {
+	uint8_t *data;
+	size_t size, capacity;
+};
+
+void buffer_finish(struct buffer *b);
+void buffer_clear(struct buffer *b);
+/* Adds 'size' bytes at the end and returns where they are (valid until the next addition). */
+uint8_t *buffer_add(struct buffer *b, size_t size);
+void buffer_add_bytes(struct buffer *b, const void *bytes, size_t size);
+/* Removes 'size' bytes (at most all) from the front. */
+void buffer_drop_front(struct buffer *b, size_t size);
+
+void write_u8(struct buffer *b, uint8_t value);
+void write_u16(struct buffer *b, uint16_t value);
+void write_u32(struct buffer *b, uint32_t value);
+void write_u64(struct buffer *b, uint64_t value);
+void write_zeros(struct buffer *b, size_t count);
+/* Zeros until (size - start) is a multiple of 8. */
+void write_pad8(struct buffer *b, size_t start);
+/* Overwrites two bytes at 'offset' (a length known only at the end). */
+void write_u16_at(struct buffer *b, size_t offset, uint16_t value);

@@ -1,0 +1,72 @@
+"""The rules of the house that a machine can check."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def tracked(*patterns: str) -> list[str]:
+    """The files of the project, whether or not git knows them yet."""
+    out = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", *patterns], cwd=ROOT,
+                         capture_output=True, text=True, check=True).stdout
+    return [name for name in out.splitlines() if (ROOT / name).exists()]
+
+
+def test_arrows_point_down_only():
+    done = subprocess.run(["tools/check-arrows"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_clang_format_decides_layout():
+    done = subprocess.run(["clang-format", "--dry-run", "-Werror", *tracked("*.c", "*.h")], cwd=ROOT,
+                          capture_output=True, text=True)
+    wrong = sorted({line.split(":")[0] for line in done.stderr.splitlines() if "error:" in line})
+    assert not wrong, f"run clang-format -i on: {' '.join(wrong)}"
+
+
+def test_cppcheck_finds_nothing():
+    sources = tracked("base/*.c", "packet/*.c", "openflow/*.c", "pipeline/*.c", "fe/*.c",
+                      "controller/*.c", "ctl/*.c")
+    done = subprocess.run(
+        ["cppcheck", "--quiet", "--error-exitcode=1", "--inline-suppr", "-I.", "-D_GNU_SOURCE",
+         "--enable=warning,portability", "--std=c11", "--suppress=missingIncludeSystem",
+         '-DVICTOR_VERSION="0"', "-j2", *sources], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["c", "h", "py", "sh"])
+def test_no_file_is_longer_than_a_reader_bears(suffix):
+    long = {name: count for name in tracked(f"*.{suffix}")
+            if (count := len((ROOT / name).read_text().splitlines())) > 640}
+    assert not long
+
+
+def test_every_source_file_opens_with_what_it_is():
+    bare = [name for name in tracked("*.c", "*.h")
+            if not (ROOT / name).read_text().lstrip().startswith(("/*", "// SPDX", "#pragma once\n\n/*"))
+            and not name.startswith("tests/golden")]
+    assert not bare
+
+
+def test_the_manual_pages_and_openapi_parse():
+    import yaml
+
+    api = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
+    assert api["openapi"].startswith("3.")
+    assert all(path.startswith("/") for path in api["paths"])
+    for page in tracked("docs/man/*.scd"):
+        done = subprocess.run(["scdoc"], stdin=open(ROOT / page), capture_output=True, text=True)
+        assert done.returncode == 0, f"{page}: {done.stderr}"
+
+
+def test_links_in_the_documents_lead_somewhere():
+    broken = []
+    for name in tracked("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / name).read_text()):
+            if not (ROOT / name).parent.joinpath(target).exists():
+                broken.append(f"{name}: {target}")
+    assert not broken
