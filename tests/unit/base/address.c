@@ -1,11 +1,12 @@
 /* base/address: both families in sixteen bytes; prefixes; what is refused. */
 #include "base/address.h"
 
-#include <cmocka.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 static struct address addr(const char *text)
 {

@@ -1,13 +1,14 @@
 /* base/table against a plain array. */
 #include "base/table.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define KEYS 2000
+
+#include <cmocka.h>
 
 static void a_table_agrees_with_a_plain_array(void **state)
 {

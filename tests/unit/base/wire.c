@@ -1,9 +1,10 @@
 /* base/wire: what is written is read back; a short read fails and stays failed. */
 #include "base/wire.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static void what_is_written_is_read_back(void **state)
 {

@@ -1,0 +1,251 @@
+/* VICTOR's experimenter messages as bytes (docs/southbound.md draws them).  Both ends use this:
+ * fe/agent.c sends most of them, the controller's core reads them. */
+#include "pipeline/experimenter.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define COUNTER_SIZE 40
+#define DROP_SIZE (DROP_NAME_SIZE + 8)
+
+/* Begins a message; the length is written by message_end. */
+static size_t message_begin(struct buffer *b, uint32_t xid, enum experimenter_type type)
+{
+	size_t start = b->size;
+
+	write_u8(b, OFP_VERSION);
+	write_u8(b, OFPT_EXPERIMENTER);
+	write_u16(b, 0);
+	write_u32(b, xid);
+	write_u32(b, VICTOR_EXPERIMENTER);
+	write_u32(b, type);
+	return start;
+}
+
+static void message_end(struct buffer *b, size_t start)
+{
+	assert(b->size - start <= OFP_MESSAGE_MAX);
+	write_u16_at(b, start + 2, (uint16_t)(b->size - start));
+}
+
+/* A text in a field of fixed size: zero-filled, its last byte zero. */
+static void write_text(struct buffer *b, const char *text, size_t size)
+{
+	size_t length = strnlen(text, size - 1);
+
+	buffer_add_bytes(b, text, length);
+	write_zeros(b, size - length);
+}
+
+/* Only printable ASCII without a space comes through as it is: a name ends up in logs, on
+ * terminals and in metrics. */
+static void read_text(struct reader *rd, char *ret, size_t size)
+{
+	read_bytes(rd, ret, size);
+	ret[size - 1] = '\0';
+	for (size_t i = 0, ended = 0; i < size; i++) {
+		ended |= !ret[i];
+		if (ended)
+			ret[i] = '\0';
+		else if (ret[i] < ' ' || ret[i] > '~')
+			ret[i] = '?';
+	}
+}
+
+/* A body is exactly what its decoder reads. */
+static int finish(const struct reader *rd)
+{
+	return rd->failed || reader_left(rd) ? -OFP_BAD_REQUEST_BAD_LEN : 0;
+}
+
+int experimenter_decode(struct reader *body, enum experimenter_type *ret)
+{
+	uint32_t experimenter = read_u32(body), type = read_u32(body);
+
+	if (body->failed)
+		return -OFP_BAD_REQUEST_BAD_LEN;
+	if (experimenter != VICTOR_EXPERIMENTER)
+		return -OFP_BAD_REQUEST_BAD_EXPERIMENTER;
+	if (type < EXPERIMENTER_ELEMENT || type > EXPERIMENTER_DROPS_REPLY)
+		return -OFP_BAD_REQUEST_BAD_EXP_TYPE;
+	*ret = (enum experimenter_type)type;
+	return 0;
+}
+
+void element_info_encode(struct buffer *b, uint32_t xid, const struct element_info *e)
+{
+	size_t start = message_begin(b, xid, EXPERIMENTER_ELEMENT);
+
+	write_text(b, e->name, sizeof(e->name));
+	write_text(b, e->software, sizeof(e->software));
+	buffer_add_bytes(b, e->backplane.bytes, 16);
+	buffer_add_bytes(b, e->redirect.bytes, 16);
+	write_u16(b, e->backplane_mtu);
+	write_u8(b, e->encapsulations);
+	write_zeros(b, 1);
+	write_u32(b, e->binding_limit);
+	message_end(b, start);
+}
+
+int element_info_decode(struct reader *body, struct element_info *ret)
+{
+	read_text(body, ret->name, sizeof(ret->name));
+	read_text(body, ret->software, sizeof(ret->software));
+	read_bytes(body, ret->backplane.bytes, 16);
+	read_bytes(body, ret->redirect.bytes, 16);
+	ret->backplane_mtu = read_u16(body);
+	ret->encapsulations = read_u8(body);
+	read_skip(body, 1);
+	ret->binding_limit = read_u32(body);
+	return finish(body);
+}
+
+void port_info_encode(struct buffer *b, uint32_t xid, const struct port_info *p)
+{
+	size_t start = message_begin(b, xid, EXPERIMENTER_PORT);
+
+	write_u32(b, p->number);
+	write_u8(b, p->role);
+	write_u8(b, p->trunk);
+	write_u16(b, p->mtu);
+	write_u32(b, p->segment);
+	write_zeros(b, 4);
+	write_text(b, p->identity, sizeof(p->identity));
+	message_end(b, start);
+}
+
+int port_info_decode(struct reader *body, struct port_info *ret)
+{
+	uint8_t trunk;
+
+	ret->number = read_u32(body);
+	ret->role = read_u8(body);
+	trunk = read_u8(body);
+	ret->trunk = trunk;
+	ret->mtu = read_u16(body);
+	ret->segment = read_u32(body);
+	read_skip(body, 4);
+	read_text(body, ret->identity, sizeof(ret->identity));
+	if (finish(body) < 0 || ret->role < PORT_ACCESS || ret->role > PORT_EXTERNAL || trunk > 1)
+		return -OFP_BAD_REQUEST_BAD_LEN;
+	return 0;
+}
+
+void replay_encode(struct buffer *b, uint32_t xid, const struct replay *r)
+{
+	size_t start = message_begin(b, xid, EXPERIMENTER_REPLAY);
+
+	write_u32(b, r->port);
+	write_u32(b, r->age_ms);
+	buffer_add_bytes(b, r->data, r->data_size);
+	message_end(b, start);
+}
+
+int replay_decode(struct reader *body, struct replay *ret)
+{
+	ret->port = read_u32(body);
+	ret->age_ms = read_u32(body);
+	ret->data_size = reader_left(body);
+	ret->data = read_borrow(body, ret->data_size);
+	return finish(body);
+}
+
+void silent_encode(struct buffer *b, uint32_t xid, const struct silent *s)
+{
+	size_t start = message_begin(b, xid, EXPERIMENTER_SILENT);
+
+	write_u32(b, s->vrf);
+	write_u32(b, s->port);
+	buffer_add_bytes(b, s->address.bytes, 16);
+	write_u64(b, s->cookie);
+	write_u32(b, s->idle_ms);
+	write_u16(b, s->vlan);
+	write_zeros(b, 2);
+	message_end(b, start);
+}
+
+int silent_decode(struct reader *body, struct silent *ret)
+{
+	ret->vrf = read_u32(body);
+	ret->port = read_u32(body);
+	read_bytes(body, ret->address.bytes, 16);
+	ret->cookie = read_u64(body);
+	ret->idle_ms = read_u32(body);
+	ret->vlan = read_u16(body);
+	read_skip(body, 2);
+	return finish(body);
+}
+
+void counters_request_encode(struct buffer *b, uint32_t xid)
+{
+	message_end(b, message_begin(b, xid, EXPERIMENTER_COUNTERS_REQUEST));
+}
+
+void counters_reply_encode(struct buffer *b, uint32_t xid, const struct counter *list,
+			   unsigned count, bool more)
+{
+	size_t start = message_begin(b, xid, EXPERIMENTER_COUNTERS_REPLY);
+
+	assert(count <= COUNTERS_PER_MESSAGE);
+	write_u8(b, more);
+	write_zeros(b, 7);
+	for (unsigned i = 0; i < count; i++) {
+		write_u32(b, list[i].ingress_fe);
+		write_u32(b, list[i].vrf);
+		buffer_add_bytes(b, list[i].address.bytes, 16);
+		write_u64(b, list[i].packets);
+		write_u64(b, list[i].bytes);
+	}
+	message_end(b, start);
+}
+
+int counters_reply_begin(struct reader *body, bool *ret_more)
+{
+	uint8_t more = read_u8(body);
+
+	read_skip(body, 7);
+	if (body->failed || more > 1 || reader_left(body) % COUNTER_SIZE ||
+	    reader_left(body) / COUNTER_SIZE > COUNTERS_PER_MESSAGE)
+		return -OFP_BAD_REQUEST_BAD_LEN;
+	*ret_more = more;
+	return 0;
+}
+
+int counters_next(struct reader *body, struct counter *ret)
+{
+	if (!body->failed && !reader_left(body))
+		return 0;
+	ret->ingress_fe = read_u32(body);
+	ret->vrf = read_u32(body);
+	read_bytes(body, ret->address.bytes, 16);
+	ret->packets = read_u64(body);
+	ret->bytes = read_u64(body);
+	return body->failed ? -OFP_BAD_REQUEST_BAD_LEN : 1;
+}
+
+void drops_request_encode(struct buffer *b, uint32_t xid)
+{
+	message_end(b, message_begin(b, xid, EXPERIMENTER_DROPS_REQUEST));
+}
+
+void drops_reply_encode(struct buffer *b, uint32_t xid, const struct drop_count *list,
+			unsigned count)
+{
+	size_t start = message_begin(b, xid, EXPERIMENTER_DROPS_REPLY);
+
+	assert(count * DROP_SIZE <= OFP_MESSAGE_MAX - 16);
+	for (unsigned i = 0; i < count; i++) {
+		write_text(b, list[i].name, sizeof(list[i].name));
+		write_u64(b, list[i].packets);
+	}
+	message_end(b, start);
+}
+
+int drops_next(struct reader *body, struct drop_count *ret)
+{
+	if (!body->failed && !reader_left(body))
+		return 0;
+	read_text(body, ret->name, sizeof(ret->name));
+	ret->packets = read_u64(body);
+	return body->failed ? -OFP_BAD_REQUEST_BAD_LEN : 1;
+}

@@ -1,0 +1,103 @@
+/* VICTOR's experimenter messages: what an FE tells the controller that OpenFlow has no word for
+ * (design section 4).  Carried in OFPT_EXPERIMENTER (OpenFlow 1.3.5, section 7.5.4) with the
+ * experimenter id VICTOR_EXPERIMENTER; docs/southbound.md has the byte diagrams.
+ *
+ * All integers are big-endian on the wire.  Decoders bound every count and string, and return 0 or
+ * -OFP_BAD_REQUEST_BAD_LEN / _BAD_EXP_TYPE. */
+#pragma once
+
+#include "base/address.h"
+#include "openflow/message.h"
+#include "pipeline/version.h"
+
+#define VICTOR_EXPERIMENTER 0xff564354u
+#define ELEMENT_NAME_SIZE 64 /* with its terminating zero */
+#define PORT_IDENTITY_SIZE 64
+#define COUNTERS_PER_MESSAGE 1024
+#define DROP_NAME_SIZE 32
+
+enum experimenter_type {
+	EXPERIMENTER_ELEMENT = 1, /* FE -> CC, first after FEATURES_REPLY */
+	EXPERIMENTER_PORT = 2,    /* FE -> CC, before each PORT_STATUS add/modify */
+	EXPERIMENTER_REPLAY = 3,  /* FE -> CC: an announcement kept while there was no CC */
+	EXPERIMENTER_SILENT = 4,  /* FE -> CC: a node answers no probes any more */
+	EXPERIMENTER_COUNTERS_REQUEST = 5, /* CC -> FE */
+	EXPERIMENTER_COUNTERS_REPLY = 6,   /* FE -> CC, in as many messages as it takes */
+	EXPERIMENTER_DROPS_REQUEST = 7,
+	EXPERIMENTER_DROPS_REPLY = 8,
+};
+
+enum encapsulation { ENCAPSULATION_IPIP = 1, ENCAPSULATION_VXLAN = 2 }; /* bits */
+
+/* Who an FE is. */
+struct element_info {
+	char name[ELEMENT_NAME_SIZE];
+	char software[ELEMENT_NAME_SIZE];   /* "victor-fe 0.1.0" */
+	struct address backplane, redirect; /* its two backplane addresses; zero: it has none */
+	uint16_t backplane_mtu;
+	uint8_t encapsulations;
+	uint32_t binding_limit;
+};
+
+enum port_role { PORT_ACCESS = 1, PORT_BACKPLANE = 2, PORT_EXTERNAL = 3 };
+
+/* What a port is for.  'identity' is whose port the host attests it to be; empty: shared. */
+struct port_info {
+	uint32_t number;
+	uint8_t role; /* enum port_role */
+	bool trunk;   /* VLAN tags are kept apart */
+	uint16_t mtu;
+	uint32_t segment; /* access LAN id; 0: this port's own */
+	char identity[PORT_IDENTITY_SIZE];
+};
+
+struct replay {
+	uint32_t port;
+	uint32_t age_ms;
+	const uint8_t *data; /* the frame, borrowed */
+	size_t data_size;
+};
+
+struct silent {
+	uint32_t vrf;
+	struct address address;
+	uint32_t port;
+	uint16_t vlan;
+	uint64_t cookie; /* of the local binding that went silent */
+	uint32_t idle_ms;
+};
+
+struct counter {
+	uint32_t ingress_fe; /* where the packets entered VICTOR */
+	uint32_t vrf;
+	struct address address; /* the node's address they went to */
+	uint64_t packets, bytes;
+};
+
+struct drop_count {
+	char name[DROP_NAME_SIZE];
+	uint64_t packets;
+};
+
+void element_info_encode(struct buffer *b, uint32_t xid, const struct element_info *e);
+void port_info_encode(struct buffer *b, uint32_t xid, const struct port_info *p);
+void replay_encode(struct buffer *b, uint32_t xid, const struct replay *r);
+void silent_encode(struct buffer *b, uint32_t xid, const struct silent *s);
+void counters_request_encode(struct buffer *b, uint32_t xid);
+/* 'more': another reply with the same xid follows.  At most COUNTERS_PER_MESSAGE. */
+void counters_reply_encode(struct buffer *b, uint32_t xid, const struct counter *list,
+			   unsigned count, bool more);
+void drops_request_encode(struct buffer *b, uint32_t xid);
+void drops_reply_encode(struct buffer *b, uint32_t xid, const struct drop_count *list,
+			unsigned count);
+
+/* Reads the experimenter id and type; -OFP_BAD_REQUEST_BAD_EXPERIMENTER for another's. */
+MUST_USE int experimenter_decode(struct reader *body, enum experimenter_type *ret);
+/* Then the rest by its type. */
+MUST_USE int element_info_decode(struct reader *body, struct element_info *ret);
+MUST_USE int port_info_decode(struct reader *body, struct port_info *ret);
+MUST_USE int replay_decode(struct reader *body, struct replay *ret);
+MUST_USE int silent_decode(struct reader *body, struct silent *ret);
+MUST_USE int counters_reply_begin(struct reader *body, bool *ret_more);
+MUST_USE int counters_next(struct reader *body, struct counter *ret); /* 1, 0 at the end, <0 */
+MUST_USE int drops_next(struct reader *body, struct drop_count *ret); /* 1, 0 at the end, <0 */

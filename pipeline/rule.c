@@ -1,0 +1,73 @@
+/* The pipeline's vocabulary: which kinds of rule there are, where each lives, and when two are the
+ * same.  A rule becomes a flow in rule_encode.c, a flow becomes a rule in rule_decode.c (which
+ * builds the one flow that the rule would be, and compares), a rule becomes text in rule_print.c.
+ * The controller plans in rules, fe/pipeline.c keeps them. */
+#include "pipeline/internal.h"
+
+#include <string.h>
+
+/* Priority -1: the prefix's length (longest prefix match in a table of priorities). */
+static const struct {
+	const char *name;
+	uint8_t table;
+	int16_t priority;
+	bool address, prefix;
+} kinds[RULE_KIND_COUNT] = {
+	[RULE_ADMIT] = {"admit", TABLE_PORT, 100, false, false},
+	[RULE_LISTEN] = {"listen", TABLE_PORT, 200, false, false},
+	[RULE_PEER] = {"peer", TABLE_PORT, 100, true, false},
+	[RULE_PEER_MARKED] = {"peer_marked", TABLE_PORT, 110, true, false},
+	[RULE_GUARD] = {"guard", TABLE_GUARD, 100, true, false},
+	[RULE_STRANGER] = {"stranger", TABLE_GUARD, 50, true, true},
+	[RULE_GUARD_PASS] = {"guard_pass", TABLE_GUARD, 0, false, false},
+	[RULE_POLICY_PASS] = {"policy_pass", TABLE_POLICY, 0, false, false},
+	[RULE_LOCAL] = {"local", TABLE_BINDING, 200, true, false},
+	[RULE_TENTATIVE] = {"tentative", TABLE_BINDING, 175, true, false},
+	[RULE_REDIRECTED_MISS] = {"redirected_miss", TABLE_BINDING, 150, false, false},
+	[RULE_FOREIGN] = {"foreign", TABLE_BINDING, 100, true, false},
+	[RULE_COVERED] = {"covered", TABLE_BINDING, 50, true, true},
+	[RULE_BINDING_PASS] = {"binding_pass", TABLE_BINDING, 0, false, false},
+	[RULE_EXTERNAL] = {"external", TABLE_EXTERNAL, -1, true, true},
+	[RULE_ANSWER] = {"answer", TABLE_NEIGHBOR, 100, true, true},
+};
+
+const char *rule_kind_name(enum rule_kind kind)
+{
+	return kind < RULE_KIND_COUNT ? kinds[kind].name : "unknown";
+}
+
+enum pipeline_table rule_table(enum rule_kind kind)
+{
+	return kinds[kind].table;
+}
+
+uint16_t rule_priority(const struct rule_key *key)
+{
+	int priority = kinds[key->kind].priority;
+
+	return priority < 0 ? key->length : (uint16_t)priority;
+}
+
+bool rule_kind_has_address(enum rule_kind kind)
+{
+	return kinds[kind].address;
+}
+
+bool rule_kind_has_prefix(enum rule_kind kind)
+{
+	return kinds[kind].prefix;
+}
+
+bool rule_equal(const struct rule *a, const struct rule *b)
+{
+	return memcmp(&a->key, &b->key, sizeof(a->key)) == 0 && a->cookie == b->cookie &&
+	       a->vrf == b->vrf && a->fe == b->fe && a->port == b->port && a->vlan == b->vlan &&
+	       a->next_table == b->next_table && mac_equal(&a->mac, &b->mac) &&
+	       mac_equal(&a->gateway_mac, &b->gateway_mac) && a->idle_timeout == b->idle_timeout;
+}
+
+bool rule_group_equal(const struct rule_group *a, const struct rule_group *b)
+{
+	return a->fe == b->fe && address_equal(&a->address, &b->address) &&
+	       address_equal(&a->redirect, &b->redirect);
+}

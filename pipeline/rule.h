@@ -1,0 +1,159 @@
+/* The pipeline's vocabulary: every flow shape that VICTOR uses, said once (design section 4).
+ *
+ * The controller plans in rules and encodes them as flow-mods; victor-fe decodes flow-mods into
+ * rules and refuses, with the right OpenFlow error, a flow that is no rule; both turn flow
+ * statistics back into rules.  One rule is one flow, and the mapping is a bijection.
+ *
+ * Registers: metadata bits 0-23 are the VRF, bit 24 says "arrived REDIRECTED"; reg0 is the port a
+ * packet came in by (in_port itself is cleared, so that it may leave by the same port); reg1 is the
+ * ingress FE.  tun_id (a VNI) bits 0-22 are the VRF, bit 23 is the REDIRECTED mark of a packet that
+ * leaves by the tunnel port; in IP-in-IP the mark is the outer destination: the peer's second
+ * backplane address. */
+#pragma once
+
+#include "base/address.h"
+#include "openflow/message.h"
+#include "openflow/multipart.h"
+#include "pipeline/version.h"
+
+enum pipeline_table {
+	TABLE_PORT = 0,
+	TABLE_GUARD = 1,
+	TABLE_POLICY = 2,
+	TABLE_BINDING = 3,
+	TABLE_EXTERNAL = 4,
+	TABLE_NEIGHBOR = 5,
+	TABLE_COUNT
+};
+
+#define PIPELINE_METADATA_VRF 0xffffffull
+#define PIPELINE_METADATA_REDIRECTED (1ull << 24)
+#define PIPELINE_TUNNEL_VRF 0x7fffffull
+#define PIPELINE_TUNNEL_REDIRECTED (1ull << 23)
+#define PIPELINE_TUNNEL_PORT 65000u /* the one logical port all tunnels leave by */
+
+#define PIPELINE_VRF_MAX PIPELINE_TUNNEL_VRF
+#define PIPELINE_PORT_MAX 0xfeffu /* what NXM's in_port of 16 bits can say */
+#define PIPELINE_FE_MAX 0xffffu
+
+#define ETHERTYPE_ARP_ 0x0806
+#define ETHERTYPE_RARP_ 0x8035
+#define ETHERTYPE_IPV4_ 0x0800
+#define ETHERTYPE_IPV6_ 0x86dd
+
+/* kind: table, priority, match -> action */
+enum rule_kind {
+	/* 0, 100: in_port, eth_type (IPv4; IPv6 where the key says so) -> reg0 := in_port,
+	 * in_port := 0, reg1 := this FE, metadata := vrf, tun_id := vrf, dec_ttl, goto 1 (access)
+	 * or 3 (external).  (OpenFlow has no dec_ttl without the eth_type.) */
+	RULE_ADMIT,
+	/* 0, 200: in_port, eth_type (ARP, RARP) -> controller; ARP also goto 5 */
+	RULE_LISTEN,
+	/* 0, 100: in_port = tunnel, tun_src = peer, tun_id 0/REDIRECTED -> reg1 := peer's FE,
+	 * metadata := vrf (from the rule), tun_id := vrf | REDIRECTED, goto 3 */
+	RULE_PEER,
+	/* 0, 110: likewise, tun_id REDIRECTED/REDIRECTED -> metadata := vrf | REDIRECTED, goto 3 */
+	RULE_PEER_MARKED,
+	/* 1, 100: metadata vrf, reg0 = port, vlan, eth_src, ip src -> goto 2 */
+	RULE_GUARD,
+	/* 1, 50: metadata vrf, ip src in prefix -> controller (then dropped) */
+	RULE_STRANGER,
+	/* 1, 0: any -> goto 2 */
+	RULE_GUARD_PASS,
+	/* 2, 0: any -> goto 3 */
+	RULE_POLICY_PASS,
+	/* 3, 200: metadata vrf, ip dst -> eth_dst := mac, eth_src := gateway's, [vlan], output port
+	 */
+	RULE_LOCAL,
+	/* 3, 175: as RULE_LOCAL, for metadata REDIRECTED only: a tentative binding (P4) */
+	RULE_TENTATIVE,
+	/* 3, 150: metadata REDIRECTED -> drop (redirected_miss) */
+	RULE_REDIRECTED_MISS,
+	/* 3, 100: metadata vrf, ip dst -> group(FE) */
+	RULE_FOREIGN,
+	/* 3, 50: metadata vrf, ip dst in prefix -> drop (no_binding) */
+	RULE_COVERED,
+	/* 3, 0: any -> goto 4 */
+	RULE_BINDING_PASS,
+	/* 4, prefix length (0-128): metadata vrf, ip dst in prefix -> output NORMAL, or group(FE)
+	 */
+	RULE_EXTERNAL,
+	/* 5, 100: metadata not used; arp_op 1, arp_tpa in prefix -> answered with 'mac' out of
+	 * in_port. Table 5 sees only requests by one node for another that is not on the same port
+	 * and VLAN: probes (sender 0.0.0.0), announcements (sender = target) and requests for a
+	 * neighbour on the same segment never reach it.  (That is victor-fe's; it is in the table's
+	 * description.) */
+	RULE_ANSWER,
+	RULE_KIND_COUNT
+};
+
+/* What identifies a rule.  Only the fields that its kind uses are set, the rest is zero, so that
+ * keys compare and hash bytewise. */
+struct rule_key {
+	uint8_t kind;           /* enum rule_kind */
+	uint8_t length;         /* prefix length in 128 bits, where 'address' is a prefix */
+	uint16_t ethertype;     /* LISTEN; ADMIT: 0 is IPv4, else ETHERTYPE_IPV6_; zero otherwise */
+	uint32_t vrf;           /* STRANGER, GUARD, LOCAL, TENTATIVE, FOREIGN, COVERED, EXTERNAL */
+	uint32_t port;          /* ADMIT, LISTEN, GUARD */
+	uint16_t vlan;          /* GUARD: 0 = untagged, else the VLAN id */
+	struct mac mac;         /* GUARD: the source */
+	struct address address; /* PEER*: tun_src; a host address or a prefix in the others */
+};
+_Static_assert(sizeof(struct rule_key) == 36, "rule_key has hidden padding");
+
+struct rule {
+	struct rule_key key;
+	uint64_t cookie; /* a version for GUARD, LOCAL, TENTATIVE, FOREIGN; else any */
+	/* What it does; the fields that its kind uses. */
+	uint32_t vrf;           /* ADMIT, PEER, PEER_MARKED: the VRF given */
+	uint32_t fe;            /* FOREIGN, EXTERNAL (0: NORMAL): the group; ADMIT, PEER*: reg1 */
+	uint32_t port;          /* LOCAL, TENTATIVE */
+	uint16_t vlan;          /* LOCAL, TENTATIVE */
+	uint8_t next_table;     /* ADMIT: TABLE_GUARD or TABLE_BINDING */
+	struct mac mac;         /* LOCAL, TENTATIVE: the node's; ANSWER: the answer */
+	struct mac gateway_mac; /* LOCAL, TENTATIVE */
+	uint16_t idle_timeout;  /* seconds; TENTATIVE only */
+};
+
+/* "towards FE": one indirect group for each FE (P3).  Bucket: tun_ipv4_dst (or v6) := address,
+ * [reg2 := redirect], output the tunnel port.  'redirect' is the peer's second backplane address,
+ * where IP-in-IP sends marked packets (element_info of that FE); IPv4 only, zero: the peer has
+ * none, and a packet that would have to be marked is dropped. */
+struct rule_group {
+	uint32_t fe; /* the group id is the FE id */
+	struct address address, redirect;
+};
+
+const char *rule_kind_name(enum rule_kind kind);
+enum pipeline_table rule_table(enum rule_kind kind);
+uint16_t rule_priority(const struct rule_key *key);
+bool rule_equal(const struct rule *a, const struct rule *b); /* cookies too */
+
+/* ADD (which replaces action and cookie) and DELETE_STRICT of the flow that the rule is. */
+void rule_to_flow_mod(const struct rule *r, enum ofp_flow_mod_command command,
+		      struct ofp_flow_mod *ret);
+/* 0, or the OpenFlow error that refuses a flow which is no rule: bad table, a field or mask that
+ * the table does not have, a missing prerequisite, an action it cannot do exactly. */
+MUST_USE int rule_from_flow_mod(const struct ofp_flow_mod *f, struct rule *ret);
+/* The key alone, as a strict DELETE or MODIFY names a flow; errors as above. */
+MUST_USE int rule_key_from_match(uint8_t table, uint16_t priority, const struct ofp_match *match,
+				 struct rule_key *ret);
+/* Statistics of the flow (counts and durations stay as they are in 'ret'), and back. */
+void rule_to_flow_stats(const struct rule *r, struct ofp_flow_stats *ret);
+MUST_USE int rule_from_flow_stats(const struct ofp_flow_stats *f, struct rule *ret);
+/* The match of a rule alone (its priority is rule_priority): for non-strict DELETE by
+ * ofp_match_covers. */
+void rule_to_match(const struct rule_key *key, struct ofp_match *ret);
+
+void rule_group_to_group_mod(const struct rule_group *g, enum ofp_group_mod_command command,
+			     struct ofp_group_mod *ret);
+MUST_USE int rule_group_from_group_mod(const struct ofp_group_mod *m, struct rule_group *ret);
+bool rule_group_equal(const struct rule_group *a, const struct rule_group *b);
+
+/* As victorctl prints a flow, in the words of the paper's Table 1:
+ * flow "nw_dst=10.2.3.1", action "mod_dl_dst:00:00:..,out:2"; "nw_dst=10.4.5.1", "group:3,out:0".
+ * Any kind is printable. */
+void rule_format(const struct rule *r, char *flow, size_t flow_size, char *action,
+		 size_t action_size);
+/* Features of each table, for OFPMP_TABLE_FEATURES. */
+void rule_table_features(enum pipeline_table table, struct ofp_table_features *ret);

@@ -1,0 +1,318 @@
+/* Rules and groups as flows: the one OpenFlow form of each (docs/southbound.md shows them as
+ * ovs-ofctl prints them).  rule_decode.c calls these too, to compare what it was given. */
+#include "pipeline/internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define METADATA_ALL (PIPELINE_METADATA_VRF | PIPELINE_METADATA_REDIRECTED)
+#define IPV4_ANY_LENGTH IPV4_PREFIX_BASE
+#define ARP_REPLY 2
+
+enum ofp_field rule_address_field(const struct rule_key *key)
+{
+	bool v4 = address_is_ipv4(&key->address);
+
+	switch ((enum rule_kind)key->kind) {
+	case RULE_PEER:
+	case RULE_PEER_MARKED:
+		return v4 ? OFP_FIELD_TUN_IPV4_SRC : OFP_FIELD_TUN_IPV6_SRC;
+	case RULE_GUARD:
+	case RULE_STRANGER:
+		return v4 ? OFP_FIELD_IPV4_SRC : OFP_FIELD_IPV6_SRC;
+	case RULE_LOCAL:
+	case RULE_TENTATIVE:
+	case RULE_FOREIGN:
+	case RULE_COVERED:
+	case RULE_EXTERNAL:
+		return v4 ? OFP_FIELD_IPV4_DST : OFP_FIELD_IPV6_DST;
+	case RULE_ANSWER:
+		return OFP_FIELD_ARP_TPA;
+	case RULE_ADMIT:
+	case RULE_LISTEN:
+	case RULE_GUARD_PASS:
+	case RULE_POLICY_PASS:
+	case RULE_REDIRECTED_MISS:
+	case RULE_BINDING_PASS:
+	case RULE_KIND_COUNT:
+		break;
+	}
+	return OFP_FIELD_COUNT;
+}
+
+static void match_address(struct ofp_match *m, const struct rule_key *key)
+{
+	unsigned length = rule_kind_has_prefix(key->kind) ? key->length : 128;
+	uint8_t mask[16];
+	size_t skip = address_is_ipv4(&key->address) ? 12 : 0;
+
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned keep = length > i * 8 ? length - i * 8 : 0;
+
+		mask[i] = (uint8_t)(0xff00u >> (keep < 8 ? keep : 8));
+	}
+	ofp_match_set_bytes(m, rule_address_field(key), key->address.bytes + skip, mask + skip);
+}
+
+static void match_ip(struct ofp_match *m, const struct rule_key *key)
+{
+	ofp_match_set(m, OFP_FIELD_ETH_TYPE,
+		      address_is_ipv4(&key->address) ? ETHERTYPE_IPV4_ : ETHERTYPE_IPV6_);
+	match_address(m, key);
+}
+
+static void match_vrf(struct ofp_match *m, uint32_t vrf)
+{
+	ofp_match_set_masked(m, OFP_FIELD_METADATA, vrf, PIPELINE_METADATA_VRF);
+}
+
+static void match_peer(struct ofp_match *m, const struct rule_key *key)
+{
+	uint64_t mark = key->kind == RULE_PEER_MARKED ? PIPELINE_TUNNEL_REDIRECTED : 0;
+
+	ofp_match_set(m, OFP_FIELD_IN_PORT, PIPELINE_TUNNEL_PORT);
+	ofp_match_set_masked(m, OFP_FIELD_TUNNEL_ID, mark, PIPELINE_TUNNEL_REDIRECTED);
+	match_address(m, key);
+}
+
+static void match_guard(struct ofp_match *m, const struct rule_key *key)
+{
+	match_vrf(m, key->vrf);
+	ofp_match_set(m, OFP_FIELD_REG0, key->port);
+	ofp_match_set(m, OFP_FIELD_VLAN_VID, key->vlan ? OFP_VLAN_PRESENT | key->vlan : 0);
+	ofp_match_set_bytes(m, OFP_FIELD_ETH_SRC, key->mac.bytes, NULL);
+	match_ip(m, key);
+}
+
+void rule_to_match(const struct rule_key *key, struct ofp_match *ret)
+{
+	ret->count = 0;
+	switch ((enum rule_kind)key->kind) {
+	case RULE_ADMIT:
+		ofp_match_set(ret, OFP_FIELD_IN_PORT, key->port);
+		ofp_match_set(ret, OFP_FIELD_ETH_TYPE,
+			      key->ethertype ? key->ethertype : ETHERTYPE_IPV4_);
+		return;
+	case RULE_LISTEN:
+		ofp_match_set(ret, OFP_FIELD_IN_PORT, key->port);
+		ofp_match_set(ret, OFP_FIELD_ETH_TYPE, key->ethertype);
+		return;
+	case RULE_PEER:
+	case RULE_PEER_MARKED:
+		match_peer(ret, key);
+		return;
+	case RULE_GUARD:
+		match_guard(ret, key);
+		return;
+	case RULE_STRANGER:
+	case RULE_LOCAL:
+	case RULE_FOREIGN:
+	case RULE_COVERED:
+	case RULE_EXTERNAL:
+		match_vrf(ret, key->vrf);
+		match_ip(ret, key);
+		return;
+	case RULE_TENTATIVE:
+		ofp_match_set_masked(ret, OFP_FIELD_METADATA,
+				     key->vrf | PIPELINE_METADATA_REDIRECTED, METADATA_ALL);
+		match_ip(ret, key);
+		return;
+	case RULE_REDIRECTED_MISS:
+		ofp_match_set_masked(ret, OFP_FIELD_METADATA, PIPELINE_METADATA_REDIRECTED,
+				     PIPELINE_METADATA_REDIRECTED);
+		return;
+	case RULE_ANSWER:
+		ofp_match_set(ret, OFP_FIELD_ETH_TYPE, ETHERTYPE_ARP_);
+		ofp_match_set(ret, OFP_FIELD_ARP_OP, 1);
+		match_address(ret, key);
+		return;
+	case RULE_GUARD_PASS:
+	case RULE_POLICY_PASS:
+	case RULE_BINDING_PASS:
+	case RULE_KIND_COUNT:
+		return;
+	}
+}
+
+static struct ofp_actions *apply(struct ofp_instructions *i)
+{
+	i->present |= OFP_INSTRUCTION_APPLY_ACTIONS;
+	return &i->apply;
+}
+
+static void go_to(struct ofp_instructions *i, uint8_t table)
+{
+	i->present |= OFP_INSTRUCTION_GOTO_TABLE;
+	i->goto_table = table;
+}
+
+static void write_metadata(struct ofp_instructions *i, uint64_t value)
+{
+	i->present |= OFP_INSTRUCTION_WRITE_METADATA;
+	i->metadata = value;
+	i->metadata_mask = METADATA_ALL;
+}
+
+static void send_up(struct ofp_instructions *i)
+{
+	ofp_actions_add_output(apply(i), OFPP_CONTROLLER);
+}
+
+static void admit(const struct rule *r, struct ofp_instructions *i)
+{
+	struct ofp_actions *a = apply(i);
+
+	ofp_actions_add_move(a, OFP_FIELD_NXM_IN_PORT, 0, OFP_FIELD_REG0, 0, 16);
+	ofp_actions_add_load(a, OFP_FIELD_NXM_IN_PORT, 0, 16, 0);
+	ofp_actions_add_set(a, OFP_FIELD_REG1, r->fe);
+	ofp_actions_add_set(a, OFP_FIELD_TUNNEL_ID, r->vrf);
+	(void)ofp_actions_add(a, OFP_ACTION_DEC_NW_TTL);
+	write_metadata(i, r->vrf);
+	go_to(i, r->next_table);
+}
+
+static void take_from_peer(const struct rule *r, struct ofp_instructions *i)
+{
+	struct ofp_actions *a = apply(i);
+	bool marked = r->key.kind == RULE_PEER_MARKED;
+
+	ofp_actions_add_set(a, OFP_FIELD_REG1, r->fe);
+	ofp_actions_add_set(a, OFP_FIELD_TUNNEL_ID, r->vrf | PIPELINE_TUNNEL_REDIRECTED);
+	write_metadata(i, r->vrf | (marked ? PIPELINE_METADATA_REDIRECTED : 0));
+	go_to(i, TABLE_BINDING);
+}
+
+static void deliver(const struct rule *r, struct ofp_instructions *i)
+{
+	struct ofp_actions *a = apply(i);
+
+	ofp_actions_add_set_bytes(a, OFP_FIELD_ETH_DST, r->mac.bytes);
+	ofp_actions_add_set_bytes(a, OFP_FIELD_ETH_SRC, r->gateway_mac.bytes);
+	if (r->vlan) {
+		ofp_actions_add(a, OFP_ACTION_PUSH_VLAN)->ethertype = 0x8100;
+		ofp_actions_add_set(a, OFP_FIELD_VLAN_VID, OFP_VLAN_PRESENT | r->vlan);
+	}
+	ofp_actions_add_output(a, r->port);
+}
+
+/* The request turned into its answer in place, reg2 holding the address that is asked for. */
+static void answer(const struct rule *r, struct ofp_instructions *i)
+{
+	struct ofp_actions *a = apply(i);
+
+	ofp_actions_add_move(a, OFP_FIELD_ETH_SRC, 0, OFP_FIELD_ETH_DST, 0, 48);
+	ofp_actions_add_set_bytes(a, OFP_FIELD_ETH_SRC, r->mac.bytes);
+	ofp_actions_add_set(a, OFP_FIELD_ARP_OP, ARP_REPLY);
+	ofp_actions_add_move(a, OFP_FIELD_ARP_SHA, 0, OFP_FIELD_ARP_THA, 0, 48);
+	ofp_actions_add_set_bytes(a, OFP_FIELD_ARP_SHA, r->mac.bytes);
+	ofp_actions_add_move(a, OFP_FIELD_ARP_TPA, 0, OFP_FIELD_REG2, 0, 32);
+	ofp_actions_add_move(a, OFP_FIELD_ARP_SPA, 0, OFP_FIELD_ARP_TPA, 0, 32);
+	ofp_actions_add_move(a, OFP_FIELD_REG2, 0, OFP_FIELD_ARP_SPA, 0, 32);
+	ofp_actions_add_output(a, OFPP_IN_PORT);
+}
+
+void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
+{
+	*ret = (struct ofp_instructions){0};
+	switch ((enum rule_kind)r->key.kind) {
+	case RULE_ADMIT:
+		admit(r, ret);
+		return;
+	case RULE_LISTEN:
+		send_up(ret);
+		if (r->key.ethertype == ETHERTYPE_ARP_)
+			go_to(ret, TABLE_NEIGHBOR);
+		return;
+	case RULE_PEER:
+	case RULE_PEER_MARKED:
+		take_from_peer(r, ret);
+		return;
+	case RULE_GUARD:
+	case RULE_GUARD_PASS:
+		go_to(ret, TABLE_POLICY);
+		return;
+	case RULE_STRANGER:
+		send_up(ret);
+		return;
+	case RULE_POLICY_PASS:
+		go_to(ret, TABLE_BINDING);
+		return;
+	case RULE_LOCAL:
+	case RULE_TENTATIVE:
+		deliver(r, ret);
+		return;
+	case RULE_FOREIGN:
+		ofp_actions_add_group(apply(ret), r->fe);
+		return;
+	case RULE_BINDING_PASS:
+		go_to(ret, TABLE_EXTERNAL);
+		return;
+	case RULE_EXTERNAL:
+		if (r->fe)
+			ofp_actions_add_group(apply(ret), r->fe);
+		else
+			ofp_actions_add_output(apply(ret), OFPP_NORMAL);
+		return;
+	case RULE_ANSWER:
+		answer(r, ret);
+		return;
+	case RULE_REDIRECTED_MISS:
+	case RULE_COVERED:
+	case RULE_KIND_COUNT:
+		return;
+	}
+}
+
+void rule_to_flow_mod(const struct rule *r, enum ofp_flow_mod_command command,
+		      struct ofp_flow_mod *ret)
+{
+	bool deletes = command == OFPFC_DELETE || command == OFPFC_DELETE_STRICT;
+
+	*ret = (struct ofp_flow_mod){
+		.cookie = deletes ? 0 : r->cookie,
+		.table = rule_table(r->key.kind),
+		.command = (uint8_t)command,
+		.idle_timeout = deletes ? 0 : r->idle_timeout,
+		.priority = rule_priority(&r->key),
+		.buffer_id = OFP_NO_BUFFER,
+		.out_port = OFPP_ANY,
+		.out_group = OFPG_ANY,
+	};
+	rule_to_match(&r->key, &ret->match);
+	if (!deletes)
+		rule_to_instructions(r, &ret->instructions);
+}
+
+void rule_to_flow_stats(const struct rule *r, struct ofp_flow_stats *ret)
+{
+	ret->table = rule_table(r->key.kind);
+	ret->priority = rule_priority(&r->key);
+	ret->idle_timeout = r->idle_timeout;
+	ret->cookie = r->cookie;
+	rule_to_match(&r->key, &ret->match);
+	rule_to_instructions(r, &ret->instructions);
+}
+
+void rule_group_to_group_mod(const struct rule_group *g, enum ofp_group_mod_command command,
+			     struct ofp_group_mod *ret)
+{
+	struct ofp_actions *a = &ret->buckets[0].actions;
+	bool v4 = address_is_ipv4(&g->address);
+
+	memset(ret, 0, sizeof(*ret));
+	ret->command = (uint16_t)command;
+	ret->type = OFPGT_INDIRECT;
+	ret->group = g->fe;
+	if (command == OFPGC_DELETE)
+		return;
+	ret->bucket_count = 1;
+	ret->buckets[0].watch_port = OFPP_ANY;
+	ret->buckets[0].watch_group = OFPG_ANY;
+	ofp_actions_add_set_bytes(a, v4 ? OFP_FIELD_TUN_IPV4_DST : OFP_FIELD_TUN_IPV6_DST,
+				  g->address.bytes + (v4 ? 12 : 0));
+	if (!address_is_zero(&g->redirect)) {
+		assert(address_is_ipv4(&g->redirect));
+		ofp_actions_add_set_bytes(a, OFP_FIELD_REG2, address_ipv4(&g->redirect));
+	}
+	ofp_actions_add_output(a, PIPELINE_TUNNEL_PORT);
+}
