@@ -44,7 +44,8 @@ bool log_enabled(enum log_level level)
 	return level <= current_level;
 }
 
-static void write_line(const char *module, enum log_level level, const char *format, va_list args)
+static PRINTF_LIKE(3, 0) void write_line(const char *module, enum log_level level,
+					 const char *format, va_list args)
 {
 	char text[1024];
 

@@ -19,6 +19,11 @@ static size_t value_offset(const struct table *t)
 	return (t->key_size + 7) & ~(size_t)7;
 }
 
+static void *value_of(const struct table *t, struct table_entry *entry)
+{
+	return (uint8_t *)entry + value_offset(t);
+}
+
 static uint64_t mix(uint64_t h)
 {
 	h ^= h >> 32;
@@ -114,7 +119,7 @@ void *table_get(const struct table *t, const void *key)
 {
 	struct table_slot *slot = find(t, key, hash_key(t, key));
 
-	return slot ? slot->entry->bytes + value_offset(t) : NULL;
+	return slot ? value_of(t, slot->entry) : NULL;
 }
 
 void *table_put(struct table *t, const void *key, bool *created)
@@ -125,7 +130,7 @@ void *table_put(struct table *t, const void *key, bool *created)
 	if (created)
 		*created = !slot;
 	if (slot)
-		return slot->entry->bytes + value_offset(t);
+		return value_of(t, slot->entry);
 
 	struct table_entry *entry = memory_alloc(value_offset(t) + t->value_size);
 
@@ -134,7 +139,7 @@ void *table_put(struct table *t, const void *key, bool *created)
 	place(t, hash, entry);
 	t->count++;
 	t->used++;
-	return entry->bytes + value_offset(t);
+	return value_of(t, entry);
 }
 
 bool table_remove(struct table *t, const void *key)
@@ -159,7 +164,7 @@ bool table_next(const struct table *t, size_t *at, const void **key, void **valu
 		if (key)
 			*key = entry->bytes;
 		if (value)
-			*value = entry->bytes + value_offset(t);
+			*value = value_of(t, entry);
 		(*at)++;
 		return true;
 	}

@@ -18,7 +18,7 @@ static inline struct reader reader_make(const void *bytes, size_t size)
 {
 	const uint8_t *at = bytes;
 
-	return (struct reader){at, at + size, false};
+	return (struct reader){at, size ? at + size : at, false}; /* NULL + 0 is undefined */
 }
 
 static inline size_t reader_left(const struct reader *rd)

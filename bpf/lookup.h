@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/* The tables behind one function each: what a packet's fate is decided by. */
+#pragma once
+
+#include "bpf/maps.h"
+#include "bpf/parse.h"
+
+static __always_inline struct map_config *lookup_config(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&config, &zero);
+}
+
+static __always_inline struct map_port *lookup_port(__u32 ifindex)
+{
+	return bpf_map_lookup_elem(&ports, &ifindex);
+}
+
+/* Where a port number's packets go out; NULL if that device is gone. */
+static __always_inline struct map_output *lookup_output(__u32 number)
+{
+	struct map_output *out = bpf_map_lookup_elem(&outputs, &number);
+
+	return out && out->ifindex ? out : NULL;
+}
+
+/* The one place that knows how bindings are kept. */
+static __always_inline struct map_binding *lookup_binding(const struct map_address_key *key)
+{
+	return bpf_map_lookup_elem(&bindings, key);
+}
+
+static __always_inline struct map_peer *lookup_peer(__u32 fe)
+{
+	return bpf_map_lookup_elem(&peers, &fe);
+}
+
+static __always_inline struct map_peer_source *lookup_peer_source(__be32 address)
+{
+	return bpf_map_lookup_elem(&peer_sources, &address);
+}
+
+enum prefix_kind { PREFIX_COVERED, PREFIX_EXTERNAL, PREFIX_STRANGER, PREFIX_ANSWER };
+
+static __always_inline struct map_prefix *lookup_prefix(enum prefix_kind kind,
+							const struct map_address_key *of)
+{
+	struct map_prefix_key key = {MAP_PREFIX_BASE + 128, kind, of->vrf, {}};
+
+	__builtin_memcpy(key.address, of->address, 16);
+	return bpf_map_lookup_elem(&prefixes, &key);
+}
+
+/* Whether the binding has a local part that an unmarked packet may use. */
+static __always_inline int binding_is_local(const struct map_binding *b)
+{
+	return b && (b->flags & (MAP_BINDING_LOCAL | MAP_BINDING_MARKED_ONLY)) == MAP_BINDING_LOCAL;
+}
+
+static __always_inline int binding_is_foreign(const struct map_binding *b)
+{
+	return b && b->flags & MAP_BINDING_FOREIGN;
+}
+
+/* Whether the node is on the segment that the packet came from: it hears it without us. */
+static __always_inline int binding_is_beside(const struct map_binding *b, const struct map_port *in,
+					     const struct packet *p)
+{
+	return b && b->flags & MAP_BINDING_LOCAL && b->port == in->number && b->vlan == p->vlan;
+}
+
+/* Source guard: this address may come in by this port, VLAN and MAC. */
+static __always_inline int binding_guards(const struct map_binding *b, const struct map_port *in,
+					  const struct packet *p)
+{
+	return b && b->flags & MAP_BINDING_GUARD && b->port == in->number && b->vlan == p->vlan &&
+	       mac_same(b->mac, p->mac_source);
+}
+
+/* Last-seen is written at most once a second, to leave the cache line alone. */
+static __always_inline void binding_saw(struct map_binding *b)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	if (now - b->seen_ns >= 1000000000ull)
+		b->seen_ns = now;
+}
+
+/* The counter of (ingress FE, VRF, address): packets as a wire has them. */
+static __always_inline void counter_add(__u32 ingress_fe, const struct packet *p)
+{
+	struct map_counter_key key = {ingress_fe, p->destination.vrf, {}};
+	struct map_counter first, *c;
+
+	__builtin_memcpy(key.address, p->destination.address, 16);
+	first.packets = p->segments;
+	/* Each further segment repeats the headers. */
+	first.bytes = p->size + (__u64)p->segments * sizeof(struct ethhdr) +
+		      (__u64)(p->segments - 1) * p->headers;
+	c = bpf_map_lookup_elem(&counters, &key);
+	if (!c) {
+		bpf_map_update_elem(&counters, &key, &first, BPF_ANY);
+		return;
+	}
+	c->packets += first.packets;
+	c->bytes += first.bytes;
+}

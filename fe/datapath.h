@@ -1,0 +1,107 @@
+/* What the FE's data plane can be told and asked.  The agent's core decides in these words; the
+ * shell (fe/io/datapath.c) puts them into BPF maps, the simulator into plain memory.  One entry for
+ * each address carries all that the packet path needs, so that an update is one atomic replacement.
+ *
+ * Every call is synchronous and done when it returns.  Setting is an upsert.  Returns 0 or -errno:
+ * -ENOSPC where the map is full, -ENOENT where the port is not known. */
+#pragma once
+
+#include "base/address.h"
+#include "pipeline/experimenter.h"
+#include "pipeline/rule.h"
+
+enum datapath_binding_flag {
+	BINDING_LOCAL = 1 << 0, /* the node is on one of our ports */
+	BINDING_MARKED_ONLY =
+		1 << 1,           /* the local part is for REDIRECTED packets only (tentative) */
+	BINDING_FOREIGN = 1 << 2, /* the node is at another FE */
+	BINDING_GUARD = 1 << 3,   /* packets from this address may come in by port, vlan, mac */
+};
+
+/* All that one (VRF, address) may have: a tentative local part and a foreign one can coexist
+ * (design P4): a marked packet uses the local part, any other the foreign one. */
+struct datapath_binding {
+	uint32_t vrf;
+	struct address address;
+	uint8_t flags;
+	uint16_t vlan;          /* local: 0 = untagged */
+	uint32_t port;          /* local: OpenFlow port number */
+	struct mac mac;         /* local: the node's */
+	struct mac gateway_mac; /* local: becomes the source */
+	uint32_t fe;            /* foreign: the group */
+};
+
+struct datapath_port {
+	uint32_t number;
+	uint32_t ifindex;
+	uint8_t role; /* enum port_role */
+	bool trunk;
+	bool admitted;  /* RULE_ADMIT is there: packets are looked at; else dropped (access) or
+			 * passed to the kernel (external, backplane) */
+	uint8_t listen; /* RULE_LISTEN: DATAPATH_LISTEN_* bits */
+	uint16_t mtu;   /* of the device; 0: unknown */
+	uint32_t vrf;
+};
+#define DATAPATH_LISTEN_ARP 1
+#define DATAPATH_LISTEN_RARP 2
+
+/* Another FE: where to tunnel to, and whose tunnel packets to take. */
+struct datapath_peer {
+	uint32_t fe;
+	bool send;    /* there is a group: encapsulate towards it */
+	bool receive; /* RULE_PEER and RULE_PEER_MARKED: decapsulate what it sends */
+	struct address address, redirect; /* outer destination, unmarked and marked */
+	uint32_t vrf;
+};
+
+enum datapath_prefix_kind {
+	DATAPATH_COVERED,  /* no binding: drop no_binding */
+	DATAPATH_EXTERNAL, /* kernel FIB (fe 0) or towards a border FE */
+	DATAPATH_STRANGER, /* unguarded source in here: upcall (rate limited), drop */
+	DATAPATH_ANSWER,   /* ARP requests for a target in here are answered with 'mac' */
+};
+
+/* An ANSWER whose prefix is a host prefix is a gateway address: it also answers ICMP echo. */
+struct datapath_prefix {
+	uint8_t kind; /* enum datapath_prefix_kind */
+	uint32_t vrf;
+	struct prefix prefix;
+	uint32_t fe;    /* EXTERNAL */
+	struct mac mac; /* ANSWER */
+};
+
+struct datapath_ops {
+	int (*port_set)(void *context, const struct datapath_port *port);
+	int (*port_remove)(void *context, uint32_t number);
+	int (*binding_set)(void *context, const struct datapath_binding *binding);
+	int (*binding_remove)(void *context, uint32_t vrf, const struct address *address);
+	int (*peer_set)(void *context, const struct datapath_peer *peer);
+	int (*peer_remove)(void *context, uint32_t fe);
+	int (*prefix_set)(void *context, const struct datapath_prefix *prefix);
+	int (*prefix_remove)(void *context, uint8_t kind, uint32_t vrf,
+			     const struct prefix *prefix);
+
+	/* The durable list of rules and groups that a restarted agent adopts: pinned, written
+	 * beside the entries above, which can all be derived from it. */
+	int (*rule_keep)(void *context, const struct rule *rule);
+	int (*rule_forget)(void *context, const struct rule_key *key);
+	int (*group_keep)(void *context, const struct rule_group *group);
+	int (*group_forget)(void *context, uint32_t fe);
+
+	/* Milliseconds since a packet last came in from this guarded local address; -1: never. */
+	int64_t (*binding_idle_ms)(void *context, uint32_t vrf, const struct address *address);
+	/* Cumulative counters; each calls 'add' once an item. */
+	void (*counters)(void *context, void (*add)(void *to, const struct counter *), void *to);
+	void (*drops)(void *context, void (*add)(void *to, const struct drop_count *), void *to);
+	/* Sum over ingress FEs for one local address. */
+	void (*binding_count)(void *context, uint32_t vrf, const struct address *address,
+			      uint64_t *ret_packets, uint64_t *ret_bytes);
+	/* Kernel's counters of the port's device. */
+	int (*port_stats)(void *context, uint32_t number, struct ofp_port_stats *ret);
+
+	/* Sends a frame out of a port. */
+	int (*transmit)(void *context, uint32_t port, const void *frame, size_t size);
+	/* Delivers all upcalls that are queued now to the agent, before a barrier is answered
+	 * (design P4a). */
+	void (*drain_upcalls)(void *context);
+};

@@ -1,0 +1,47 @@
+/* What agent.c, request.c and statistics.c share: the agent itself; nobody else includes it. */
+#pragma once
+
+#include "fe/neighbor.h"
+
+#define CONNECTION_ECHO_MS 5000
+/* A peer that reads too slowly gets no more packet-ins; announcements are then kept. */
+#define CONNECTION_STUFFED_SIZE (8u << 20)
+
+struct agent_connection {
+	struct agent *agent;
+	struct agent_connection *next;
+	struct channel channel;
+	void *handle;
+	char *peer;
+	uint32_t role; /* enum ofp_role: EQUAL, MASTER or SLAVE */
+	bool is_controller;
+	bool wants_async; /* a controller always; inspection after SET_CONFIG */
+	bool introduced;  /* it had our features, and who we are */
+	bool ready;       /* it listens (agent_has_controller) */
+	bool dropped;
+	uint16_t miss_send_size;
+};
+
+struct agent {
+	struct agent_config config;
+	struct agent_shell shell;
+	struct pipeline pipeline;
+	struct neighborhood neighborhood;
+	struct agent_connection *connections;
+	uint64_t generation_id;
+	bool has_generation;
+	int64_t now_ms;
+	struct buffer frame; /* scratch */
+};
+
+/* request.c: one message of the peer; the channel answers a negative result. */
+MUST_USE int request_handle(struct agent_connection *c, const struct ofp_header *header,
+			    struct reader *body);
+/* statistics.c: a multipart request. */
+MUST_USE int statistics_handle(struct agent_connection *c, const struct ofp_header *header,
+			       struct reader *body);
+
+/* agent.c */
+void connection_introduce(struct agent_connection *c);
+void connection_set_ready(struct agent_connection *c);
+void agent_describe_port(const struct agent_port *port, struct ofp_port *ret);

@@ -1,0 +1,79 @@
+/* The shape of the configuration file, for libcyaml: which keys there are and of what type. Unknown
+ * keys are refused by libcyaml itself.  What the values mean is config.c's business. */
+#include "fe/io/config_yaml.h"
+
+#include "fe/io/config.h"
+
+#include <cyaml/cyaml.h>
+
+#define TEXT_MAX 255
+#define OPTIONAL_POINTER (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define REQUIRED_TEXT(key, type) \
+	CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER, struct type, key, 1, TEXT_MAX)
+#define TEXT(key, type) \
+	CYAML_FIELD_STRING_PTR(#key, OPTIONAL_POINTER, struct type, key, 1, TEXT_MAX)
+#define LIST(key, item, most) \
+	CYAML_FIELD_SEQUENCE(#key, OPTIONAL_POINTER, struct yaml_config, key, item, 0, most)
+#define NUMBER(key, type) CYAML_FIELD_UINT(#key, CYAML_FLAG_OPTIONAL, struct type, key)
+#define NUMBER_OR_NOT(key, type) CYAML_FIELD_UINT_PTR(#key, OPTIONAL_POINTER, struct type, key)
+#define FLAG(key, type) CYAML_FIELD_BOOL(#key, CYAML_FLAG_OPTIONAL, struct type, key)
+
+static const cyaml_schema_value_t text_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX),
+};
+
+static const cyaml_schema_field_t backplane_fields[] = {
+	REQUIRED_TEXT(device, yaml_backplane),
+	REQUIRED_TEXT(address, yaml_backplane),
+	REQUIRED_TEXT(redirect, yaml_backplane),
+	NUMBER(number, yaml_backplane),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t access_fields[] = {
+	REQUIRED_TEXT(match, yaml_port), TEXT(identity, yaml_port), NUMBER(number, yaml_port),
+	NUMBER(segment, yaml_port),      FLAG(trunk, yaml_port),    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t external_fields[] = {
+	REQUIRED_TEXT(match, yaml_port),
+	NUMBER(number, yaml_port),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t timer_fields[] = {
+	NUMBER_OR_NOT(idle_probe_ms, yaml_timers),
+	NUMBER_OR_NOT(idle_give_up_ms, yaml_timers),
+	NUMBER_OR_NOT(tentative_ms, yaml_timers),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t access_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_port, access_fields),
+};
+static const cyaml_schema_value_t external_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_port, external_fields),
+};
+
+static const cyaml_schema_field_t config_fields[] = {
+	REQUIRED_TEXT(name, yaml_config),
+	CYAML_FIELD_UINT("id", CYAML_FLAG_DEFAULT, struct yaml_config, id),
+	FLAG(insecure, yaml_config),
+	LIST(controllers, &text_value, CONFIG_CONTROLLERS_MAX),
+	TEXT(inspect, yaml_config),
+	TEXT(listen, yaml_config),
+	TEXT(state, yaml_config),
+	TEXT(log, yaml_config),
+	NUMBER_OR_NOT(binding_limit, yaml_config),
+	CYAML_FIELD_MAPPING_PTR("backplane", OPTIONAL_POINTER, struct yaml_config, backplane,
+				backplane_fields),
+	LIST(access, &access_value, CONFIG_MATCHES_MAX / 2),
+	LIST(external, &external_value, CONFIG_MATCHES_MAX / 4),
+	CYAML_FIELD_MAPPING("timers", CYAML_FLAG_OPTIONAL, struct yaml_config, timers,
+			    timer_fields),
+	CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t config_yaml_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_config, config_fields),
+};

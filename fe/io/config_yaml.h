@@ -1,0 +1,37 @@
+/* The configuration file as YAML has it: text and numbers, not yet understood.  Only for config.c.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct yaml_backplane {
+	char *device, *address, *redirect;
+	uint32_t number; /* 0: not said */
+};
+
+struct yaml_port {
+	char *match, *identity;
+	uint32_t number, segment; /* 0: not said */
+	bool trunk;
+};
+
+struct yaml_timers {
+	uint32_t *idle_probe_ms, *idle_give_up_ms, *tentative_ms;
+};
+
+struct yaml_config {
+	char *name, *inspect, *listen, *state, *log;
+	char **controllers;
+	unsigned controllers_count;
+	uint32_t id;
+	uint32_t *binding_limit;
+	bool insecure;
+	struct yaml_backplane *backplane;
+	struct yaml_port *access, *external;
+	unsigned access_count, external_count;
+	struct yaml_timers timers;
+};
+
+struct cyaml_schema_value;
+extern const struct cyaml_schema_value config_yaml_schema;

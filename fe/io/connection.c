@@ -1,0 +1,459 @@
+/* OpenFlow connections on libuv: bytes in to the agent, bytes out as soon as the agent has any
+ * (design P5).  What the kernel does not take at once waits for that connection alone; a peer that
+ * lets too much pile up is dropped.
+ *
+ * A controller that does not answer is called again after 50 ms, then after twice that, up to a
+ * second.  The agent may drop a connection, or have bytes for any other, from within any of its
+ * calls; so a connection that must go is only marked and closed here, and the agent hears of it
+ * later, from the loop. */
+#include "fe/io/connection.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "fe/io/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+LOG_MODULE("connection");
+
+#define ACCEPTED_MAX 64
+#define READ_SIZE 65536
+#define BACKOFF_MIN_MS 50
+#define BACKOFF_MAX_MS 1000
+#define CONNECT_TIMEOUT_MS 2000
+#define STABLE_MS 1000 /* a connection that lasted so long is called again at once */
+
+union stream {
+	uv_handle_t handle;
+	uv_stream_t any;
+	uv_tcp_t tcp;
+	uv_pipe_t pipe;
+};
+
+struct listener {
+	union stream stream;
+	struct connections *all;
+	struct endpoint endpoint;
+};
+
+/* A controller to be connected to. */
+struct dialer {
+	struct connections *all;
+	struct endpoint endpoint;
+	uv_timer_t timer; /* the next call, or the end of this one */
+	struct connection *connection;
+	unsigned backoff_ms;
+	int64_t connected_ms;
+	bool told; /* that it cannot be reached */
+};
+
+struct connections {
+	uv_loop_t *loop;
+	struct agent *agent;
+	struct listener listeners[CONFIG_LISTENERS_MAX];
+	struct dialer dialers[CONFIG_CONTROLLERS_MAX];
+	struct connection *list;
+	unsigned listener_count, dialer_count, accepted_count;
+	unsigned open; /* handles of ours that are not closed yet */
+	bool closing;
+	char read_buffer[READ_SIZE]; /* shared: each read is handed on before the next */
+};
+
+struct connection {
+	union stream stream;
+	uv_connect_t request;
+	uv_write_t writing;
+	struct buffer in_flight; /* what 'writing' writes; empty: nothing */
+	struct connections *all;
+	struct connection *next, **link;  /* in the list of all */
+	struct dialer *dialer;            /* NULL: we were called */
+	struct agent_connection *session; /* NULL: the agent does not know it */
+	const char *reason;               /* why it is closing, for the log */
+	bool is_explained;                /* the agent has logged it */
+	char peer[ENDPOINT_TEXT_SIZE];
+};
+
+static void dial_again(struct dialer *d, const struct connection *lost);
+
+static void release(struct connections *all)
+{
+	if (--all->open == 0 && all->closing)
+		free(all);
+}
+
+static void on_connection_closed(uv_handle_t *handle)
+{
+	struct connection *c = handle->data;
+	struct connections *all = c->all;
+
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	if (!c->dialer)
+		all->accepted_count--;
+	if (!all->closing) {
+		if (c->session)
+			agent_disconnect(c->session, clock_now_ms());
+		if (c->dialer)
+			dial_again(c->dialer, c);
+		else
+			log_debug("%s: closed: %s", c->peer, c->reason);
+	}
+	buffer_finish(&c->in_flight);
+	free(c);
+	release(all);
+}
+
+static void close_connection(struct connection *c, const char *reason)
+{
+	if (uv_is_closing(&c->stream.handle))
+		return;
+	c->reason = reason;
+	uv_close(&c->stream.handle, on_connection_closed);
+}
+
+/* ---- bytes out ---- */
+
+static void write_out(struct connection *c);
+
+static void on_written(uv_write_t *request, int status)
+{
+	struct connection *c = CONTAINER_OF(request, struct connection, writing);
+
+	buffer_finish(&c->in_flight);
+	c->in_flight = (struct buffer){0};
+	if (status < 0 && status != UV_ECANCELED)
+		close_connection(c, uv_strerror(status));
+	else if (status == 0 && c->session)
+		write_out(c);
+}
+
+/* Lets libuv write what is in 'out' when the kernel takes it. */
+static void write_later(struct connection *c, struct buffer *out)
+{
+	c->in_flight = *out;
+	*out = (struct buffer){0};
+	uv_buf_t piece = uv_buf_init((char *)c->in_flight.data, (unsigned)c->in_flight.size);
+	int result = uv_write(&c->writing, &c->stream.any, &piece, 1, on_written);
+
+	if (result < 0) {
+		buffer_finish(&c->in_flight);
+		c->in_flight = (struct buffer){0};
+		close_connection(c, uv_strerror(result));
+	}
+}
+
+/* While bytes are in flight the rest stays in the channel, where the agent sees how much it is. */
+static void write_out(struct connection *c)
+{
+	struct buffer *out = &agent_connection_channel(c->session)->out;
+
+	if (uv_is_closing(&c->stream.handle)) {
+		buffer_clear(out);
+		return;
+	}
+	if (c->in_flight.size + out->size > CHANNEL_OUT_MAX) {
+		buffer_clear(out);
+		close_connection(c, "it does not read what it is sent");
+		return;
+	}
+	if (!out->size || c->in_flight.size)
+		return;
+	uv_buf_t piece = uv_buf_init((char *)out->data, (unsigned)out->size);
+	int written = uv_try_write(&c->stream.any, &piece, 1);
+
+	if (written < 0 && written != UV_EAGAIN) {
+		buffer_clear(out);
+		close_connection(c, uv_strerror(written));
+		return;
+	}
+	if (written > 0)
+		buffer_drop_front(out, (size_t)written);
+	if (out->size)
+		write_later(c, out);
+}
+
+void connection_flush(struct agent_connection *session)
+{
+	struct connection *c = agent_connection_handle(session);
+
+	/* While agent_connect runs, 'session' is not set yet: start_session flushes. */
+	if (c->session)
+		write_out(c);
+}
+
+void connection_drop(struct agent_connection *session)
+{
+	struct connection *c = agent_connection_handle(session);
+
+	/* The agent has said why, and is told when it is closed (on_connection_closed). */
+	c->is_explained = true;
+	close_connection(c, agent_connection_channel(session)->down_reason);
+}
+
+/* ---- bytes in ---- */
+
+static void on_buffer_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+{
+	struct connection *c = handle->data;
+
+	*ret = uv_buf_init(c->all->read_buffer, READ_SIZE);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *piece)
+{
+	struct connection *c = stream->data;
+
+	if (size < 0)
+		close_connection(c, size == UV_EOF ? "closed by the other end"
+						   : uv_strerror((int)size));
+	else if (size > 0 && c->session)
+		agent_receive(c->session, (const uint8_t *)piece->base, (size_t)size,
+			      clock_now_ms());
+}
+
+static int init_stream(uv_loop_t *loop, const struct endpoint *e, union stream *stream)
+{
+	return e->is_unix ? uv_pipe_init(loop, &stream->pipe, 0) : uv_tcp_init(loop, &stream->tcp);
+}
+
+static struct connection *add_connection(struct connections *all, const struct endpoint *e)
+{
+	struct connection *c = memory_alloc(sizeof(*c));
+
+	/* Cannot fail: no descriptor is made yet. */
+	(void)init_stream(all->loop, e, &c->stream);
+	c->stream.handle.data = c;
+	c->all = all;
+	snprintf(c->peer, sizeof(c->peer), "%s", e->text);
+	c->next = all->list;
+	c->link = &all->list;
+	if (c->next)
+		c->next->link = &c->next;
+	all->list = c;
+	all->open++;
+	return c;
+}
+
+static void start_session(struct connection *c, const struct endpoint *e)
+{
+	if (!e->is_unix)
+		(void)uv_tcp_nodelay(&c->stream.tcp, 1);
+	c->session = agent_connect(c->all->agent, c->peer, c->dialer != NULL, c, clock_now_ms());
+	if (!c->session) {
+		close_connection(c, "the agent takes no more connections");
+		return;
+	}
+	/* Our HELLO may be in it already. */
+	connection_flush(c->session);
+	int result = uv_read_start(&c->stream.any, on_buffer_wanted, on_read);
+
+	if (result < 0)
+		close_connection(c, uv_strerror(result));
+}
+
+/* ---- controllers ---- */
+
+static void on_connected(uv_connect_t *request, int status)
+{
+	struct connection *c = CONTAINER_OF(request, struct connection, request);
+	struct dialer *d = c->dialer;
+
+	if (status == UV_ECANCELED || uv_is_closing(&c->stream.handle))
+		return;
+	(void)uv_timer_stop(&d->timer);
+	if (status < 0) {
+		close_connection(c, uv_strerror(status));
+		return;
+	}
+	log_debug("%s: connected", c->peer);
+	d->told = false;
+	d->connected_ms = clock_now_ms();
+	start_session(c, &d->endpoint);
+}
+
+static void dial(struct dialer *d)
+{
+	struct connection *c = add_connection(d->all, &d->endpoint);
+	int result = 0;
+
+	c->dialer = d;
+	d->connection = c;
+	d->connected_ms = -1;
+	if (d->endpoint.is_unix)
+		uv_pipe_connect(&c->request, &c->stream.pipe, d->endpoint.address.local.sun_path,
+				on_connected);
+	else
+		result = uv_tcp_connect(&c->request, &c->stream.tcp, &d->endpoint.address.any,
+					on_connected);
+	if (result < 0)
+		close_connection(c, uv_strerror(result));
+}
+
+static void on_dial_timer(uv_timer_t *timer)
+{
+	struct dialer *d = timer->data;
+
+	if (d->connection) {
+		close_connection(d->connection, "no answer");
+		return;
+	}
+	(void)uv_timer_start(timer, on_dial_timer, CONNECT_TIMEOUT_MS, 0);
+	dial(d);
+}
+
+/* Elements that lost the same controller do not all call it in the same moment. */
+static unsigned spread(unsigned delay_ms)
+{
+	return delay_ms + (unsigned)(uv_hrtime() / 1000 % (delay_ms / 4 + 1));
+}
+
+static void dial_again(struct dialer *d, const struct connection *lost)
+{
+	bool was_connected = d->connected_ms >= 0;
+	bool was_stable = was_connected && clock_now_ms() - d->connected_ms >= STABLE_MS;
+
+	d->connection = NULL;
+	if (was_stable)
+		d->backoff_ms = BACKOFF_MIN_MS;
+	if (!lost->is_explained && (was_connected || !d->told))
+		log_warn_rl("%s: %s: %s; trying again", lost->peer,
+			    was_connected ? "lost" : "cannot connect", lost->reason);
+	d->told = true;
+	(void)uv_timer_start(&d->timer, on_dial_timer, spread(d->backoff_ms), 0);
+	d->backoff_ms = d->backoff_ms * 2 < BACKOFF_MAX_MS ? d->backoff_ms * 2 : BACKOFF_MAX_MS;
+}
+
+static void add_dialer(struct connections *all, const struct endpoint *e)
+{
+	struct dialer *d = &all->dialers[all->dialer_count++];
+
+	d->all = all;
+	d->endpoint = *e;
+	d->backoff_ms = BACKOFF_MIN_MS;
+	(void)uv_timer_init(all->loop, &d->timer);
+	d->timer.data = d;
+	all->open++;
+}
+
+/* ---- tools ---- */
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+	struct listener *l = CONTAINER_OF(stream, struct listener, stream);
+	struct connections *all = l->all;
+
+	if (status < 0) {
+		log_warn_rl("%s: a connection failed: %s", l->endpoint.text, uv_strerror(status));
+		return;
+	}
+	struct connection *c = add_connection(all, &l->endpoint);
+	int result = uv_accept(stream, &c->stream.any);
+
+	all->accepted_count++;
+	if (result < 0) {
+		close_connection(c, uv_strerror(result));
+	} else if (all->accepted_count > ACCEPTED_MAX) {
+		log_warn_rl("%s: more than %d connections; refused", c->peer, ACCEPTED_MAX);
+		close_connection(c, "there are too many");
+	} else {
+		start_session(c, &l->endpoint);
+	}
+}
+
+static int add_listener(struct connections *all, const struct endpoint *e, struct reason *why)
+{
+	struct listener *l = &all->listeners[all->listener_count];
+	int fd = endpoint_listen(e, why);
+
+	if (fd < 0)
+		return fd;
+	l->all = all;
+	l->endpoint = *e;
+	int result = init_stream(all->loop, e, &l->stream);
+
+	if (result == 0) {
+		all->listener_count++;
+		all->open++;
+		result = e->is_unix ? uv_pipe_open(&l->stream.pipe, fd)
+				    : uv_tcp_open(&l->stream.tcp, fd);
+	}
+	if (result < 0) {
+		close(fd);
+		return reason_set(why, result, "%s: %s", e->text, uv_strerror(result));
+	}
+	return 0;
+}
+
+/* ---- all ---- */
+
+int connections_open(uv_loop_t *loop, const struct config *config, struct connections **ret,
+		     struct reason *why)
+{
+	struct connections *all = memory_alloc(sizeof(*all));
+	int result = 0;
+
+	all->loop = loop;
+	all->open = 1;
+	for (unsigned i = 0; i < config->listener_count && result == 0; i++)
+		result = add_listener(all, &config->listeners[i], why);
+	if (result < 0) {
+		connections_close(all);
+		return result;
+	}
+	for (unsigned i = 0; i < config->controller_count; i++)
+		add_dialer(all, &config->controllers[i]);
+	*ret = all;
+	return 0;
+}
+
+int connections_start(struct connections *all, struct agent *agent, struct reason *why)
+{
+	all->agent = agent;
+	for (unsigned i = 0; i < all->listener_count; i++) {
+		struct listener *l = &all->listeners[i];
+		int result = uv_listen(&l->stream.any, ACCEPTED_MAX, on_connection);
+
+		if (result < 0)
+			return reason_set(why, result, "%s: %s", l->endpoint.text,
+					  uv_strerror(result));
+		log_info("%s: listening", l->endpoint.text);
+	}
+	for (unsigned i = 0; i < all->dialer_count; i++)
+		on_dial_timer(&all->dialers[i].timer);
+	return 0;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	release(((struct dialer *)handle->data)->all);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+	release(CONTAINER_OF(handle, struct listener, stream.handle)->all);
+}
+
+void connections_close(struct connections *all)
+{
+	if (!all)
+		return;
+	all->closing = true;
+	for (unsigned i = 0; i < all->listener_count; i++) {
+		endpoint_unlink(&all->listeners[i].endpoint);
+		uv_close(&all->listeners[i].stream.handle, on_listener_closed);
+	}
+	for (unsigned i = 0; i < all->dialer_count; i++)
+		uv_close((uv_handle_t *)&all->dialers[i].timer, on_timer_closed);
+	for (struct connection *c = all->list; c; c = c->next) {
+		/* What the agent, which goes first, may still want to say is not said. */
+		c->session = NULL;
+		close_connection(c, "stopping");
+	}
+	release(all);
+}

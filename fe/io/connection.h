@@ -1,0 +1,23 @@
+/* The agent's sockets: connections to controllers, made and made again, and connections by people's
+ * tools (ovs-ofctl) that are accepted. */
+#pragma once
+
+#include "fe/io/config.h"
+
+#include <uv.h>
+
+struct connections;
+
+/* Binds the listeners of the config; a negative errno with the reason where one cannot be opened.
+ */
+MUST_USE int connections_open(uv_loop_t *loop, const struct config *config,
+			      struct connections **ret, struct reason *why);
+/* From now on tools are accepted, and controllers are called, for this agent. */
+MUST_USE int connections_start(struct connections *all, struct agent *agent, struct reason *why);
+/* Closes everything; the agent is not told (it goes too).  Memory goes once the loop has run the
+ * closings.  Accepts NULL. */
+void connections_close(struct connections *all);
+
+/* For the agent's shell. */
+void connection_flush(struct agent_connection *session);
+void connection_drop(struct agent_connection *session);

@@ -1,0 +1,534 @@
+/* The BPF data plane's life: privileges, the bpffs and its lock, loading, pinning, adoption and
+ * removal; and the upcalls that its ring hands out.  bpf/victor.bpf.c is what is loaded;
+ * datapath_port.c attaches it to devices, datapath_ops.c fills its maps. */
+#include "fe/io/datapath_private.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/if_packet.h>
+#include <linux/magic.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+LOG_MODULE("datapath");
+
+#define RULE_SIZES \
+	(sizeof(struct rule_key) << 16 | sizeof(struct rule) << 8 | sizeof(struct rule_group))
+_Static_assert(sizeof(struct rule) < 256, "rule_sizes has a byte for each");
+
+/* libbpf's own lines say more than its result, but to a developer. */
+static int print_to_log(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	char line[512];
+
+	if (level == LIBBPF_DEBUG || !log_enabled(LOG_LEVEL_DEBUG))
+		return 0;
+	vsnprintf(line, sizeof(line), format, arguments);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("libbpf: %s", line);
+	return 0;
+}
+
+/* ---- privileges ---- */
+
+static bool capable(const struct __user_cap_data_struct *data, unsigned capability)
+{
+	return data[capability / 32].effective >> capability % 32 & 1;
+}
+
+static int privileges_check(struct reason *why)
+{
+	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[2] = {};
+	static const struct {
+		unsigned number;
+		const char *name;
+	} needed[] = {{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+		      {CAP_NET_RAW, "CAP_NET_RAW"},
+		      {CAP_BPF, "CAP_BPF"},
+		      {CAP_PERFMON, "CAP_PERFMON"}};
+
+	if (syscall(SYS_capget, &head, data))
+		return reason_set(why, -errno, "capabilities are not readable: %s",
+				  strerror(errno));
+	if (capable(data, CAP_SYS_ADMIN))
+		data[CAP_BPF / 32].effective |= 1u << CAP_BPF % 32 | 1u << CAP_PERFMON % 32;
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!capable(data, needed[i].number))
+			return reason_set(why, -EPERM,
+					  "no privileges: %s is missing; run victor-fe as root or "
+					  "by its systemd unit",
+					  needed[i].name);
+	return 0;
+}
+
+/* ---- the bpffs ---- */
+
+static int directory_make(const char *path)
+{
+	char *copy = memory_copy_text(path);
+	int result = 0;
+
+	for (char *at = copy + 1; *at; at++) {
+		if (*at != '/')
+			continue;
+		*at = '\0';
+		if (mkdir(copy, 0755) && errno != EEXIST)
+			result = -errno;
+		*at = '/';
+	}
+	if (mkdir(copy, 0700) && errno != EEXIST)
+		result = -errno;
+	else
+		result = 0;
+	free(copy);
+	return result;
+}
+
+static int bpffs_prepare(const char *path, struct reason *why)
+{
+	struct statfs fs;
+	int result;
+
+	if (!path || path[0] != '/')
+		return reason_set(why, -EINVAL, "pin directory '%s': give an absolute path",
+				  path ? path : "");
+	result = directory_make(path);
+	if (result)
+		return reason_set(why, result, "pin directory '%s' cannot be made: %s", path,
+				  strerror(-result));
+	if (statfs(path, &fs))
+		return reason_set(why, -errno, "pin directory '%s': %s", path, strerror(errno));
+	if (fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	if (mount("bpf", path, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+		return reason_set(why, -errno,
+				  "no bpffs at '%s' and none can be mounted (%s): mount one with "
+				  "'mount -t bpf bpf %s', or run as root",
+				  path, strerror(errno), path);
+	return 0;
+}
+
+static int bpffs_lock(struct datapath *dp, struct reason *why)
+{
+	dp->lock_fd = open(dp->pin_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dp->lock_fd < 0)
+		return reason_set(why, -errno, "pin directory '%s': %s", dp->pin_directory,
+				  strerror(errno));
+	if (flock(dp->lock_fd, LOCK_EX | LOCK_NB))
+		return reason_set(why, -EBUSY,
+				  "pin directory '%s' is in use by another victor-fe: stop it, or "
+				  "give this one a directory of its own",
+				  dp->pin_directory);
+	return 0;
+}
+
+static char *pin_path(const struct datapath *dp, const char *map)
+{
+	return memory_format("%s/%s", dp->pin_directory, map);
+}
+
+static void unpin_all(struct datapath *dp)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, dp->skeleton->obj)
+	{
+		char *path = pin_path(dp, bpf_map__name(map));
+
+		if (unlink(path) && errno != ENOENT)
+			log_warn("%s cannot be removed: %s", path, strerror(errno));
+		free(path);
+	}
+}
+
+/* ---- load or adopt ---- */
+
+static uint64_t program_hash(void)
+{
+	size_t size;
+	const uint8_t *bytes = victor_bpf__elf_bytes(&size);
+	uint64_t hash = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+	return hash;
+}
+
+/* 1 and the header if there are pins to adopt; 0 if there are none (the rest of a start that did
+ * not get to its end is removed); or why they cannot be. */
+static int pins_check(struct datapath *dp, const struct datapath_config *c, struct reason *why)
+{
+	char *path = pin_path(dp, "header");
+	struct map_header h = {};
+	int fd = bpf_obj_get(path), result = 0;
+	uint32_t zero = 0;
+
+	free(path);
+	if (fd < 0 && fd != -ENOENT)
+		return reason_set(why, fd, "the pins in '%s' cannot be opened: %s",
+				  dp->pin_directory, strerror(-fd));
+	if (fd >= 0) {
+		struct bpf_map_info info = {};
+		uint32_t size = sizeof(info);
+
+		result = bpf_obj_get_info_by_fd(fd, &info, &size);
+		if (!result && info.value_size == sizeof(h))
+			result = bpf_map_lookup_elem(fd, &zero, &h);
+		else if (!result)
+			h.magic = DATAPLANE_MAGIC; /* and layout 0: another's */
+		close(fd);
+	}
+	if (result)
+		return reason_set(why, result, "the pins in '%s' cannot be read: %s",
+				  dp->pin_directory, strerror(-result));
+	if (!h.magic) {
+		unpin_all(dp);
+		return 0;
+	}
+	if (h.magic != DATAPLANE_MAGIC || h.layout != DATAPLANE_LAYOUT ||
+	    h.rule_sizes != RULE_SIZES)
+		return reason_set(
+			why, -EEXIST,
+			"the pins in '%s' are of another release (layout %u, this is %u): "
+			"stop forwarding and clear them with 'victor-fe --remove'",
+			dp->pin_directory, h.layout, DATAPLANE_LAYOUT);
+	if (h.fe != c->fe)
+		return reason_set(
+			why, -EBUSY,
+			"the pins in '%s' belong to FE %u, not %u: correct the id, or give "
+			"this FE a pin directory of its own",
+			dp->pin_directory, h.fe, c->fe);
+	return 1;
+}
+
+static int maps_size(struct datapath *dp, const struct datapath_config *c)
+{
+	uint32_t limit = c->binding_limit ? c->binding_limit : DATAPLANE_BINDING_LIMIT;
+	uint32_t counters = limit < 4096 ? 4096 : limit > 262144 ? 262144 : limit;
+	int result = bpf_map__set_max_entries(dp->skeleton->maps.bindings, limit);
+
+	result = result ? result : bpf_map__set_max_entries(dp->skeleton->maps.counters, counters);
+	result = result ? result
+			: bpf_map__set_max_entries(dp->skeleton->maps.rules, limit * 3 + 4096);
+	result = result ? result
+			: bpf_map__set_key_size(dp->skeleton->maps.rules, sizeof(struct rule_key));
+	result = result ? result
+			: bpf_map__set_value_size(dp->skeleton->maps.rules, sizeof(struct rule));
+	result = result ? result
+			: bpf_map__set_value_size(dp->skeleton->maps.rule_groups,
+						  sizeof(struct rule_group));
+	return result;
+}
+
+/* Every map pinned by its name; one that is adopted keeps the limit it has. */
+static int maps_pin(struct datapath *dp)
+{
+	struct bpf_map *map;
+	int result = 0;
+
+	bpf_object__for_each_map(map, dp->skeleton->obj)
+	{
+		char *path = pin_path(dp, bpf_map__name(map));
+		int fd = dp->adopted ? bpf_obj_get(path) : -ENOENT;
+		struct bpf_map_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (fd >= 0) {
+			if (!bpf_obj_get_info_by_fd(fd, &info, &size) &&
+			    info.max_entries != bpf_map__max_entries(map)) {
+				log_warn("map %s keeps its limit of %u until the pins are removed",
+					 bpf_map__name(map), info.max_entries);
+				result = bpf_map__set_max_entries(map, info.max_entries);
+			}
+			close(fd);
+		}
+		if (!result)
+			result = bpf_map__set_pin_path(map, path);
+		free(path);
+		if (result)
+			break;
+	}
+	return result;
+}
+
+static int load_refused(int result, struct reason *why)
+{
+	struct utsname name = {};
+
+	uname(&name);
+	if (result == -EPERM)
+		return reason_set(why, result,
+				  "kernel %s refused BPF programs: not permitted; run as root, and "
+				  "check lockdown and container limits",
+				  name.release);
+	if (result == -ENOMEM || result == -E2BIG)
+		return reason_set(why, result,
+				  "kernel %s has no memory for the BPF maps: lower binding_limit",
+				  name.release);
+	return reason_set(
+		why, result,
+		"kernel %s refused the BPF programs (%s): VICTOR needs Linux 6.1 or later "
+		"with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS; "
+		"--verbose shows the kernel's words",
+		name.release, strerror(-result));
+}
+
+static int load(struct datapath *dp, const struct datapath_config *c, struct reason *why)
+{
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	int result;
+
+	/* Only needed before Linux 5.11; may fail, harmlessly. */
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	dp->skeleton = victor_bpf__open();
+	if (!dp->skeleton)
+		return load_refused(-errno, why);
+	result = pins_check(dp, c, why);
+	if (result < 0)
+		return result;
+	dp->adopted = result == 1;
+	result = maps_size(dp, c);
+	result = result ? result : maps_pin(dp);
+	result = result ? result : victor_bpf__load(dp->skeleton);
+	return result ? load_refused(result, why) : 0;
+}
+
+static int header_write(struct datapath *dp, const struct datapath_config *c)
+{
+	struct map_header h = {.magic = DATAPLANE_MAGIC,
+			       .layout = DATAPLANE_LAYOUT,
+			       .fe = c->fe,
+			       .rule_sizes = RULE_SIZES,
+			       .program_hash = program_hash(),
+			       .seed = c->seed};
+	struct map_header old = {};
+	uint32_t zero = 0;
+
+	if (dp->adopted && !bpf_map_lookup_elem(map_fd(dp->skeleton->maps.header), &zero, &old)) {
+		h.seed = old.seed;
+		if (old.program_hash != h.program_hash)
+			log_info("replacing programs %016llx by %016llx", old.program_hash,
+				 h.program_hash);
+	}
+	return bpf_map_update_elem(map_fd(dp->skeleton->maps.header), &zero, &h, 0);
+}
+
+int datapath_config_write(struct datapath *dp)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_update_elem(map_fd(dp->skeleton->maps.config), &zero, &dp->config, 0);
+}
+
+static void config_fill(struct datapath *dp, const struct datapath_config *c)
+{
+	struct map_config old = {};
+	uint32_t zero = 0;
+
+	dp->config.fe = c->fe;
+	dp->config.backplane_mtu = c->backplane_mtu;
+	if (!address_is_zero(&c->backplane))
+		memcpy(&dp->config.backplane, address_ipv4(&c->backplane), 4);
+	if (!address_is_zero(&c->redirect))
+		memcpy(&dp->config.redirect, address_ipv4(&c->redirect), 4);
+	/* The device stays what it was until its port is set again. */
+	if (dp->adopted && !bpf_map_lookup_elem(map_fd(dp->skeleton->maps.config), &zero, &old)) {
+		dp->config.backplane_ifindex = old.backplane_ifindex;
+		dp->config.device_mtu = old.device_mtu;
+	}
+}
+
+static int config_check(const struct datapath_config *c, struct reason *why)
+{
+	if (!c->fe || c->fe > 65535)
+		return reason_set(why, -EINVAL, "FE id %u: it is 1 to 65535", c->fe);
+	if ((!address_is_zero(&c->backplane) && !address_is_ipv4(&c->backplane)) ||
+	    (!address_is_zero(&c->redirect) && !address_is_ipv4(&c->redirect)))
+		return reason_set(
+			why, -EAFNOSUPPORT,
+			"backplane addresses: give IPv4, an IPv6 underlay is not there yet");
+	if (address_is_zero(&c->backplane) != address_is_zero(&c->redirect))
+		return reason_set(why, -EINVAL, "give both backplane addresses, or none");
+	if (!address_is_zero(&c->backplane) && address_equal(&c->backplane, &c->redirect))
+		return reason_set(why, -EINVAL,
+				  "the two backplane addresses are the same: the second one marks "
+				  "redirected packets");
+	if (c->binding_limit > 1u << 24)
+		return reason_set(why, -EINVAL, "binding_limit %u: at most %u", c->binding_limit,
+				  1u << 24);
+	return 0;
+}
+
+static int upcall_deliver(void *context, void *data, size_t size)
+{
+	const struct map_upcall *u = data;
+	struct datapath *dp = context;
+
+	if (size < sizeof(*u) || u->size > sizeof(u->data) || !dp->upcall)
+		return 0;
+	dp->upcalls++;
+	dp->upcall(dp->upcall_to, &(struct upcall){.reason = u->reason,
+						   .port = u->port,
+						   .vlan = u->vlan,
+						   .frame = u->data,
+						   .size = u->size,
+						   .wire_size = u->wire_size});
+	return 0;
+}
+
+static int sockets_open(struct datapath *dp, struct reason *why)
+{
+	dp->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	dp->route_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (dp->packet_fd < 0 || dp->route_fd < 0)
+		return reason_set(why, -errno, "no packet or netlink socket: %s", strerror(errno));
+	dp->ring = ring_buffer__new(map_fd(dp->skeleton->maps.upcalls), upcall_deliver, dp, NULL);
+	if (!dp->ring)
+		return reason_set(why, -errno, "the upcall ring cannot be mapped: %s",
+				  strerror(errno));
+	return 0;
+}
+
+static struct datapath *datapath_create(const struct datapath_config *c)
+{
+	struct datapath *dp = memory_alloc(sizeof(*dp));
+
+	dp->pin_directory = memory_copy_text(c->pin_directory);
+	dp->lock_fd = dp->packet_fd = dp->route_fd = -1;
+	table_init(&dp->devices, sizeof(uint32_t), sizeof(struct datapath_device), c->seed);
+	table_init(&dp->answers, sizeof(struct map_prefix_key), sizeof(struct map_prefix), c->seed);
+	table_init(&dp->stale[STALE_BINDING], sizeof(struct map_address_key), 1, c->seed);
+	table_init(&dp->stale[STALE_PEER], sizeof(uint32_t), 1, c->seed);
+	table_init(&dp->stale[STALE_PREFIX], sizeof(struct map_prefix_key), 1, c->seed);
+	return dp;
+}
+
+int datapath_open(const struct datapath_config *config, struct datapath **ret, struct reason *why)
+{
+	struct datapath *dp;
+	int result, cpus;
+
+	libbpf_set_print(print_to_log);
+	result = config_check(config, why);
+	result = result ? result : privileges_check(why);
+	result = result ? result : bpffs_prepare(config->pin_directory, why);
+	if (result)
+		return result;
+	cpus = libbpf_num_possible_cpus();
+	if (cpus <= 0)
+		return reason_set(why, -EIO, "the number of CPUs is not known: is /sys mounted?");
+	dp = datapath_create(config);
+	dp->cpus = (unsigned)cpus;
+	result = bpffs_lock(dp, why);
+	result = result ? result : load(dp, config, why);
+	result = result ? result : sockets_open(dp, why);
+	if (result)
+		goto fail;
+	config_fill(dp, config);
+	if (datapath_config_write(dp) || header_write(dp, config)) {
+		result = reason_set(why, -EIO, "the BPF maps cannot be written");
+		goto fail;
+	}
+	if (dp->adopted) {
+		datapath_adopt_devices(dp);
+		datapath_adopt_entries(dp);
+	}
+	*ret = dp;
+	return 0;
+fail:
+	datapath_close(dp, false);
+	return result;
+}
+
+void datapath_close(struct datapath *dp, bool remove)
+{
+	if (!dp)
+		return;
+	if (remove && dp->skeleton) {
+		datapath_detach_all(dp);
+		unpin_all(dp);
+	}
+	ring_buffer__free(dp->ring);
+	victor_bpf__destroy(dp->skeleton);
+	if (dp->packet_fd >= 0)
+		close(dp->packet_fd);
+	if (dp->route_fd >= 0)
+		close(dp->route_fd);
+	if (dp->lock_fd >= 0)
+		close(dp->lock_fd);
+	table_finish(&dp->devices);
+	table_finish(&dp->answers);
+	for (int i = 0; i < STALE_COUNT; i++)
+		table_finish(&dp->stale[i]);
+	free(dp->pin_directory);
+	free(dp);
+}
+
+bool datapath_adopted(const struct datapath *dp)
+{
+	return dp->adopted;
+}
+
+void datapath_adopt(struct datapath *dp, void (*rule)(void *to, const struct rule *),
+		    void (*group)(void *to, const struct rule_group *), void *to)
+{
+	int fd = map_fd(dp->skeleton->maps.rules);
+	struct rule_key key, *previous = NULL;
+	struct rule_group g;
+	struct rule r;
+	uint32_t fe, *previous_fe = NULL;
+
+	while (!bpf_map_get_next_key(fd, previous, &key)) {
+		if (!bpf_map_lookup_elem(fd, &key, &r))
+			rule(to, &r);
+		previous = &key;
+	}
+	fd = map_fd(dp->skeleton->maps.rule_groups);
+	while (!bpf_map_get_next_key(fd, previous_fe, &fe)) {
+		if (!bpf_map_lookup_elem(fd, &fe, &g))
+			group(to, &g);
+		previous_fe = &fe;
+	}
+}
+
+void datapath_set_upcall(struct datapath *dp, void (*upcall)(void *to, const struct upcall *),
+			 void *to)
+{
+	dp->upcall = upcall;
+	dp->upcall_to = to;
+}
+
+int datapath_fd(const struct datapath *dp)
+{
+	return ring_buffer__epoll_fd(dp->ring);
+}
+
+int datapath_poll_upcalls(struct datapath *dp)
+{
+	dp->upcalls = 0;
+	ring_buffer__consume(dp->ring);
+	return (int)dp->upcalls;
+}
+
+void datapath_drain_upcalls(void *context)
+{
+	datapath_poll_upcalls(datapath_of(context));
+}

@@ -1,0 +1,61 @@
+/* The BPF data plane as the agent's shell holds it: loads and pins bpf/victor.bpf.c, attaches it to
+ * ports, puts struct datapath_ops into BPF maps and hands upcalls out.  Everything lives in a bpffs
+ * directory, so that filters and maps forward on when the process dies, and the next one adopts
+ * them.
+ *
+ * The pin directory is a mount point of its own, outside /sys (it is mounted here if it is none).
+ * 'ip netns exec' runs its command in a private mount namespace whose mounts die with it: start an
+ * agent in a namespace by setns(CLONE_NEWNET) alone (nsenter --net=...), or mount the bpffs before.
+ */
+#pragma once
+
+#include "base/reason.h"
+#include "fe/agent.h"
+#include "fe/datapath.h"
+
+struct datapath;
+
+struct datapath_config {
+	uint32_t fe;                        /* 1..65535 */
+	struct address backplane, redirect; /* IPv4; both zero: no backplane */
+	uint16_t backplane_mtu; /* of the underlay, with the outer header; 0: the device's */
+	uint32_t binding_limit; /* 0: 65536.  Adopted pins keep the limit they were made with. */
+	uint64_t seed;
+	const char *pin_directory;
+};
+
+/* What datapath_ops functions get as 'context' points to one of these, or to a struct that begins
+ * with one. */
+struct datapath_context {
+	struct datapath *datapath;
+};
+
+/* Returns 0; or a negative errno with a line for the user in '*why': no privileges, no bpffs, a
+ * kernel that refuses the programs, pins of another layout (-EEXIST) or of another FE (-EBUSY). */
+MUST_USE int datapath_open(const struct datapath_config *config, struct datapath **ret,
+			   struct reason *why);
+/* Leaves filters, maps and pins as they are, forwarding; 'remove': detaches and unpins everything.
+ * Accepts NULL. */
+void datapath_close(struct datapath *dp, bool remove);
+
+const struct datapath_ops *datapath_operations(void);
+
+/* Whether pins were there and are used on. */
+bool datapath_adopted(const struct datapath *dp);
+/* The pinned list: calls the two for each rule and group. */
+void datapath_adopt(struct datapath *dp, void (*rule)(void *to, const struct rule *),
+		    void (*group)(void *to, const struct rule_group *), void *to);
+/* After the agent has set what should be there (agent_adopt_done and every port): removes the
+ * entries and detaches the ports that nobody has set since datapath_open. */
+void datapath_adopt_done(struct datapath *dp);
+
+/* Upcalls: poll the fd for reading, then call poll, which hands all that is queued to 'upcall'
+ * and returns how many that were.  The frame is borrowed for the call. */
+void datapath_set_upcall(struct datapath *dp, void (*upcall)(void *to, const struct upcall *),
+			 void *to);
+int datapath_fd(const struct datapath *dp);
+int datapath_poll_upcalls(struct datapath *dp);
+
+/* Every verdict's counter, the drops included (include/victor/dataplane.h has the names). */
+void datapath_verdicts(struct datapath *dp, void (*add)(void *to, const struct drop_count *),
+		       void *to);

@@ -1,0 +1,435 @@
+/* struct datapath_ops in BPF maps: bindings, peers, prefixes, the durable list, and the counters
+ * read back.  An update is one replacement of one map element, which the packet path sees whole. */
+#include "fe/io/datapath_private.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+LOG_MODULE("datapath");
+
+_Static_assert(MAP_BINDING_LOCAL == BINDING_LOCAL && MAP_BINDING_GUARD == BINDING_GUARD &&
+		       MAP_BINDING_FOREIGN == BINDING_FOREIGN &&
+		       MAP_BINDING_MARKED_ONLY == BINDING_MARKED_ONLY,
+	       "binding flags differ");
+
+int map_result(int result)
+{
+	return result == -E2BIG ? -ENOSPC : result;
+}
+
+struct map_address_key map_address_key_make(uint32_t vrf, const struct address *address)
+{
+	struct map_address_key key = {.vrf = vrf};
+
+	memcpy(key.address, address->bytes, sizeof(key.address));
+	return key;
+}
+
+/* ---- bindings ---- */
+
+static int binding_set(void *context, const struct datapath_binding *b)
+{
+	struct datapath *dp = datapath_of(context);
+	int fd = map_fd(dp->skeleton->maps.bindings);
+	struct map_address_key key = map_address_key_make(b->vrf, &b->address);
+	struct map_binding new = {.flags = b->flags, .vlan = b->vlan, .port = b->port, .fe = b->fe};
+	struct map_binding old;
+	bool is_here = b->flags & (BINDING_LOCAL | BINDING_GUARD);
+	bool is_adopted = table_remove(&dp->stale[STALE_BINDING], &key);
+
+	if (is_here && !table_get(&dp->devices, &b->port))
+		return -ENOENT;
+	memcpy(new.mac, b->mac.bytes, sizeof(new.mac));
+	memcpy(new.gateway_mac, b->gateway_mac.bytes, sizeof(new.gateway_mac));
+	if ((is_here || is_adopted) && !bpf_map_lookup_elem(fd, &key, &old)) {
+		if (old.port == new.port && old.vlan == new.vlan &&
+		    !memcmp(old.mac, new.mac, sizeof(new.mac)))
+			new.seen_ns = old.seen_ns;
+		if (!memcmp(&old, &new, sizeof(new)))
+			return 0;
+	}
+	return map_result(bpf_map_update_elem(fd, &key, &new, 0));
+}
+
+static int binding_remove(void *context, uint32_t vrf, const struct address *address)
+{
+	struct datapath *dp = datapath_of(context);
+	struct map_address_key key = map_address_key_make(vrf, address);
+
+	table_remove(&dp->stale[STALE_BINDING], &key);
+	return bpf_map_delete_elem(map_fd(dp->skeleton->maps.bindings), &key);
+}
+
+static int64_t binding_idle_ms(void *context, uint32_t vrf, const struct address *address)
+{
+	struct datapath *dp = datapath_of(context);
+	struct map_address_key key = map_address_key_make(vrf, address);
+	struct map_binding b;
+	struct timespec now;
+	int64_t idle;
+
+	if (bpf_map_lookup_elem(map_fd(dp->skeleton->maps.bindings), &key, &b) || !b.seen_ns)
+		return -1;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	idle = now.tv_sec * 1000000000ll + now.tv_nsec - (int64_t)b.seen_ns;
+	return idle > 0 ? idle / 1000000 : 0;
+}
+
+/* ---- peers ---- */
+
+/* Takes the source away from the peer that has it, and from no other. */
+static void peer_source_remove(struct datapath *dp, uint32_t fe, __be32 source)
+{
+	int fd = map_fd(dp->skeleton->maps.peer_sources);
+	struct map_peer_source s;
+
+	if (!bpf_map_lookup_elem(fd, &source, &s) && s.fe == fe)
+		bpf_map_delete_elem(fd, &source);
+}
+
+static int peer_set(void *context, const struct datapath_peer *p)
+{
+	struct datapath *dp = datapath_of(context);
+	int fd = map_fd(dp->skeleton->maps.peers), result;
+	struct map_peer new = {.vrf = p->vrf}, old = {};
+	struct map_peer_source source = {.fe = p->fe, .vrf = p->vrf};
+	bool had = !bpf_map_lookup_elem(fd, &p->fe, &old);
+
+	if (!address_is_ipv4(&p->address) ||
+	    (!address_is_zero(&p->redirect) && !address_is_ipv4(&p->redirect)))
+		return -EAFNOSUPPORT;
+	new.flags = (p->send ? MAP_PEER_SEND : 0) | (p->receive ? MAP_PEER_RECEIVE : 0);
+	memcpy(&new.address, address_ipv4(&p->address), 4);
+	if (!address_is_zero(&p->redirect))
+		memcpy(&new.redirect, address_ipv4(&p->redirect), 4);
+	table_remove(&dp->stale[STALE_PEER], &p->fe);
+	result = bpf_map_update_elem(fd, &p->fe, &new, 0);
+	if (!result && p->receive)
+		result = bpf_map_update_elem(map_fd(dp->skeleton->maps.peer_sources), &new.address,
+					     &source, 0);
+	if (!result && had && (old.address != new.address || !p->receive))
+		peer_source_remove(dp, p->fe, old.address);
+	return map_result(result);
+}
+
+static int peer_remove(void *context, uint32_t fe)
+{
+	struct datapath *dp = datapath_of(context);
+	int fd = map_fd(dp->skeleton->maps.peers);
+	struct map_peer old;
+
+	table_remove(&dp->stale[STALE_PEER], &fe);
+	if (bpf_map_lookup_elem(fd, &fe, &old))
+		return -ENOENT;
+	peer_source_remove(dp, fe, old.address);
+	return bpf_map_delete_elem(fd, &fe);
+}
+
+/* ---- prefixes ---- */
+
+static struct map_prefix_key prefix_key_make(uint8_t kind, uint32_t vrf, const struct prefix *p)
+{
+	struct map_prefix_key key = {
+		.length = MAP_PREFIX_BASE + p->length, .kind = kind, .vrf = vrf};
+
+	memcpy(key.address, p->address.bytes, sizeof(key.address));
+	return key;
+}
+
+static struct prefix prefix_of(const struct map_prefix_key *key)
+{
+	struct prefix p = {.length = (uint8_t)(key->length - MAP_PREFIX_BASE)};
+
+	memcpy(p.address.bytes, key->address, sizeof(key->address));
+	return p;
+}
+
+/* The gateway of an answered prefix is the host prefix inside it: what ICMP errors come from. */
+static void answer_find_gateway(const struct datapath *dp, const struct map_prefix_key *of,
+				struct map_prefix *ret)
+{
+	const struct prefix wide = prefix_of(of);
+	const struct map_prefix_key *key;
+	struct map_prefix *host;
+	size_t at = 0;
+
+	memset(ret->gateway, 0, sizeof(ret->gateway));
+	while (table_next(&dp->answers, &at, (const void **)&key, (void **)&host)) {
+		const struct address *address = (const struct address *)key->address;
+
+		if (key->vrf == of->vrf && host->flags & MAP_PREFIX_HOST &&
+		    prefix_contains(&wide, address)) {
+			memcpy(ret->gateway, key->address, sizeof(ret->gateway));
+			return;
+		}
+	}
+}
+
+static int answers_write(struct datapath *dp)
+{
+	const struct map_prefix_key *key;
+	struct map_prefix *value, was;
+	size_t at = 0;
+	int result = 0;
+
+	while (!result && table_next(&dp->answers, &at, (const void **)&key, (void **)&value)) {
+		was = *value;
+		answer_find_gateway(dp, key, value);
+		if (memcmp(&was, value, sizeof(was)))
+			result = bpf_map_update_elem(map_fd(dp->skeleton->maps.prefixes), key,
+						     value, 0);
+	}
+	return map_result(result);
+}
+
+static int prefix_set(void *context, const struct datapath_prefix *p)
+{
+	struct datapath *dp = datapath_of(context);
+	struct map_prefix_key key = prefix_key_make(p->kind, p->vrf, &p->prefix);
+	struct map_prefix value = {.fe = p->fe};
+	int result;
+
+	if (p->kind > DATAPATH_ANSWER || p->prefix.length > 128)
+		return -EINVAL;
+	memcpy(value.mac, p->mac.bytes, sizeof(value.mac));
+	if (p->kind == DATAPATH_ANSWER) {
+		value.flags = p->prefix.length == 128 ? MAP_PREFIX_HOST : 0;
+		answer_find_gateway(dp, &key, &value);
+	}
+	table_remove(&dp->stale[STALE_PREFIX], &key);
+	result = bpf_map_update_elem(map_fd(dp->skeleton->maps.prefixes), &key, &value, 0);
+	if (result || p->kind != DATAPATH_ANSWER)
+		return map_result(result);
+	*(struct map_prefix *)table_put(&dp->answers, &key, NULL) = value;
+	return answers_write(dp);
+}
+
+static int prefix_key_remove(struct datapath *dp, const struct map_prefix_key *key)
+{
+	int result = bpf_map_delete_elem(map_fd(dp->skeleton->maps.prefixes), key);
+
+	table_remove(&dp->stale[STALE_PREFIX], key);
+	if (key->kind == DATAPATH_ANSWER && table_remove(&dp->answers, key))
+		answers_write(dp);
+	return result;
+}
+
+static int prefix_remove(void *context, uint8_t kind, uint32_t vrf, const struct prefix *prefix)
+{
+	struct map_prefix_key key = prefix_key_make(kind, vrf, prefix);
+
+	return prefix_key_remove(datapath_of(context), &key);
+}
+
+/* ---- adoption: all that is there is stale until it is set again ---- */
+
+static void stale_collect(struct table *stale, int fd, size_t key_size)
+{
+	void *key = memory_alloc(key_size);
+	void *previous = NULL;
+
+	while (!bpf_map_get_next_key(fd, previous, key)) {
+		table_put(stale, key, NULL);
+		previous = key;
+	}
+	free(key);
+}
+
+void datapath_adopt_entries(struct datapath *dp)
+{
+	int fd = map_fd(dp->skeleton->maps.prefixes);
+	const struct map_prefix_key *key;
+	struct map_prefix value;
+	void *unused;
+	size_t at = 0;
+
+	stale_collect(&dp->stale[STALE_BINDING], map_fd(dp->skeleton->maps.bindings),
+		      sizeof(struct map_address_key));
+	stale_collect(&dp->stale[STALE_PEER], map_fd(dp->skeleton->maps.peers), sizeof(uint32_t));
+	stale_collect(&dp->stale[STALE_PREFIX], fd, sizeof(struct map_prefix_key));
+	while (table_next(&dp->stale[STALE_PREFIX], &at, (const void **)&key, &unused))
+		if (key->kind == DATAPATH_ANSWER && !bpf_map_lookup_elem(fd, key, &value))
+			*(struct map_prefix *)table_put(&dp->answers, key, NULL) = value;
+}
+
+void datapath_sweep_entries(struct datapath *dp)
+{
+	struct datapath_context context = {dp};
+	const void *key;
+	void *unused;
+	size_t at = 0;
+
+	log_debug("adopted; removing %zu bindings, %zu peers, %zu prefixes that no rule has",
+		  dp->stale[STALE_BINDING].count, dp->stale[STALE_PEER].count,
+		  dp->stale[STALE_PREFIX].count);
+	while (table_next(&dp->stale[STALE_BINDING], &at, &key, &unused))
+		bpf_map_delete_elem(map_fd(dp->skeleton->maps.bindings), key);
+	for (at = 0; table_next(&dp->stale[STALE_PEER], &at, &key, &unused);)
+		peer_remove(&context, *(const uint32_t *)key);
+	for (at = 0; table_next(&dp->stale[STALE_PREFIX], &at, &key, &unused);) {
+		struct map_prefix_key copy = *(const struct map_prefix_key *)key;
+
+		prefix_key_remove(dp, &copy);
+	}
+	table_clear(&dp->stale[STALE_BINDING]);
+}
+
+/* ---- the durable list ---- */
+
+static int rule_keep(void *context, const struct rule *rule)
+{
+	struct datapath *dp = datapath_of(context);
+
+	return map_result(
+		bpf_map_update_elem(map_fd(dp->skeleton->maps.rules), &rule->key, rule, 0));
+}
+
+static int rule_forget(void *context, const struct rule_key *key)
+{
+	return bpf_map_delete_elem(map_fd(datapath_of(context)->skeleton->maps.rules), key);
+}
+
+static int group_keep(void *context, const struct rule_group *group)
+{
+	struct datapath *dp = datapath_of(context);
+
+	return map_result(
+		bpf_map_update_elem(map_fd(dp->skeleton->maps.rule_groups), &group->fe, group, 0));
+}
+
+static int group_forget(void *context, uint32_t fe)
+{
+	return bpf_map_delete_elem(map_fd(datapath_of(context)->skeleton->maps.rule_groups), &fe);
+}
+
+/* ---- counters ---- */
+
+static struct map_counter counter_read(const struct datapath *dp, const struct map_counter_key *key,
+				       struct map_counter *each)
+{
+	struct map_counter sum = {};
+
+	if (bpf_map_lookup_elem(map_fd(dp->skeleton->maps.counters), key, each))
+		return sum;
+	for (unsigned i = 0; i < dp->cpus; i++) {
+		sum.packets += each[i].packets;
+		sum.bytes += each[i].bytes;
+	}
+	return sum;
+}
+
+static void counters(void *context, void (*add)(void *to, const struct counter *), void *to)
+{
+	struct datapath *dp = datapath_of(context);
+	struct map_counter *each = memory_alloc_array(dp->cpus, sizeof(*each));
+	struct map_counter_key key, *previous = NULL;
+	int fd = map_fd(dp->skeleton->maps.counters);
+	/* A key that goes meanwhile starts the walk anew: bounded, so that it ends. */
+	uint64_t left = 2ull * bpf_map__max_entries(dp->skeleton->maps.counters);
+
+	while (left-- && !bpf_map_get_next_key(fd, previous, &key)) {
+		struct map_counter sum = counter_read(dp, &key, each);
+		struct counter c = {.ingress_fe = key.ingress_fe,
+				    .vrf = key.vrf,
+				    .packets = sum.packets,
+				    .bytes = sum.bytes};
+
+		memcpy(c.address.bytes, key.address, sizeof(key.address));
+		if (sum.packets)
+			add(to, &c);
+		previous = &key;
+	}
+	free(each);
+}
+
+static void binding_count(void *context, uint32_t vrf, const struct address *address,
+			  uint64_t *ret_packets, uint64_t *ret_bytes)
+{
+	struct datapath *dp = datapath_of(context);
+	struct map_counter *each = memory_alloc_array(dp->cpus, sizeof(*each));
+	struct map_counter_key key = {.ingress_fe = dp->config.fe, .vrf = vrf};
+	uint32_t fe, *previous = NULL;
+	struct map_counter sum;
+
+	memcpy(key.address, address->bytes, sizeof(key.address));
+	sum = counter_read(dp, &key, each);
+	while (!bpf_map_get_next_key(map_fd(dp->skeleton->maps.peers), previous, &fe)) {
+		struct map_counter one;
+
+		key.ingress_fe = fe;
+		one = counter_read(dp, &key, each);
+		sum.packets += one.packets;
+		sum.bytes += one.bytes;
+		previous = &fe;
+	}
+	*ret_packets = sum.packets;
+	*ret_bytes = sum.bytes;
+	free(each);
+}
+
+#define VERDICT_NAME(name, is_drop, text) {#name, is_drop},
+static const struct {
+	const char *name;
+	bool is_drop;
+} verdict_names[] = {DATAPLANE_VERDICTS(VERDICT_NAME)};
+
+static void verdicts_read(struct datapath *dp, bool drops_only,
+			  void (*add)(void *to, const struct drop_count *), void *to)
+{
+	uint64_t *each = memory_alloc_array(dp->cpus, sizeof(*each));
+
+	for (uint32_t i = 0; i < VERDICT_COUNT; i++) {
+		struct drop_count d = {};
+
+		if ((drops_only && !verdict_names[i].is_drop) ||
+		    bpf_map_lookup_elem(map_fd(dp->skeleton->maps.verdicts), &i, each))
+			continue;
+		strncpy(d.name, verdict_names[i].name, sizeof(d.name) - 1);
+		for (unsigned cpu = 0; cpu < dp->cpus; cpu++)
+			d.packets += each[cpu];
+		add(to, &d);
+	}
+	free(each);
+}
+
+static void drops(void *context, void (*add)(void *to, const struct drop_count *), void *to)
+{
+	verdicts_read(datapath_of(context), true, add, to);
+}
+
+void datapath_verdicts(struct datapath *dp, void (*add)(void *to, const struct drop_count *),
+		       void *to)
+{
+	verdicts_read(dp, false, add, to);
+}
+
+const struct datapath_ops *datapath_operations(void)
+{
+	static const struct datapath_ops operations = {.port_set = datapath_port_set,
+						       .port_remove = datapath_port_remove,
+						       .binding_set = binding_set,
+						       .binding_remove = binding_remove,
+						       .peer_set = peer_set,
+						       .peer_remove = peer_remove,
+						       .prefix_set = prefix_set,
+						       .prefix_remove = prefix_remove,
+						       .rule_keep = rule_keep,
+						       .rule_forget = rule_forget,
+						       .group_keep = group_keep,
+						       .group_forget = group_forget,
+						       .binding_idle_ms = binding_idle_ms,
+						       .counters = counters,
+						       .drops = drops,
+						       .binding_count = binding_count,
+						       .port_stats = datapath_port_stats,
+						       .transmit = datapath_transmit,
+						       .drain_upcalls = datapath_drain_upcalls};
+
+	return &operations;
+}

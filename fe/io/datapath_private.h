@@ -1,0 +1,65 @@
+/* What datapath.c (open, adopt, close), datapath_port.c (attachment to devices) and datapath_ops.c
+ * (entries and counters) share. */
+#pragma once
+
+#include "base/table.h"
+#include "fe/io/datapath.h"
+#include "include/victor/dataplane.h"
+
+#include <victor.skel.h>
+
+struct datapath_device {
+	struct datapath_port port;
+	bool attached;    /* by this process: the filter runs this process's program */
+	bool promiscuous; /* we made it so */
+	bool adopted;     /* known from the pins, not set again yet */
+};
+
+/* An adopted entry is stale until it is set again. */
+enum stale_kind { STALE_BINDING, STALE_PEER, STALE_PREFIX, STALE_COUNT };
+
+struct datapath {
+	struct victor_bpf *skeleton;
+	struct ring_buffer *ring;
+	char *pin_directory;
+	int lock_fd;   /* of the directory */
+	int packet_fd; /* sends frames */
+	int route_fd;  /* asks for the devices' counters */
+	unsigned cpus;
+	bool adopted;
+	struct map_config config;
+	uint32_t route_sequence;
+	struct table devices; /* port number -> struct datapath_device */
+	struct table answers; /* struct map_prefix_key -> struct map_prefix */
+	struct table stale[STALE_COUNT];
+	void (*upcall)(void *to, const struct upcall *);
+	void *upcall_to;
+	unsigned upcalls; /* since the poll began */
+};
+
+static inline struct datapath *datapath_of(void *context)
+{
+	return ((struct datapath_context *)context)->datapath;
+}
+
+static inline int map_fd(const struct bpf_map *map)
+{
+	return bpf_map__fd(map);
+}
+
+/* As the maps have them. */
+struct map_address_key map_address_key_make(uint32_t vrf, const struct address *address);
+/* A map's refusal in the words of struct datapath_ops. */
+int map_result(int result);
+
+int datapath_config_write(struct datapath *dp);
+void datapath_adopt_devices(struct datapath *dp);
+void datapath_adopt_entries(struct datapath *dp);
+void datapath_detach_all(struct datapath *dp);
+
+int datapath_port_set(void *context, const struct datapath_port *port);
+int datapath_port_remove(void *context, uint32_t number);
+int datapath_port_stats(void *context, uint32_t number, struct ofp_port_stats *ret);
+int datapath_transmit(void *context, uint32_t port, const void *frame, size_t size);
+void datapath_drain_upcalls(void *context);
+void datapath_sweep_entries(struct datapath *dp);

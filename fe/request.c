@@ -1,0 +1,313 @@
+/* What a controller, or a person with ovs-ofctl, asks of the FE: one function for each OpenFlow
+ * message.  Roles are enforced here: a SLAVE changes nothing (OpenFlow 1.3.5, section 6.3.5). */
+#include "fe/internal.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+LOG_MODULE("agent");
+
+#define CAPABILITY_FLOW_STATS 1u
+#define CAPABILITY_TABLE_STATS 2u
+#define CAPABILITY_PORT_STATS 4u
+#define CAPABILITY_GROUP_STATS 8u
+#define PACKET_OUT_MIN 14
+#define PACKET_OUT_MAX 9216
+
+static int handle_features(struct agent_connection *c, const struct ofp_header *header)
+{
+	struct ofp_features f = {
+		.datapath_id = c->agent->config.id,
+		.capabilities = CAPABILITY_FLOW_STATS | CAPABILITY_TABLE_STATS |
+				CAPABILITY_PORT_STATS | CAPABILITY_GROUP_STATS,
+		.table_count = TABLE_COUNT,
+	};
+
+	ofp_features_encode(&c->channel.out, header->xid, &f);
+	if (!c->introduced)
+		connection_introduce(c);
+	return 0;
+}
+
+static int handle_get_config(struct agent_connection *c, const struct ofp_header *header)
+{
+	struct ofp_config config = {0, c->miss_send_size};
+
+	ofp_config_encode(&c->channel.out, OFPT_GET_CONFIG_REPLY, header->xid, &config);
+	return 0;
+}
+
+static int handle_set_config(struct agent_connection *c, struct reader *body)
+{
+	struct ofp_config config;
+	int r = ofp_config_decode(body, &config);
+
+	if (r < 0)
+		return r;
+	if (config.flags) /* fragments are forwarded as they are, nothing else */
+		return -OFP_SWITCH_CONFIG_FAILED_BAD_FLAGS;
+	c->miss_send_size = config.miss_send_size;
+	c->wants_async = c->is_controller || config.miss_send_size;
+	return 0;
+}
+
+static int handle_flow_mod(struct agent_connection *c, struct reader *body)
+{
+	struct ofp_flow_mod f;
+	int r = ofp_flow_mod_decode(body, &f);
+
+	if (r < 0)
+		return r;
+	r = pipeline_flow_mod(&c->agent->pipeline, &f);
+	if (r < 0)
+		log_warn_rl("%s: a flow-mod for table %u is refused: %s", c->peer, f.table,
+			    ofp_error_string(r));
+	return r;
+}
+
+static int handle_group_mod(struct agent_connection *c, struct reader *body)
+{
+	struct ofp_group_mod *m = memory_alloc(sizeof(*m)); /* large for a stack */
+	int r = ofp_group_mod_decode(body, m);
+
+	if (r == 0)
+		r = pipeline_group_mod(&c->agent->pipeline, m);
+	free(m);
+	return r;
+}
+
+static int check_output(const struct agent *a, const struct ofp_packet_out *p,
+			const struct ofp_action *action, uint32_t *ret_port)
+{
+	if (action->type != OFP_ACTION_OUTPUT)
+		return -OFP_BAD_ACTION_BAD_TYPE;
+	*ret_port = action->output.port == OFPP_IN_PORT ? p->in_port : action->output.port;
+	return pipeline_port(&a->pipeline, *ret_port) ? 0 : -OFP_BAD_ACTION_BAD_OUT_PORT;
+}
+
+static int handle_packet_out(struct agent_connection *c, struct reader *body)
+{
+	struct agent *a = c->agent;
+	struct ofp_packet_out p;
+	uint32_t port;
+	int r = ofp_packet_out_decode(body, &p);
+
+	if (r < 0)
+		return r;
+	if (p.buffer_id != OFP_NO_BUFFER)
+		return -OFP_BAD_REQUEST_BUFFER_UNKNOWN;
+	if (p.data_size < PACKET_OUT_MIN || p.data_size > PACKET_OUT_MAX)
+		return -OFP_BAD_REQUEST_BAD_PACKET;
+	for (unsigned i = 0; i < p.actions.count && r == 0; i++)
+		r = check_output(a, &p, &p.actions.list[i], &port);
+	for (unsigned i = 0; i < p.actions.count && r == 0; i++) {
+		r = check_output(a, &p, &p.actions.list[i], &port);
+		if (r == 0 &&
+		    a->shell.datapath->transmit(a->shell.context, port, p.data, p.data_size) < 0)
+			log_warn_rl("port %u: a packet-out was not sent", port);
+	}
+	return r;
+}
+
+/* A later term beats an earlier one, around the corner of 64 bits too. */
+static int check_generation(struct agent *a, const struct ofp_role_message *m)
+{
+	if (a->has_generation && (int64_t)(m->generation_id - a->generation_id) < 0)
+		return -OFP_ROLE_REQUEST_FAILED_STALE;
+	a->generation_id = m->generation_id;
+	a->has_generation = true;
+	return 0;
+}
+
+static void demote_masters(struct agent *a, const struct agent_connection *but)
+{
+	for (struct agent_connection *c = a->connections; c; c = c->next) {
+		if (c == but || c->role != OFPCR_MASTER)
+			continue;
+		log_warn("controller %s is MASTER no more: %s is", c->peer, but->peer);
+		c->role = OFPCR_SLAVE;
+		c->ready = false;
+	}
+}
+
+static int handle_role(struct agent_connection *c, const struct ofp_header *header,
+		       struct reader *body)
+{
+	struct agent *a = c->agent;
+	struct ofp_role_message m;
+	int r = ofp_role_decode(body, &m);
+
+	if (r < 0)
+		return r;
+	if (m.role > OFPCR_SLAVE)
+		return -OFP_ROLE_REQUEST_FAILED_BAD_ROLE;
+	if (m.role == OFPCR_MASTER || m.role == OFPCR_SLAVE) {
+		r = check_generation(a, &m);
+		if (r < 0)
+			return r;
+	}
+	if (m.role == OFPCR_MASTER)
+		demote_masters(a, c);
+	if (m.role == OFPCR_SLAVE)
+		c->ready = false;
+	if (m.role != OFPCR_NOCHANGE)
+		c->role = m.role;
+	m = (struct ofp_role_message){c->role, a->has_generation ? a->generation_id : UINT64_MAX};
+	ofp_role_encode(&c->channel.out, OFPT_ROLE_REPLY, header->xid, &m);
+	return 0;
+}
+
+/* Everything before it is in the data plane (all calls are synchronous); what was heard before it
+ * is on its way up (design P4a). */
+static int handle_barrier(struct agent_connection *c, const struct ofp_header *header)
+{
+	struct agent *a = c->agent;
+
+	a->shell.datapath->drain_upcalls(a->shell.context);
+	ofp_empty_encode(&c->channel.out, OFPT_BARRIER_REPLY, header->xid);
+	return 0;
+}
+
+/* Items of a reply that is cut into messages. */
+struct counter_reply {
+	struct agent_connection *c;
+	uint32_t xid;
+	unsigned count;
+	struct counter list[COUNTERS_PER_MESSAGE];
+};
+
+static void add_counter(void *to, const struct counter *counter)
+{
+	struct counter_reply *r = to;
+
+	if (r->count == COUNTERS_PER_MESSAGE) {
+		counters_reply_encode(&r->c->channel.out, r->xid, r->list, r->count, true);
+		r->count = 0;
+	}
+	r->list[r->count++] = *counter;
+}
+
+static void answer_counters(struct agent_connection *c, uint32_t xid)
+{
+	struct counter_reply *r = memory_alloc(sizeof(*r));
+
+	r->c = c;
+	r->xid = xid;
+	c->agent->shell.datapath->counters(c->agent->shell.context, add_counter, r);
+	counters_reply_encode(&c->channel.out, xid, r->list, r->count, false);
+	free(r);
+}
+
+#define DROPS_MAX 256
+struct drop_reply {
+	unsigned count;
+	struct drop_count list[DROPS_MAX];
+};
+
+static void add_drop(void *to, const struct drop_count *drop)
+{
+	struct drop_reply *r = to;
+
+	if (r->count < DROPS_MAX)
+		r->list[r->count++] = *drop;
+}
+
+static void answer_drops(struct agent_connection *c, uint32_t xid)
+{
+	struct drop_reply *r = memory_alloc(sizeof(*r));
+
+	c->agent->shell.datapath->drops(c->agent->shell.context, add_drop, r);
+	drops_reply_encode(&c->channel.out, xid, r->list, r->count);
+	free(r);
+}
+
+static int handle_experimenter(struct agent_connection *c, const struct ofp_header *header,
+			       struct reader *body)
+{
+	enum experimenter_type type;
+	int r = experimenter_decode(body, &type);
+
+	if (r < 0)
+		return r;
+	if (type == EXPERIMENTER_COUNTERS_REQUEST)
+		answer_counters(c, header->xid);
+	else if (type == EXPERIMENTER_DROPS_REQUEST)
+		answer_drops(c, header->xid);
+	else
+		return -OFP_BAD_REQUEST_BAD_EXP_TYPE;
+	return 0;
+}
+
+static void note_error(const struct agent_connection *c, struct reader *body)
+{
+	struct ofp_error e;
+
+	if (ofp_error_decode(body, &e) == 0)
+		log_warn_rl("%s refuses a message: %s", c->peer, ofp_error_string(e.result));
+}
+
+static bool changes_state(uint8_t type)
+{
+	return type == OFPT_FLOW_MOD || type == OFPT_GROUP_MOD || type == OFPT_PACKET_OUT ||
+	       type == OFPT_PORT_MOD || type == OFPT_TABLE_MOD || type == OFPT_METER_MOD;
+}
+
+/* A message of a peer that means to stay; a features request or statistics alone do not say so. */
+static bool shows_presence(uint8_t type)
+{
+	return changes_state(type) || type == OFPT_SET_CONFIG || type == OFPT_ROLE_REQUEST ||
+	       type == OFPT_BARRIER_REQUEST;
+}
+
+static int dispatch(struct agent_connection *c, const struct ofp_header *header,
+		    struct reader *body)
+{
+	switch (header->type) {
+	case OFPT_FEATURES_REQUEST:
+		return handle_features(c, header);
+	case OFPT_GET_CONFIG_REQUEST:
+		return handle_get_config(c, header);
+	case OFPT_SET_CONFIG:
+		return handle_set_config(c, body);
+	case OFPT_FLOW_MOD:
+		return handle_flow_mod(c, body);
+	case OFPT_GROUP_MOD:
+		return handle_group_mod(c, body);
+	case OFPT_PACKET_OUT:
+		return handle_packet_out(c, body);
+	case OFPT_ROLE_REQUEST:
+		return handle_role(c, header, body);
+	case OFPT_BARRIER_REQUEST:
+		return handle_barrier(c, header);
+	case OFPT_MULTIPART_REQUEST:
+		return statistics_handle(c, header, body);
+	case OFPT_EXPERIMENTER:
+		return handle_experimenter(c, header, body);
+	case OFPT_ERROR:
+		note_error(c, body);
+		return 0;
+	case OFPT_PORT_MOD:
+		return -OFP_PORT_MOD_FAILED_EPERM; /* ports are the host's */
+	case OFPT_TABLE_MOD:
+		return -OFP_TABLE_MOD_FAILED_EPERM;
+	case OFPT_METER_MOD:
+		return -OFP_METER_MOD_FAILED_UNKNOWN;
+	default:
+		return -OFP_BAD_REQUEST_BAD_TYPE;
+	}
+}
+
+int request_handle(struct agent_connection *c, const struct ofp_header *header, struct reader *body)
+{
+	int r;
+
+	if (c->role == OFPCR_SLAVE && changes_state(header->type))
+		return -OFP_BAD_REQUEST_IS_SLAVE;
+	r = dispatch(c, header, body);
+	if (r == 0 && shows_presence(header->type))
+		connection_set_ready(c);
+	return r;
+}

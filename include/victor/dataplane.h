@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/* What is in the maps that the packet path (bpf/) and user space (fe/io/datapath*.c) share: keys,
+ * values, and the verdicts with their names.  Fixed-width fields, visible padding.  A change of any
+ * struct here, or of a map's type, raises DATAPLANE_LAYOUT: pins of another layout are refused.
+ *
+ * Byte order: addresses are in network order, all integers are the host's. */
+#pragma once
+
+#include <linux/types.h>
+
+#define DATAPLANE_MAGIC 0x56494354u /* "VICT" */
+#define DATAPLANE_LAYOUT 1
+#define DATAPLANE_PORT_LIMIT 65000 /* OpenFlow port numbers are below this */
+#define DATAPLANE_PEER_LIMIT 65536
+#define DATAPLANE_PREFIX_LIMIT 65536
+#define DATAPLANE_BINDING_LIMIT 65536 /* the default; like the next two set when maps are made */
+#define DATAPLANE_COUNTER_LIMIT 65536
+#define DATAPLANE_RULE_LIMIT 262144
+#define DATAPLANE_UPCALL_RING (1 << 20)
+#define DATAPLANE_UPCALL_DATA 512
+#define DATAPLANE_STRANGER_DATA 128
+
+/* name, is it a drop, what it means.  The order is the layout's: add at the end. */
+#define DATAPLANE_VERDICTS(_)                                                                   \
+	_(not_admitted, 1, "came in by an access port that is not admitted yet")                \
+	_(bad_packet, 1, "its headers are cut short or contradict each other")                  \
+	_(guard_stranger, 1, "its source may be a node's, but has no binding here")             \
+	_(guard_source, 1, "its source address may not come in by this port")                   \
+	_(no_binding, 1, "its destination is covered, but nobody has it")                       \
+	_(redirected_miss, 1, "it was redirected to here, but its destination is not here")     \
+	_(unknown_peer, 1, "it was tunnelled by someone who is no peer")                        \
+	_(no_peer, 1, "its destination's FE has no group")                                      \
+	_(no_underlay, 1, "the kernel has no route to the peer")                                \
+	_(no_route, 1, "it would leave VICTOR, but there is no route")                          \
+	_(external_loop, 1, "a peer sent it here to leave VICTOR, but this is no border FE")    \
+	_(ttl_expired, 1, "its TTL ran out")                                                    \
+	_(mtu_exceeded, 1, "it is larger than the next link's MTU")                             \
+	_(port_gone, 1, "its destination's port is not there")                                  \
+	_(rewrite_failed, 1, "the kernel refused to change it (memory, nested tunnel offload)") \
+	_(ecn_mismatch, 1, "the tunnel saw congestion, but it cannot carry that (RFC 6040)")    \
+	_(forwarded_local, 0, "delivered to a node here")                                       \
+	_(forwarded_foreign, 0, "tunnelled to the FE where its destination is")                 \
+	_(redirected, 0, "came by the backplane for a node that moved on: sent after it")       \
+	_(forwarded_external, 0, "left VICTOR by the kernel's routes")                          \
+	_(passed_up, 0, "left VICTOR up this machine's own stack")                              \
+	_(answered_arp, 0, "ARP request answered")                                              \
+	_(answered_echo, 0, "ping of the gateway answered")                                     \
+	_(sent_too_big, 0, "ICMP 'fragmentation needed' sent")                                  \
+	_(punted, 0, "handed to the agent")                                                     \
+	_(punt_limited, 0, "not handed to the agent: its port has had its share")               \
+	_(punt_lost, 0, "not handed to the agent: the ring is full")
+
+#define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
+enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
+
+/* The pinned header: what the pins are and whose. */
+struct map_header {
+	__u32 magic;
+	__u32 layout;
+	__u32 fe;
+	__u32 rule_sizes; /* of rule_key, rule and rule_group, one byte each */
+	__u64 program_hash;
+	__u64 seed;
+};
+_Static_assert(sizeof(struct map_header) == 32, "map_header has hidden padding");
+
+struct map_config {
+	__u32 fe;
+	__u32 backplane_ifindex;    /* 0: no backplane */
+	__be32 backplane, redirect; /* this FE's two backplane addresses */
+	__u32 backplane_mtu;        /* 0: what the kernel's route says */
+	__u32 device_mtu;           /* of the backplane's device; 0: unknown */
+};
+_Static_assert(sizeof(struct map_config) == 24, "map_config has hidden padding");
+
+#define MAP_PORT_TRUNK 1
+#define MAP_PORT_ADMITTED 2
+#define MAP_PORT_PROMISCUOUS 4 /* we made it so */
+struct map_port {              /* by ifindex */
+	__u32 number;
+	__u32 vrf;
+	__u8 role;
+	__u8 flags;
+	__u8 listen;
+	__u8 pad;
+};
+_Static_assert(sizeof(struct map_port) == 12, "map_port has hidden padding");
+
+struct map_output {    /* by port number */
+	__u32 ifindex; /* 0: no such port */
+	__u32 mtu;     /* 0: unknown */
+};
+
+/* When the next one is due, in ns (a token bucket as a virtual schedule, GCRA). */
+enum map_limit { LIMIT_NEIGHBOR, LIMIT_STRANGER, LIMIT_ICMP, LIMIT_COUNT };
+struct map_limits { /* by ifindex */
+	__u64 due_ns[LIMIT_COUNT];
+};
+
+struct map_address_key {
+	__u32 vrf;
+	__u8 address[16];
+};
+_Static_assert(sizeof(struct map_address_key) == 20, "map_address_key has hidden padding");
+
+/* Flags are enum datapath_binding_flag (fe/datapath.h). */
+#define MAP_BINDING_LOCAL 1
+#define MAP_BINDING_MARKED_ONLY 2
+#define MAP_BINDING_FOREIGN 4
+#define MAP_BINDING_GUARD 8
+struct map_binding {
+	__u8 flags;
+	__u8 pad;
+	__u16 vlan;
+	__u32 port;
+	__u32 fe;
+	__u8 mac[6];
+	__u8 gateway_mac[6];
+	__u64 seen_ns; /* CLOCK_MONOTONIC of the last packet that passed the guard; 0: none */
+};
+_Static_assert(sizeof(struct map_binding) == 32, "map_binding has hidden padding");
+
+#define MAP_PEER_SEND 1
+#define MAP_PEER_RECEIVE 2
+struct map_peer { /* by FE id */
+	__u32 flags;
+	__u32 vrf;
+	__be32 address, redirect;
+};
+
+struct map_peer_source { /* by outer source address (__be32) */
+	__u32 fe;
+	__u32 vrf;
+};
+
+struct map_prefix_key {
+	__u32 length; /* MAP_PREFIX_BASE + the prefix's length */
+	__u32 kind;   /* enum datapath_prefix_kind */
+	__u32 vrf;
+	__u8 address[16];
+};
+#define MAP_PREFIX_BASE 64
+_Static_assert(sizeof(struct map_prefix_key) == 28, "map_prefix_key has hidden padding");
+
+#define MAP_PREFIX_HOST 1
+struct map_prefix {
+	__u32 fe;    /* EXTERNAL */
+	__u8 mac[6]; /* ANSWER */
+	__u8 flags;
+	__u8 pad;
+	__u8 gateway[16]; /* ANSWER: the host prefix inside this one; zero: there is none */
+};
+_Static_assert(sizeof(struct map_prefix) == 28, "map_prefix has hidden padding");
+
+struct map_counter_key {
+	__u32 ingress_fe;
+	__u32 vrf;
+	__u8 address[16];
+};
+struct map_counter {
+	__u64 packets, bytes;
+};
+
+struct map_upcall {
+	__u32 port;
+	__u16 vlan;
+	__u8 reason; /* enum upcall_reason (fe/agent.h) */
+	__u8 pad;
+	__u32 size, wire_size;
+	__u8 data[DATAPLANE_UPCALL_DATA];
+};
+_Static_assert(sizeof(struct map_upcall) == 16 + DATAPLANE_UPCALL_DATA, "hidden padding");

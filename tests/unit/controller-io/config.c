@@ -1,0 +1,169 @@
+/* controller/io/config: what is accepted, and the line that a refusal names. */
+#include "controller/io/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const char whole[] =
+	"name: lab\n"
+	"southbound: [ \"tcp:10.99.0.1:6653\" ]\n"
+	"northbound: [ \"unix:/run/victor/controller.sock\", \"tcp:127.0.0.1:8080\" ]\n"
+	"insecure: true\n"
+	"state: /var/lib/victor\n"
+	"admission: open\n"
+	"gateway_mac: \"02:00:5e:00:53:09\"\n"
+	"log: debug\n"
+	"timers: { port_grace_ms: 1000, probe_timeout_ms: 0 }\n"
+	"prefixes:\n"
+	"  - { prefix: 10.10.0.0/16, mobile: true, gateway: 10.10.0.1 }\n"
+	"  - { prefix: 10.2.3.0/24, gateway: 10.2.3.254, elements: [ fe2 ] }\n"
+	"links:\n"
+	"  - { between: [ fe1, fe2 ] }\n"
+	"nodes:\n"
+	"  - { id: vm1, mac: \"52:54:00:00:00:05\", addresses: [ 10.10.0.11, \"2001:db8::1\" ] }\n"
+	"  - { id: server1, addresses: [ 10.2.3.1 ], elements: [ fe2 ] }\n";
+
+static int parse(const char *text, struct config *ret, struct reason *why)
+{
+	return config_parse("victor.yaml", text, strlen(text), ret, why);
+}
+
+static void a_whole_file_is_understood(void **state)
+{
+	struct config c;
+	struct reason why;
+	struct address v6;
+
+	assert_int_equal(parse(whole, &c, &why), 0);
+	assert_string_equal(c.core.name, "lab");
+	assert_int_equal(c.core.admission, ADMISSION_OPEN);
+	assert_int_equal(c.core.gateway_mac.bytes[5], 9);
+	assert_int_equal(c.core.port_grace_ms, 1000);
+	assert_int_equal(c.core.prepare_timeout_ms, 30000); /* not said: the default */
+	assert_int_equal(c.core.probe_timeout_ms, 0);	    /* said: as it is */
+	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(c.southbound_count, 1);
+	assert_int_equal(c.northbound_count, 2);
+	assert_true(c.northbound[0].is_unix);
+	assert_int_equal(c.prefix_count, 2);
+	assert_true(c.prefixes[0].mobile);
+	assert_int_equal(c.prefixes[0].prefix.length, 96 + 16);
+	assert_false(c.prefixes[1].mobile);
+	assert_string_equal(c.prefixes[1].elements[0], "fe2");
+	assert_int_equal(c.links[0].cost, 10);
+	assert_int_equal(address_parse("2001:db8::1", &v6), 0);
+	assert_true(address_equal(&c.nodes[0].addresses[1], &v6));
+	config_finish(&c);
+}
+
+static void a_node_is_mobile_unless_it_has_elements(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(parse(whole, &c, &why), 0);
+	assert_true(config_node(&c, "vm1")->mobile);
+	assert_false(config_node(&c, "server1")->mobile);
+	assert_null(config_node(&c, "vm"));
+	config_finish(&c);
+}
+
+static void lines_of_items_are_known(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(parse(whole, &c, &why), 0);
+	assert_int_equal(c.prefix_lines[1], 12);
+	assert_int_equal(c.link_lines[0], 14);
+	assert_int_equal(c.node_lines[1], 17);
+	config_finish(&c);
+}
+
+static void little_is_needed(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(parse("name: x\n", &c, &why), 0);
+	assert_string_equal(c.southbound[0].text, "tcp:127.0.0.1:6653");
+	assert_string_equal(c.northbound[0].text, "unix:/run/victor/controller.sock");
+	assert_string_equal(c.state, "/var/lib/victor");
+	assert_int_equal(c.core.admission, ADMISSION_STRICT);
+	config_finish(&c);
+}
+
+static void refused(const char *text, const char *place, const char *word)
+{
+	struct config c;
+	struct reason why = {""};
+
+	assert_true(parse(text, &c, &why) < 0);
+	if (strncmp(why.text, place, strlen(place)) != 0 || !strstr(why.text, word))
+		fail_msg("expected '%s ... %s ...', got '%s'", place, word, why.text);
+	assert_null(strchr(why.text, '\n'));
+}
+
+static void each_refusal_names_its_line(void **state)
+{
+	refused("name: x\nfoo: 1\n", "victor.yaml:2:", "foo");
+	refused("name: x\nnodes:\n  - id: a\n    colour: red\n    addresses: [ 1.2.3.4 ]\n",
+		"victor.yaml:4:", "colour");
+	refused("name: x\n\nprefixes:\n  - { prefix: 10.10.0.0/33 }\n", "victor.yaml:4:",
+		"10.10.0.0/33");
+	refused("prefixes:\n  - { prefix: 10.10.0.1/16 }\n", "victor.yaml:2:", "beyond");
+	refused("prefixes:\n  - { mobile: true }\n", "victor.yaml:2:", "prefix");
+	refused("links:\n  - { between: [ fe1 ] }\n", "victor.yaml:2:", "");
+	refused("nodes:\n  - { id: a, addresses: [ 10.0.0.300 ] }\n", "victor.yaml:2:", "10.0.0.300");
+	refused("nodes:\n  - { id: a, addresses: [ 10.0.0.1 ] }\n"
+		"  - { id: a, addresses: [ 10.0.0.2 ] }\n",
+		"victor.yaml:3:", "line 2");
+	refused("name: x\nadmission: maybe\n", "victor.yaml:2:", "strict");
+	refused("name: x\nlog: loud\n", "victor.yaml:2:", "loud");
+	refused("gateway_mac: \"01:00:5e:00:00:01\"\n", "victor.yaml:1:", "unicast");
+	refused("state: relative\n", "victor.yaml:1:", "absolute");
+	refused("timers: { probe_timeout_ms: soon }\n", "victor.yaml:1:", "");
+	refused("name: [\n", "victor.yaml:2:", "YAML");
+	refused("", "victor.yaml:", "empty");
+}
+
+static void without_insecure_only_private_endpoints_are_taken(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	refused("southbound:\n  - tcp:127.0.0.1:1\n  - tcp:10.0.0.1:6653\n", "victor.yaml:3:",
+		"insecure");
+	refused("northbound: [ \"tcp:0.0.0.0:8080\" ]\n", "victor.yaml:1:", "insecure");
+	assert_int_equal(parse("southbound: [ \"tcp:10.0.0.1:6653\" ]\ninsecure: true\n", &c, &why),
+			 0);
+	config_finish(&c);
+}
+
+static void a_missing_file_is_named(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_true(config_load("/nowhere/victor.yaml", &c, &why) < 0);
+	assert_non_null(strstr(why.text, "/nowhere/victor.yaml"));
+	assert_non_null(strstr(why.text, "--config"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_whole_file_is_understood),
+		cmocka_unit_test(a_node_is_mobile_unless_it_has_elements),
+		cmocka_unit_test(lines_of_items_are_known),
+		cmocka_unit_test(little_is_needed),
+		cmocka_unit_test(each_refusal_names_its_line),
+		cmocka_unit_test(without_insecure_only_private_endpoints_are_taken),
+		cmocka_unit_test(a_missing_file_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

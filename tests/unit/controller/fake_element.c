@@ -1,0 +1,681 @@
+#include "fake_element.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+
+struct address an_address(const char *text)
+{
+	struct address a;
+
+	assert_int_equal(address_parse(text, &a), 0);
+	return a;
+}
+
+struct mac a_mac(const char *text)
+{
+	struct mac m;
+
+	assert_int_equal(mac_parse(text, &m), 0);
+	return m;
+}
+
+struct fake *fake_of(struct world *w, uint32_t fe)
+{
+	for (unsigned i = 0; i < w->fake_count; i++)
+		if (w->fakes[i].id == fe)
+			return &w->fakes[i];
+	fail();
+	return NULL;
+}
+
+struct fake_port *fake_port(struct world *w, uint32_t fe, uint32_t port)
+{
+	struct fake *f = fake_of(w, fe);
+
+	for (unsigned i = 0; i < f->port_count; i++)
+		if (f->ports[i].number == port)
+			return &f->ports[i];
+	return NULL;
+}
+
+static struct world_log *note(struct fake *f)
+{
+	struct world_log *l = &f->world->log[f->world->log_count];
+
+	if (f->world->log_count < LOG_MAX - 1)
+		f->world->log_count++;
+	*l = (struct world_log){.fe = f->id};
+	return l;
+}
+
+/* --- the FE's side of the messages ------------------------------------------------------------ */
+
+static void describe(const struct fake_port *p, struct ofp_port *ret)
+{
+	*ret = (struct ofp_port){.number = p->number, .state = p->up ? 0 : OFPPS_LINK_DOWN};
+	snprintf(ret->name, sizeof(ret->name), "port%u", p->number);
+}
+
+static void tell_port(struct fake *f, const struct fake_port *p, enum ofp_port_reason reason)
+{
+	struct ofp_port_status status = {.reason = (uint8_t)reason};
+	struct port_info info = {
+		.number = p->number, .role = p->role, .mtu = 1500, .segment = p->segment};
+
+	if (p->identity)
+		snprintf(info.identity, sizeof(info.identity), "%s", p->identity);
+	if (reason != OFPPR_DELETE)
+		port_info_encode(&f->channel.out, 0, &info);
+	describe(p, &status.port);
+	ofp_port_status_encode(&f->channel.out, 0, &status);
+}
+
+static void introduce(struct fake *f, uint32_t xid)
+{
+	struct ofp_features features = {.datapath_id = f->id, .table_count = TABLE_COUNT};
+	struct element_info info = {.software = "fake 1", .backplane = f->backplane,
+				    .backplane_mtu = 1500, .encapsulations = ENCAPSULATION_IPIP};
+
+	snprintf(info.name, sizeof(info.name), "%s", f->name);
+	ofp_features_encode(&f->channel.out, xid, &features);
+	element_info_encode(&f->channel.out, 0, &info);
+	for (unsigned i = 0; i < f->port_count; i++)
+		tell_port(f, &f->ports[i], OFPPR_ADD);
+}
+
+static void answer_multipart(struct fake *f, uint32_t xid, uint16_t type)
+{
+	struct ofp_multipart_writer w;
+	size_t at = 0;
+	void *value;
+
+	ofp_multipart_begin(&w, &f->channel.out, xid, type);
+	for (unsigned i = 0; type == OFPMP_PORT_DESC && i < f->port_count; i++) {
+		struct ofp_port port;
+
+		describe(&f->ports[i], &port);
+		ofp_port_desc_add(&w, &port);
+	}
+	while (type == OFPMP_GROUP_DESC && table_next(&f->groups, &at, NULL, &value)) {
+		static struct ofp_group_mod mod;
+
+		rule_group_to_group_mod(value, OFPGC_ADD, &mod);
+		ofp_group_desc_add(&w, &mod);
+	}
+	while (type == OFPMP_FLOW && table_next(&f->rules, &at, NULL, &value)) {
+		static struct ofp_flow_stats flow;
+
+		memset(&flow, 0, sizeof(flow));
+		rule_to_flow_stats(value, &flow);
+		ofp_flow_stats_add(&w, &flow);
+	}
+	ofp_multipart_end(&w);
+}
+
+static int do_flow_mod(struct fake *f, struct reader *body)
+{
+	static struct ofp_flow_mod mod;
+	struct world_log *l = note(f);
+	struct rule rule = {0};
+	int r = ofp_flow_mod_decode(body, &mod);
+
+	assert_int_equal(r, 0);
+	f->flow_mods++;
+	if (f->refuse)
+		return f->refuse;
+	if (mod.command == OFPFC_DELETE_STRICT) {
+		assert_int_equal(rule_key_from_match(mod.table, mod.priority, &mod.match, &rule.key),
+				 0);
+		(void)table_remove(&f->rules, &rule.key);
+		l->what = LOG_DELETE;
+	} else {
+		assert_int_equal(mod.command, OFPFC_ADD);
+		assert_int_equal(rule_from_flow_mod(&mod, &rule), 0);
+		if (rule.key.kind == RULE_FOREIGN || (rule.key.kind == RULE_EXTERNAL && rule.fe))
+			assert_non_null(table_get(&f->groups, &rule.fe));
+		*(struct rule *)table_put(&f->rules, &rule.key, NULL) = rule;
+		l->what = LOG_PUT;
+	}
+	l->rule = rule;
+	return 0;
+}
+
+static int do_group_mod(struct fake *f, struct reader *body)
+{
+	static struct ofp_group_mod mod;
+	struct rule_group group;
+
+	assert_int_equal(ofp_group_mod_decode(body, &mod), 0);
+	f->group_mods++;
+	note(f)->what = LOG_GROUP;
+	if (mod.command == OFPGC_DELETE) {
+		(void)table_remove(&f->groups, &mod.group);
+		return 0;
+	}
+	assert_int_equal(rule_group_from_group_mod(&mod, &group), 0);
+	assert_int_equal(mod.command == OFPGC_MODIFY, table_get(&f->groups, &group.fe) != NULL);
+	*(struct rule_group *)table_put(&f->groups, &group.fe, NULL) = group;
+	return 0;
+}
+
+static void send_packet_in(struct fake *f, uint32_t port, const struct buffer *frame)
+{
+	struct ofp_packet_in packet = {.buffer_id = OFP_NO_BUFFER,
+				       .total_size = (uint16_t)frame->size,
+				       .reason = OFPR_ACTION,
+				       .data = frame->data,
+				       .data_size = frame->size};
+
+	ofp_match_set(&packet.match, OFP_FIELD_IN_PORT, port);
+	ofp_packet_in_encode(&f->channel.out, 0, &packet);
+}
+
+static void build_arp(struct buffer *b, uint16_t ethertype, uint16_t operation,
+		      const struct mac *sender, const struct address *from,
+		      const struct mac *target, const struct address *to)
+{
+	static const uint8_t zero[4];
+
+	buffer_add_bytes(b, target->bytes, 6);
+	buffer_add_bytes(b, sender->bytes, 6);
+	write_u16(b, ethertype);
+	write_u16(b, 1);
+	write_u16(b, 0x0800);
+	write_u16(b, 0x0604);
+	write_u16(b, operation);
+	buffer_add_bytes(b, sender->bytes, 6);
+	buffer_add_bytes(b, from ? address_ipv4(from) : zero, 4);
+	buffer_add_bytes(b, target->bytes, 6);
+	buffer_add_bytes(b, to ? address_ipv4(to) : zero, 4);
+	write_zeros(b, 18);
+}
+
+static void do_packet_out(struct fake *f, struct reader *body)
+{
+	struct ofp_packet_out packet;
+	struct world_log *l = note(f);
+	struct neighbor probe;
+	struct fake_port *p;
+
+	assert_int_equal(ofp_packet_out_decode(body, &packet), 0);
+	assert_int_equal(packet.actions.count, 1);
+	l->what = LOG_PACKET_OUT;
+	l->port = packet.actions.list[0].output.port;
+	p = fake_port(f->world, f->id, l->port);
+	assert_int_equal(neighbor_parse(packet.data, packet.data_size, &probe), 0);
+	if (p && p->up && !mac_is_zero(&p->answers) &&
+	    mac_equal(&probe.ethernet_destination, &p->answers)) {
+		struct buffer reply = {0};
+
+		build_arp(&reply, 0x0806, 2, &p->answers, &probe.target, &probe.sender_mac,
+			  &probe.sender);
+		send_packet_in(f, p->number, &reply);
+		buffer_finish(&reply);
+	}
+}
+
+static void do_role(struct fake *f, uint32_t xid, struct reader *body)
+{
+	struct ofp_role_message role;
+
+	assert_int_equal(ofp_role_decode(body, &role), 0);
+	if (role.role == OFPCR_MASTER) {
+		assert_true(f->generation == UINT64_MAX || role.generation_id >= f->generation);
+		f->generation = role.generation_id;
+	}
+	role.generation_id = f->generation;
+	ofp_role_encode(&f->channel.out, OFPT_ROLE_REPLY, xid, &role);
+}
+
+static void on_up(void *context)
+{
+}
+
+static int on_message(void *context, const struct ofp_header *h, struct reader *body)
+{
+	struct fake *f = context;
+	struct ofp_multipart m;
+	enum experimenter_type type;
+
+	switch (h->type) {
+	case OFPT_FEATURES_REQUEST:
+		introduce(f, h->xid);
+		return 0;
+	case OFPT_SET_CONFIG:
+		return 0;
+	case OFPT_ROLE_REQUEST:
+		do_role(f, h->xid, body);
+		return 0;
+	case OFPT_MULTIPART_REQUEST:
+		assert_int_equal(ofp_multipart_decode(body, &m), 0);
+		answer_multipart(f, h->xid, m.type);
+		return 0;
+	case OFPT_FLOW_MOD:
+		return do_flow_mod(f, body);
+	case OFPT_GROUP_MOD:
+		return do_group_mod(f, body);
+	case OFPT_BARRIER_REQUEST:
+		note(f)->what = LOG_BARRIER;
+		ofp_empty_encode(&f->channel.out, OFPT_BARRIER_REPLY, h->xid);
+		return 0;
+	case OFPT_PACKET_OUT:
+		do_packet_out(f, body);
+		return 0;
+	case OFPT_EXPERIMENTER:
+		assert_int_equal(experimenter_decode(body, &type), 0);
+		if (type == EXPERIMENTER_COUNTERS_REQUEST)
+			counters_reply_encode(&f->channel.out, h->xid, NULL, 0, false);
+		else
+			drops_reply_encode(&f->channel.out, h->xid, NULL, 0);
+		return 0;
+	case OFPT_ERROR:
+		f->errors++;
+		return 0;
+	default:
+		fail_msg("the controller sent %s", ofp_type_name(h->type));
+		return 0;
+	}
+}
+
+static const struct channel_ops fake_ops = {on_up, on_message};
+
+/* --- the controller's shell --------------------------------------------------------------------- */
+
+static void on_flush(void *context, struct session *s)
+{
+	struct fake *f = session_handle(s);
+	struct buffer *out = &session_channel(s)->out;
+
+	buffer_add_bytes(&f->inbox, out->data, out->size);
+	buffer_clear(out);
+}
+
+static void on_drop(void *context, struct session *s)
+{
+	struct fake *f = session_handle(s);
+
+	on_flush(context, s);
+	f->session = NULL;
+	f->dropped = true;
+}
+
+static void on_event(void *context, const struct event *e)
+{
+	struct world *w = context;
+
+	assert_true(w->event_count == 0 ||
+		    e->revision == w->events[w->event_count - 1].revision + 1 || e->revision == 1);
+	assert_true(w->event_count < EVENTS_MAX);
+	w->events[w->event_count++] = *e;
+}
+
+static void on_forget(void *context, const char *node)
+{
+	struct world *w = context;
+
+	for (unsigned i = 0; i < w->kept_count; i++)
+		if (strcmp(w->kept[i].node, node) == 0)
+			w->kept[i--] = w->kept[--w->kept_count];
+}
+
+static void on_keep(void *context, const struct attachment *a)
+{
+	struct world *w = context;
+	struct attachment copy = *a;
+
+	on_forget(context, a->node);
+	assert_true(w->kept_count < 64);
+	w->kept[w->kept_count++] = copy;
+}
+
+/* --- the world ------------------------------------------------------------------------------- */
+
+static void add_fake(struct world *w, uint32_t id, const char *name, const char *backplane)
+{
+	struct fake *f = &w->fakes[w->fake_count++];
+
+	*f = (struct fake){.world = w, .id = id, .name = name, .generation = UINT64_MAX};
+	f->backplane = an_address(backplane);
+	f->ports[f->port_count++] = (struct fake_port){.number = 2, .role = PORT_ACCESS, .up = true};
+	f->ports[f->port_count++] = (struct fake_port){.number = 3, .role = PORT_ACCESS, .up = true};
+	if (id == 1)
+		f->ports[f->port_count++] =
+			(struct fake_port){.number = 9, .role = PORT_EXTERNAL, .up = true};
+	table_init(&f->rules, sizeof(struct rule_key), sizeof(struct rule), 1);
+	table_init(&f->groups, sizeof(uint32_t), sizeof(struct rule_group), 1);
+}
+
+static void add_link(struct core *c, const char *a, const char *b)
+{
+	struct link l = {.cost = 1};
+	struct reason why;
+
+	snprintf(l.ends[0], NAME_SIZE, "%s", a);
+	snprintf(l.ends[1], NAME_SIZE, "%s", b);
+	assert_int_equal(core_add_link(c, &l, &why), 0);
+}
+
+static void start_core(struct world *w, uint16_t term)
+{
+	struct core_shell shell = {on_flush, on_drop, on_event, on_keep, on_forget, w};
+	struct covered_prefix p = {.mobile = true};
+	struct reason why;
+
+	w->core = core_create(&w->config, &shell, 42, term, w->now_ms);
+	assert_int_equal(prefix_parse("10.10.0.0/16", &p.prefix), 0);
+	p.gateway = an_address("10.10.0.1");
+	assert_int_equal(core_add_prefix(w->core, &p, &why), 0);
+	add_link(w->core, "FE1", "FE2");
+	add_link(w->core, "FE2", "FE3");
+}
+
+struct world *world_create_bare(enum admission_mode admission)
+{
+	struct world *w = memory_alloc(sizeof(*w));
+
+	w->now_ms = 1000000;
+	w->config = (struct core_config){.name = "cc", .admission = admission, .shard = 1,
+					 .gateway_mac = a_mac("02:00:00:00:00:01")};
+	add_fake(w, 1, "FE1", "192.0.2.1");
+	add_fake(w, 2, "FE2", "192.0.2.2");
+	add_fake(w, 3, "FE3", "192.0.2.3");
+	start_core(w, 1);
+	return w;
+}
+
+static void add_nodes(struct world *w)
+{
+	world_add_node(w, "vm1", "52:54:00:00:00:11", "10.10.0.11");
+	world_add_node(w, "vm2", "52:54:00:00:00:12", "10.10.0.12");
+}
+
+struct world *world_create(void)
+{
+	struct world *w = world_create_bare(ADMISSION_STRICT);
+
+	add_nodes(w);
+	for (unsigned i = 0; i < w->fake_count; i++)
+		world_connect(w, &w->fakes[i]);
+	world_run(w);
+	world_wait(w, 100);
+	world_forget_log(w);
+	return w;
+}
+
+void world_destroy(struct world *w)
+{
+	core_destroy(w->core);
+	for (unsigned i = 0; i < w->fake_count; i++) {
+		table_finish(&w->fakes[i].rules);
+		table_finish(&w->fakes[i].groups);
+		channel_finish(&w->fakes[i].channel);
+		buffer_finish(&w->fakes[i].inbox);
+	}
+	free(w);
+}
+
+void world_connect(struct world *w, struct fake *f)
+{
+	channel_finish(&f->channel);
+	buffer_clear(&f->inbox);
+	f->dropped = false;
+	channel_init(&f->channel, &fake_ops, f, 0, w->now_ms);
+	f->session = core_session_open(w->core, f->name, f, w->now_ms);
+	on_flush(w, f->session);
+}
+
+void world_disconnect(struct world *w, struct fake *f)
+{
+	core_session_close(f->session, "reset", w->now_ms);
+	f->session = NULL;
+}
+
+void world_restart(struct world *w, uint16_t term, bool store)
+{
+	core_destroy(w->core);
+	w->event_count = 0;
+	start_core(w, term);
+	for (unsigned i = 0; store && i < w->kept_count; i++)
+		core_restore_attachment(w->core, &w->kept[i]);
+	add_nodes(w);
+	if (!store)
+		w->kept_count = 0;
+	world_forget_log(w);
+}
+
+void world_add_node(struct world *w, const char *id, const char *mac, const char *address)
+{
+	struct node n = {.mobile = true, .address_count = 1};
+	struct reason why;
+
+	snprintf(n.id, sizeof(n.id), "%s", id);
+	n.mac = a_mac(mac);
+	n.addresses[0] = an_address(address);
+	assert_int_equal(core_put_node(w->core, &n, w->now_ms, &why), 0);
+}
+
+static bool deliver(struct world *w, struct fake *f)
+{
+	bool moved = false;
+
+	if (f->session && !f->deaf && f->inbox.size) {
+		struct buffer bytes = f->inbox;
+
+		f->inbox = (struct buffer){0};
+		channel_receive(&f->channel, bytes.data, bytes.size, w->now_ms);
+		buffer_finish(&bytes);
+		moved = true;
+	}
+	if (f->session && !f->mute && f->channel.out.size) {
+		struct buffer bytes = f->channel.out;
+
+		f->channel.out = (struct buffer){0};
+		core_session_receive(f->session, bytes.data, bytes.size, w->now_ms);
+		buffer_finish(&bytes);
+		moved = true;
+	}
+	return moved;
+}
+
+void world_run(struct world *w)
+{
+	bool moved = true;
+
+	for (unsigned rounds = 0; moved; rounds++) {
+		assert_true(rounds < 1000);
+		moved = false;
+		for (unsigned i = 0; i < w->fake_count; i++)
+			moved |= deliver(w, &w->fakes[i]);
+	}
+}
+
+void world_wait(struct world *w, unsigned ms)
+{
+	for (unsigned passed = 0; passed < ms; passed += 10) {
+		w->now_ms += 10;
+		core_tick(w->core, w->now_ms);
+		world_run(w);
+	}
+}
+
+void world_forget_log(struct world *w)
+{
+	w->log_count = 0;
+	for (unsigned i = 0; i < w->fake_count; i++)
+		w->fakes[i].flow_mods = w->fakes[i].group_mods = 0;
+}
+
+unsigned world_flow_mods(const struct world *w)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < w->fake_count; i++)
+		count += w->fakes[i].flow_mods + w->fakes[i].group_mods;
+	return count;
+}
+
+unsigned world_count_events(const struct world *w, enum event_kind kind)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < w->event_count; i++)
+		count += w->events[i].kind == kind;
+	return count;
+}
+
+const struct event *world_last_event(const struct world *w, enum event_kind kind)
+{
+	for (unsigned i = w->event_count; i > 0; i--)
+		if (w->events[i - 1].kind == kind)
+			return &w->events[i - 1];
+	return NULL;
+}
+
+/* --- what happens at the FEs --------------------------------------------------------------------- */
+
+void fake_port_up(struct world *w, uint32_t fe, uint32_t port, bool up)
+{
+	struct fake_port *p = fake_port(w, fe, port);
+
+	p->up = up;
+	tell_port(fake_of(w, fe), p, OFPPR_MODIFY);
+}
+
+void fake_port_gone(struct world *w, uint32_t fe, uint32_t port)
+{
+	struct fake *f = fake_of(w, fe);
+	struct fake_port *p = fake_port(w, fe, port);
+
+	tell_port(f, p, OFPPR_DELETE);
+	*p = f->ports[--f->port_count];
+}
+
+static const struct mac broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+
+void fake_announces(struct world *w, uint32_t fe, uint32_t port, const char *mac,
+		    const char *address)
+{
+	struct buffer frame = {0};
+	struct mac m = a_mac(mac);
+	struct address a = an_address(address);
+
+	neighbor_build_announcement(&frame, 0, &m, &a);
+	send_packet_in(fake_of(w, fe), port, &frame);
+	buffer_finish(&frame);
+}
+
+void fake_rarp(struct world *w, uint32_t fe, uint32_t port, const char *mac)
+{
+	struct buffer frame = {0};
+	struct mac m = a_mac(mac);
+
+	build_arp(&frame, 0x8035, 3, &m, NULL, &broadcast, NULL);
+	send_packet_in(fake_of(w, fe), port, &frame);
+	buffer_finish(&frame);
+}
+
+void fake_probe(struct world *w, uint32_t fe, uint32_t port, const char *mac, const char *address)
+{
+	struct buffer frame = {0};
+	struct mac m = a_mac(mac);
+	struct address a = an_address(address);
+
+	build_arp(&frame, 0x0806, 1, &m, NULL, &broadcast, &a);
+	send_packet_in(fake_of(w, fe), port, &frame);
+	buffer_finish(&frame);
+}
+
+void fake_data(struct world *w, uint32_t fe, uint32_t port, const char *mac, const char *address)
+{
+	struct buffer frame = {0};
+	struct mac m = a_mac(mac);
+	struct address a = an_address(address);
+
+	buffer_add_bytes(&frame, w->config.gateway_mac.bytes, 6);
+	buffer_add_bytes(&frame, m.bytes, 6);
+	write_u16(&frame, 0x0800);
+	write_u16(&frame, 0x4500);
+	write_zeros(&frame, 10);
+	buffer_add_bytes(&frame, address_ipv4(&a), 4);
+	write_zeros(&frame, 40);
+	send_packet_in(fake_of(w, fe), port, &frame);
+	buffer_finish(&frame);
+}
+
+void fake_replay(struct world *w, uint32_t fe, uint32_t port, const char *mac, const char *address)
+{
+	struct buffer frame = {0};
+	struct mac m = a_mac(mac);
+	struct address a = an_address(address);
+	struct replay replay = {.port = port, .age_ms = 5000};
+
+	neighbor_build_announcement(&frame, 0, &m, &a);
+	replay.data = frame.data;
+	replay.data_size = frame.size;
+	replay_encode(&fake_of(w, fe)->channel.out, 0, &replay);
+	buffer_finish(&frame);
+}
+
+void fake_silent(struct world *w, uint32_t fe, const char *node)
+{
+	const struct attachment *a = core_attachment(w->core, node);
+	struct silent silent = {.idle_ms = 33000};
+
+	assert_non_null(a);
+	silent.address = inventory_node(core_inventory(w->core), node)->addresses[0];
+	silent.port = a->place.port;
+	silent.cookie = version_to_cookie(a->version);
+	silent_encode(&fake_of(w, fe)->channel.out, 0, &silent);
+}
+
+const struct rule *fake_rule(struct world *w, uint32_t fe, enum rule_kind kind,
+			     const char *address)
+{
+	struct address a = address ? an_address(address) : (struct address){{0}};
+	size_t at = 0;
+	void *value;
+
+	while (table_next(&fake_of(w, fe)->rules, &at, NULL, &value)) {
+		const struct rule *rule = value;
+
+		if (rule->key.kind == kind && address_equal(&rule->key.address, &a))
+			return rule;
+	}
+	return NULL;
+}
+
+void assert_at(struct world *w, const char *node, uint32_t fe, uint32_t port,
+	       enum attachment_state state)
+{
+	const struct attachment *a = core_attachment(w->core, node);
+
+	assert_non_null(a);
+	assert_int_equal(a->place.fe, fe);
+	assert_int_equal(a->place.port, port);
+	assert_string_equal(attachment_state_name(a->state), attachment_state_name(state));
+}
+
+void assert_bound(struct world *w, const char *address, uint32_t fe, uint32_t port)
+{
+	for (unsigned i = 0; i < w->fake_count; i++) {
+		uint32_t id = w->fakes[i].id;
+		const struct rule *local = fake_rule(w, id, RULE_LOCAL, address);
+		const struct rule *guard = fake_rule(w, id, RULE_GUARD, address);
+		const struct rule *foreign = fake_rule(w, id, RULE_FOREIGN, address);
+
+		if (id == fe) {
+			assert_non_null(local);
+			assert_non_null(guard);
+			assert_null(foreign);
+			assert_int_equal(local->port, port);
+			assert_int_equal(guard->key.port, port);
+		} else {
+			assert_null(local);
+			assert_null(guard);
+			assert_int_equal(foreign != NULL, fe != 0);
+			if (foreign)
+				assert_int_equal(foreign->fe, fe);
+		}
+	}
+}

@@ -1,0 +1,113 @@
+/* A small world around the core, without sockets: a controller, and FEs that speak real OpenFlow
+ * through openflow/channel and keep rules as victor-fe would.  Time moves only when told.  Bytes
+ * wait in both directions until world_run, and longer where a link is said to be slow. */
+#pragma once
+
+#include "controller/core.h"
+#include "packet/neighbor.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define FAKES_MAX 8
+#define FAKE_PORTS_MAX 8
+#define EVENTS_MAX 512
+#define LOG_MAX 4096
+
+/* What the controller did to an FE, in the order in which it reached the wire. */
+struct world_log {
+	uint32_t fe;
+	enum { LOG_PUT, LOG_DELETE, LOG_GROUP, LOG_BARRIER, LOG_PACKET_OUT } what;
+	struct rule rule;
+	uint32_t port; /* PACKET_OUT */
+};
+
+struct fake_port {
+	uint32_t number;
+	uint8_t role;
+	bool up;
+	uint32_t segment;
+	const char *identity;
+	struct mac answers; /* a node there answers probes; zero: silence */
+};
+
+struct fake {
+	struct world *world;
+	uint32_t id;
+	const char *name;
+	struct address backplane;
+	struct fake_port ports[FAKE_PORTS_MAX];
+	unsigned port_count;
+	uint64_t generation;
+
+	struct table rules, groups;
+	struct session *session; /* NULL: not connected */
+	struct channel channel;
+	struct buffer inbox; /* from the controller, not read yet */
+	bool deaf; /* the controller's bytes do not arrive (yet) */
+	bool mute; /* its own do not */
+	bool dropped;
+	unsigned flow_mods, group_mods, errors;
+	int refuse; /* flow-mods are answered by this error */
+};
+
+struct world {
+	struct core *core;
+	struct core_config config;
+	int64_t now_ms;
+	struct fake fakes[FAKES_MAX];
+	unsigned fake_count;
+	struct event events[EVENTS_MAX];
+	unsigned event_count;
+	struct world_log log[LOG_MAX];
+	unsigned log_count;
+	struct attachment kept[64];
+	unsigned kept_count;
+};
+
+/* A strict controller that covers 10.10.0.0/16 (mobile, gateway 10.10.0.1), with FE1 - FE2 - FE3 in
+ * a row, FE1 having the external port (port 9) and all having access ports 2 and 3.  Nodes vm1
+ * (10.10.0.11, 52:54:00:00:00:11) and vm2 (.12, :12).  All are connected and synchronized. */
+struct world *world_create(void);
+void world_destroy(struct world *w);
+/* As above, but nothing is connected and there are no nodes. */
+struct world *world_create_bare(enum admission_mode admission);
+void world_connect(struct world *w, struct fake *f);
+void world_disconnect(struct world *w, struct fake *f);
+/* The controller dies and another starts: with what 'kept' has if 'store', else with nothing. */
+void world_restart(struct world *w, uint16_t term, bool store);
+void world_add_node(struct world *w, const char *id, const char *mac, const char *address);
+/* Delivers until nothing moves any more. */
+void world_run(struct world *w);
+/* Lets time pass in steps of 10 ms. */
+void world_wait(struct world *w, unsigned ms);
+void world_forget_log(struct world *w);
+unsigned world_flow_mods(const struct world *w);
+unsigned world_count_events(const struct world *w, enum event_kind kind);
+const struct event *world_last_event(const struct world *w, enum event_kind kind);
+
+struct fake *fake_of(struct world *w, uint32_t fe);
+struct fake_port *fake_port(struct world *w, uint32_t fe, uint32_t port);
+void fake_port_up(struct world *w, uint32_t fe, uint32_t port, bool up);
+void fake_port_gone(struct world *w, uint32_t fe, uint32_t port);
+void fake_announces(struct world *w, uint32_t fe, uint32_t port, const char *mac,
+		    const char *address);
+void fake_rarp(struct world *w, uint32_t fe, uint32_t port, const char *mac);
+void fake_probe(struct world *w, uint32_t fe, uint32_t port, const char *mac, const char *address);
+void fake_data(struct world *w, uint32_t fe, uint32_t port, const char *mac, const char *address);
+void fake_replay(struct world *w, uint32_t fe, uint32_t port, const char *mac, const char *address);
+void fake_silent(struct world *w, uint32_t fe, const char *node);
+/* The rule that the FE has now. */
+const struct rule *fake_rule(struct world *w, uint32_t fe, enum rule_kind kind,
+			     const char *address);
+
+struct address an_address(const char *text);
+struct mac a_mac(const char *text);
+/* Asserts where the node is. */
+void assert_at(struct world *w, const char *node, uint32_t fe, uint32_t port,
+	       enum attachment_state state);
+/* Asserts that every FE has exactly what the attachment says. */
+void assert_bound(struct world *w, const char *address, uint32_t fe, uint32_t port);

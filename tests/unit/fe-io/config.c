@@ -1,0 +1,182 @@
+/* victor-fe's configuration: what is read from a good one, and that each bad one is refused with
+ * its line and a word that helps. */
+#include "fe/io/config.h"
+
+#include "base/compiler.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char good[] =
+	"name: fe2\n"
+	"id: 2\n"
+	"insecure: true\n"
+	"controllers: [ \"tcp:10.99.0.1:6653\", \"unix:/run/cc.sock\" ]\n"
+	"inspect: unix:/run/victor/fe2.mgmt\n"
+	"listen: \"tcp:127.0.0.1:6653\"\n"
+	"state: /run/victor/fe2\n"
+	"backplane:\n"
+	"  device: bp0\n"
+	"  address: 172.16.2.2\n"
+	"  redirect: 172.16.2.3\n"
+	"access:\n"
+	"  - { match: srv0, number: 2, identity: vm1, segment: 7, trunk: true }\n"
+	"  - { match: \"tap*\" }\n"
+	"external: [ { match: ext0, number: 1 } ]\n"
+	"binding_limit: 1000\n"
+	"timers: { idle_probe_ms: 20000, tentative_ms: 5000 }\n"
+	"log: debug\n";
+
+static int parse(const char *text, struct config *ret, struct reason *why)
+{
+	return config_parse("fe.yaml", text, strlen(text), ret, why);
+}
+
+static void a_good_file_is_read(void **state)
+{
+	struct config c;
+	struct reason why;
+	char text[ADDRESS_TEXT_SIZE];
+
+	assert_int_equal(parse(good, &c, &why), 0);
+	assert_string_equal(c.agent.name, "fe2");
+	assert_int_equal(c.agent.id, 2);
+	assert_string_equal(address_format(&c.agent.backplane, text), "172.16.2.2");
+	assert_string_equal(address_format(&c.agent.redirect, text), "172.16.2.3");
+	assert_int_equal(c.agent.binding_limit, 1000);
+	assert_int_equal(c.agent.idle_probe_ms, 20000);
+	assert_int_equal(c.agent.idle_give_up_ms, 3000);
+	assert_int_equal(c.agent.tentative_ms, 5000);
+	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(c.controller_count, 2);
+	assert_int_equal(c.listener_count, 2);
+	assert_string_equal(c.state, "/run/victor/fe2");
+	assert_string_equal(c.backplane_device, "bp0");
+	assert_int_equal(c.backplane_line, 9);
+	config_finish(&c);
+}
+
+static void its_ports_are_read_with_their_roles(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(parse(good, &c, &why), 0);
+	assert_int_equal(c.match_count, 4);
+	assert_int_equal(c.matches[0].info.role, PORT_BACKPLANE);
+	assert_int_equal(c.matches[0].info.number, PORT_NUMBER_BACKPLANE);
+	assert_int_equal(c.matches[1].info.role, PORT_ACCESS);
+	assert_int_equal(c.matches[1].info.number, 2);
+	assert_int_equal(c.matches[1].info.segment, 7);
+	assert_true(c.matches[1].info.trunk);
+	assert_string_equal(c.matches[1].info.identity, "vm1");
+	assert_string_equal(c.matches[2].pattern, "tap*");
+	assert_int_equal(c.matches[2].info.number, 0);
+	assert_int_equal(c.matches[3].info.role, PORT_EXTERNAL);
+	config_finish(&c);
+}
+
+static void a_name_and_an_id_are_enough(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(parse("name: edge-7\nid: 65535\n", &c, &why), 0);
+	assert_string_equal(c.state, "/run/victor/edge-7");
+	assert_int_equal(c.match_count, 0);
+	assert_true(address_is_zero(&c.agent.backplane));
+	assert_int_equal(c.agent.idle_probe_ms, 30000);
+	assert_int_equal(c.log_level, LOG_LEVEL_INFO);
+	config_finish(&c);
+}
+
+static const struct {
+	const char *text, *line, *word;
+} bad[] = {
+	{"", "", "empty"},
+	{"name: a\nid: 1\n- x\n", "fe.yaml:3: ", "not YAML"},
+	{"name: a\nid: 1\ncolour: red\n", "fe.yaml:3: ", "colour"},
+	{"name: a\n", "fe.yaml:", "id"},
+	{"id: 1\n", "fe.yaml:", "name"},
+	{"name: a\nid: 0\n", "fe.yaml:2: ", "from 1 to 65535"},
+	{"name: a\nid: 65536\n", "fe.yaml:2: ", "from 1 to 65535"},
+	{"name: a\nid: two\n", "fe.yaml:2: ", "Invalid"},
+	{"name: a/b\nid: 1\n", "fe.yaml:1: ", "only letters"},
+	{"name: ..\nid: 1\n", "fe.yaml:1: ", "only letters"},
+	{"name: a\nid: 1\ncontrollers: [ \"10.0.0.1\" ]\n", "fe.yaml:3: ", "write tcp:"},
+	{"name: a\nid: 1\ncontrollers:\n  - \"unix:/x\"\n  - \"tcp:10.0.0.1:6653\"\n",
+	 "fe.yaml:5: ", "insecure: true"},
+	{"name: a\nid: 1\nlisten: \"tcp:0.0.0.0:6653\"\n", "fe.yaml:3: ", "insecure: true"},
+	{"name: a\nid: 1\nlisten: \"tcp:127.0.0.1:0\"\n", "fe.yaml:3: ", "port number"},
+	{"name: a\nid: 1\ninspect: unix:run\n", "fe.yaml:3: ", "start with '/'"},
+	{"name: a\nid: 1\nstate: run/x\n", "fe.yaml:3: ", "absolute"},
+	{"name: a\nid: 1\nstate: /sys/fs/bpf/x\n", "fe.yaml:3: ", "/run/victor"},
+	{"name: a\nid: 1\nlog: loud\n", "fe.yaml:3: ", "debug"},
+	{"name: a\nid: 1\nbinding_limit: 0\n", "fe.yaml:3: ", "from 1"},
+	{"name: a\nid: 1\ntimers:\n  tentative_ms: 1\n", "fe.yaml:4: ", "milliseconds"},
+	{"name: a\nid: 1\ntimers:\n  tentative: 1\n", "fe.yaml:4: ", "tentative"},
+	{"name: a\nid: 1\nbackplane:\n  device: bp0\n  address: fe80::1\n  redirect: 1.2.3.4\n",
+	 "fe.yaml:5: ", "IPv4"},
+	{"name: a\nid: 1\nbackplane:\n  device: bp0\n  address: 1.2.3.4\n  redirect: 1.2.3.4\n",
+	 "fe.yaml:6: ", "second address"},
+	{"name: a\nid: 1\nbackplane:\n  device: bp0\n  address: 1.2.3.4\n  redirect: 127.0.0.1\n",
+	 "fe.yaml:6: ", "reach"},
+	{"name: a\nid: 1\nbackplane: { device: \"bp*\", address: 1.2.3.4, redirect: 1.2.3.5 }\n",
+	 "fe.yaml:3: ", "not a pattern"},
+	{"name: a\nid: 1\nbackplane: { device: bp0, address: 1.2.3.4 }\n",
+	 "fe.yaml:3: ", "redirect"},
+	{"name: a\nid: 1\naccess:\n  - match: \"t*\"\n    number: 3\n",
+	 "fe.yaml:5: ", "number to a"},
+	{"name: a\nid: 1\naccess:\n  - { match: t0, number: 65000 }\n", "fe.yaml:4: ", "64999"},
+	{"name: a\nid: 1\naccess:\n  - { match: t0, number: 3 }\n  - { match: t1, number: 3 }\n",
+	 "fe.yaml:5: ", "line 4 already"},
+	{"name: a\nid: 1\naccess:\n  - { match: t0 }\nexternal:\n  - { match: t0 }\n",
+	 "fe.yaml:6: ", "line 4 already"},
+	{"name: a\nid: 1\naccess:\n  - { match: sixteen-letters- }\n", "fe.yaml:4: ", "no name"},
+	{"name: a\nid: 1\naccess:\n  - { match: t0, trunk: maybe }\n", "fe.yaml:4: ", "trunk"},
+	{"name: a\nid: 1\naccess:\n  - { match: \"t*\", identity: vm }\n", "fe.yaml:4: ", "many"},
+	{"name: a\nid: 1\nexternal:\n  - { match: e0, segment: 4 }\n", "fe.yaml:4: ", "segment"},
+};
+
+static void a_bad_file_is_refused_with_its_line(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct config c;
+		struct reason why = {""};
+
+		assert_int_not_equal(parse(bad[i].text, &c, &why), 0);
+		if (strncmp(why.text, bad[i].line, strlen(bad[i].line)) != 0 ||
+		    !strstr(why.text, bad[i].word))
+			fail_msg("for:\n%s\nit says: %s\ninstead of: %s... %s", bad[i].text,
+				 why.text, bad[i].line, bad[i].word);
+		assert_null(strchr(why.text, '\n'));
+		assert_null(c.matches);
+	}
+}
+
+static void a_file_that_is_not_there_is_refused(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_int_not_equal(config_load("/nowhere/fe.yaml", &c, &why), 0);
+	assert_non_null(strstr(why.text, "/nowhere/fe.yaml"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_good_file_is_read),
+		cmocka_unit_test(its_ports_are_read_with_their_roles),
+		cmocka_unit_test(a_name_and_an_id_are_enough),
+		cmocka_unit_test(a_bad_file_is_refused_with_its_line),
+		cmocka_unit_test(a_file_that_is_not_there_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
