@@ -1,0 +1,561 @@
+/* The attachment machine: where a node is, and what a claim, a port, a person or the clock make of
+ * that.  Every change goes through record_enter(), which keeps the books, lets the planner tell the
+ *FEs, and then tells the store.
+ *
+ *	(nowhere) --claim--> ACTIVE --fresh claim from elsewhere--> ACTIVE there
+ *	ACTIVE --ambiguous claim--> PROBING --answers or timeout--> ACTIVE here or there
+ *	ACTIVE --port down--> DOWN --port up, claim--> ACTIVE;  DOWN --grace over--> (nowhere)
+ *	ACTIVE --prepare--> PREPARED --claim there--> ACTIVE there
+ *	PREPARED --timeout, revert, fresh claim from before, port down there--> ACTIVE as before
+ *	PROVISIONAL (restored, or learnt from FEs' tables) --claim--> ACTIVE
+ *
+ * Which claims are taken at once (P4a).  Claims travel with different delays, so the last to arrive
+ * need not be the last that was made.  A claim from FE x is fresh if x has replied to the barrier
+ * behind its last change for this node: x then spoke after it knew where we think the node is.  Any
+ * other claim, and each one that an FE replayed, is ambiguous: both places are asked by ARP.
+ * The request goes out behind that barrier, so the answer to it is fresh by the same rule.
+ *
+ *   - the current place answers: the node stays;
+ *   - both answer: it stays, and people are told (two machines with one address);
+ *   - only the claimant answers: it moves, a quarter of the probe time after its answer, or at once
+ *     if the current port is down or the claimant announces itself unasked;
+ *   - none answers: it stays, unless the current port is down and the claimant's is up.  (Should
+ *     that be wrong, the node's first packet at the other place is a fresh claim.)
+ *
+ * Five ambiguous claims in three minutes are flapping: more are not heard until the window is over.
+ *
+ * A fresh claim can still be old news where the new FE's connection is slow: A to B and back to A,
+ * with B's announcement arriving last.  So after a move the place that was left is asked once, if
+ *its port is up and the node was heard there within the last second.  An answer from there is a
+ *fresh claim; it moves the node back, and is not looked at twice. */
+#include "controller/record.h"
+
+#include "controller/element.h"
+#include "controller/planner.h"
+#include "packet/neighbor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const state_names[] = {
+	[ATTACHMENT_ACTIVE] = "active",           [ATTACHMENT_PREPARED] = "prepared",
+	[ATTACHMENT_PROBING] = "probing",         [ATTACHMENT_DOWN] = "down",
+	[ATTACHMENT_PROVISIONAL] = "provisional",
+};
+
+const char *attachment_state_name(enum attachment_state state)
+{
+	return state < ARRAY_SIZE(state_names) ? state_names[state] : "unknown";
+}
+
+static bool place_equal(const struct place *a, const struct place *b)
+{
+	return a->fe == b->fe && a->port == b->port && a->vlan == b->vlan &&
+	       mac_equal(&a->mac, &b->mac);
+}
+
+/* A prepared place may have been given without the VLAN that the node then uses. */
+static bool same_port(const struct place *a, const struct place *b)
+{
+	return a->fe == b->fe && a->port == b->port;
+}
+
+/* --- probes -------------------------------------------------------------------------------- */
+
+/* By ARP only: an IPv6 node is not asked yet, and so does not answer. */
+static void probe(struct core *c, const struct attachment_record *r, const struct place *place)
+{
+	struct element *e = element_find(c, place->fe);
+	struct address sender = {{[10] = 0xff, [11] = 0xff}};
+	struct buffer frame = {0};
+
+	if (!e || !e->synced || !place->port || !r->node)
+		return;
+	for (unsigned i = 0; i < r->node->address_count && !frame.size; i++) {
+		const struct address *a = &r->node->addresses[i];
+		const struct covered_prefix *p = inventory_prefix(&c->inventory, r->node->vrf, a);
+
+		if (!address_is_ipv4(a))
+			continue;
+		if (p && address_is_ipv4(&p->gateway))
+			sender = p->gateway;
+		neighbor_build_probe(&frame, place->vlan, &c->config.gateway_mac, &sender,
+				     &place->mac, a);
+	}
+	if (frame.size)
+		element_transmit(e, place->port, &frame);
+	buffer_finish(&frame);
+}
+
+/* --- moves --------------------------------------------------------------------------------- */
+
+static void move(struct core *c, struct attachment_record *r, const struct place *to,
+		 enum event_kind kind, const char *reason)
+{
+	struct attachment after = r->a;
+	bool first = r->detached;
+	char from[96], place[96];
+
+	record_place_text(c, &r->a.place, from);
+	after.version = record_next_version(c);
+	if (first || to->fe != r->a.place.fe) {
+		after.element_version = after.version;
+		r->element_version_guessed = false;
+	}
+	after.state = ATTACHMENT_ACTIVE;
+	after.place = *to;
+	after.previous = (struct place){0};
+	after.deadline_ms = 0;
+	after.since_ms = after.heard_ms = c->now_ms;
+	after.moves += !first;
+	r->live = true;
+	record_enter(c, r, &after, false);
+	if (first)
+		report(c, EVENT_ATTACHED, &r->a, element_find(c, to->fe), to->port,
+		       "%s: attached to %s", r->a.node, record_place_text(c, to, place));
+	else
+		report(c, kind, &r->a, element_find(c, to->fe), to->port, "%s: from %s to %s: %s",
+		       r->a.node, from, record_place_text(c, to, place), reason);
+}
+
+static void move_by_claim(struct core *c, struct attachment_record *r, const struct claim *claim)
+{
+	struct place left = r->a.place;
+	bool look = !r->detached && r->live && !claim->elicited &&
+		    r->a.state == ATTACHMENT_ACTIVE && left.fe != claim->place.fe &&
+		    c->now_ms - r->a.heard_ms < SECOND_LOOK_MS && element_place_up(c, &left);
+
+	move(c, r, &claim->place, EVENT_MOVED,
+	     claim->elicited ? "it answers there" : "it speaks there");
+	if (look)
+		probe(c, r, &left);
+}
+
+static void confirm(struct core *c, struct attachment_record *r)
+{
+	struct attachment after = r->a;
+	char text[96];
+
+	after.state = ATTACHMENT_ACTIVE;
+	after.deadline_ms = 0;
+	after.previous = (struct place){0};
+	after.heard_ms = c->now_ms;
+	after.moves++;
+	r->live = true;
+	record_enter(c, r, &after, false);
+	report(c, EVENT_MOVED, &r->a, element_find(c, r->a.place.fe), r->a.place.port,
+	       "%s: confirmed at %s", r->a.node, record_place_text(c, &r->a.place, text));
+}
+
+static void revert(struct core *c, struct attachment_record *r, const char *reason)
+{
+	struct place back = r->a.previous;
+	uint32_t moves = r->a.moves;
+
+	if (!back.fe) {
+		record_detach(c, r, reason);
+		return;
+	}
+	r->a.moves = moves - 1; /* move() counts one; a move undone is none */
+	move(c, r, &back, EVENT_REVERTED, reason);
+	if (!element_place_up(c, &back))
+		record_settle(c, r);
+}
+
+/* --- claims -------------------------------------------------------------------------------- */
+
+/* P4a: x has replied to the barrier behind its last change for this node. */
+static bool is_fresh(const struct core *c, const struct attachment_record *r,
+		     const struct claim *claim)
+{
+	const struct element *e = element_find(c, claim->place.fe);
+	uint64_t change = r->changed_everywhere;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(r->changed_at); i++)
+		if (r->changed_at[i].fe == claim->place.fe && r->changed_at[i].change > change)
+			change = r->changed_at[i].change;
+	return e && !claim->replay && element_is_settled(e, change);
+}
+
+static void end_probing_here(struct core *c, struct attachment_record *r, bool both)
+{
+	char text[96];
+
+	if (both)
+		report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, r->a.place.fe), r->a.place.port,
+		       "%s: both its place and %s answer: two machines with one address? it stays",
+		       r->a.node, record_place_text(c, &r->a.previous, text));
+	r->a.previous = (struct place){0};
+	record_settle(c, r);
+}
+
+static void heard_here(struct core *c, struct attachment_record *r, const struct claim *claim)
+{
+	bool was_live = r->live;
+
+	r->a.heard_ms = c->now_ms;
+	r->live = true;
+	switch (r->a.state) {
+	case ATTACHMENT_ACTIVE:
+		return;
+	case ATTACHMENT_PREPARED:
+		confirm(c, r);
+		return;
+	case ATTACHMENT_PROBING:
+		if (!claim->elicited || !is_fresh(c, r, claim))
+			return;
+		r->current_answered = true;
+		if (r->claimant_answered)
+			end_probing_here(c, r, true);
+		return;
+	case ATTACHMENT_DOWN:
+		/* A frame that was on its way when the port went down says nothing. */
+		if (element_place_up(c, &r->a.place))
+			record_enter_state(c, r, ATTACHMENT_ACTIVE, 0);
+		else
+			r->live = was_live;
+		return;
+	case ATTACHMENT_PROVISIONAL:
+		record_enter_state(c, r, ATTACHMENT_ACTIVE, 0);
+		return;
+	}
+}
+
+/* Whether this ambiguous claim is one too many. */
+static bool is_flapping(struct core *c, struct attachment_record *r)
+{
+	if (c->now_ms - r->ambiguous_since_ms > FLAPPING_WINDOW_MS || !r->ambiguous_count) {
+		r->ambiguous_since_ms = c->now_ms;
+		r->ambiguous_count = 0;
+	}
+	r->ambiguous_count++;
+	if (r->ambiguous_count == FLAPPING_CLAIMS)
+		report(c, EVENT_AMBIGUOUS, &r->a, NULL, 0,
+		       "%s: flapping: %d ambiguous claims within %d s; the next are not heard",
+		       r->a.node, FLAPPING_CLAIMS, FLAPPING_WINDOW_MS / 1000);
+	return r->ambiguous_count >= FLAPPING_CLAIMS;
+}
+
+static void ambiguous(struct core *c, struct attachment_record *r, const struct claim *claim)
+{
+	struct attachment after = r->a;
+	char text[96];
+
+	if (r->a.state == ATTACHMENT_PROBING && place_equal(&r->a.previous, &claim->place))
+		return; /* it is being asked */
+	if (is_flapping(c, r))
+		return;
+	if (r->a.state == ATTACHMENT_PREPARED) {
+		/* Still there?  Then its answer is a fresh claim, and reverts. */
+		if (same_port(&r->a.previous, &claim->place))
+			probe(c, r, &claim->place);
+		return;
+	}
+	after.state = ATTACHMENT_PROBING;
+	after.previous = claim->place;
+	after.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
+	r->current_answered = r->claimant_answered = false;
+	record_enter(c, r, &after, false);
+	probe(c, r, &r->a.place);
+	probe(c, r, &claim->place);
+	report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, claim->place.fe), claim->place.port,
+	       "%s: an ambiguous claim from %s: both places are asked", r->a.node,
+	       record_place_text(c, &claim->place, text));
+}
+
+/* The claimant has answered the probe; the current place gets a little longer. */
+static void claimant_answers(struct core *c, struct attachment_record *r, const struct claim *claim)
+{
+	int64_t soon = c->now_ms + c->config.probe_timeout_ms / 4;
+
+	r->claimant_answered = true;
+	if (r->current_answered)
+		end_probing_here(c, r, true);
+	else if (!element_place_up(c, &r->a.place))
+		move_by_claim(c, r, claim);
+	else if (soon < r->a.deadline_ms)
+		r->a.deadline_ms = soon;
+}
+
+static void fresh(struct core *c, struct attachment_record *r, const struct claim *claim)
+{
+	if (r->a.state == ATTACHMENT_PREPARED && same_port(&r->a.previous, &claim->place))
+		revert(c, r, "it speaks at its previous place");
+	else if (r->a.state == ATTACHMENT_PROBING && claim->elicited &&
+		 place_equal(&r->a.previous, &claim->place))
+		claimant_answers(c, r, claim);
+	else
+		move_by_claim(c, r, claim);
+}
+
+/* Two FEs on one LAN hear the same announcement: the node stays with the first. */
+static bool is_echo_of_segment(const struct core *c, const struct attachment_record *r,
+			       const struct claim *claim)
+{
+	const struct element *here = element_find(c, r->a.place.fe);
+	const struct element *there = element_find(c, claim->place.fe);
+	const struct port *mine = here ? element_find_port(here, r->a.place.port) : NULL;
+	const struct port *other = there ? element_find_port(there, claim->place.port) : NULL;
+
+	return mine && other && mine->info.segment && mine->info.segment == other->info.segment &&
+	       here != there && here->synced && mine->present && mine->up;
+}
+
+void attachment_claim(struct core *c, const struct node *n, const struct claim *claim)
+{
+	struct attachment_record *r = record_obtain(c, n->id);
+
+	if (r->detached) {
+		r->node = n;
+		move_by_claim(c, r, claim);
+	} else if (place_equal(&r->a.place, &claim->place)) {
+		heard_here(c, r, claim);
+	} else if (r->a.state == ATTACHMENT_PREPARED && same_port(&r->a.place, &claim->place)) {
+		move_by_claim(c, r, claim); /* there, but in another VLAN */
+	} else if (!r->a.place.port && r->a.place.fe == claim->place.fe) {
+		move_by_claim(c, r, claim); /* its FE was known, its port was not */
+	} else if (is_echo_of_segment(c, r, claim)) {
+		r->a.heard_ms = c->now_ms;
+	} else if (is_fresh(c, r, claim)) {
+		fresh(c, r, claim);
+	} else {
+		ambiguous(c, r, claim);
+	}
+}
+
+/* --- what people ask for ------------------------------------------------------------------- */
+
+int attachment_prepare(struct core *c, const struct node *n, const struct place *to,
+		       struct reason *why)
+{
+	struct attachment_record *r = record_obtain(c, n->id);
+	struct attachment after = r->a;
+	char text[96];
+
+	if (!r->detached && r->a.state == ATTACHMENT_PREPARED) {
+		if (!same_port(&r->a.place, to))
+			return reason_set(why, -EBUSY, "%s: a move to %s is under way", n->id,
+					  record_place_text(c, &r->a.place, text));
+		r->a.deadline_ms = c->now_ms + c->config.prepare_timeout_ms;
+		return 0;
+	}
+	if (!r->detached && place_equal(&r->a.place, to))
+		return reason_set(why, -EALREADY, "%s is at %s already", n->id,
+				  record_place_text(c, to, text));
+	r->node = n;
+	after.version = record_next_version(c);
+	if (r->detached || to->fe != after.place.fe)
+		after.element_version = after.version;
+	after.previous = r->detached ? (struct place){0} : r->a.place;
+	after.place = *to;
+	after.state = ATTACHMENT_PREPARED;
+	after.since_ms = c->now_ms;
+	after.deadline_ms = c->now_ms + c->config.prepare_timeout_ms;
+	r->probed = false;
+	record_enter(c, r, &after, false);
+	report(c, EVENT_PREPARED, &r->a, element_find(c, to->fe), to->port,
+	       "%s: a move to %s is prepared", n->id, record_place_text(c, to, text));
+	return 0;
+}
+
+static int find_prepared(const struct core *c, const char *node, struct attachment_record **ret,
+			 struct reason *why)
+{
+	*ret = attachment_find(c, node);
+	if (!*ret || (*ret)->detached)
+		return reason_set(why, -ENOENT, "%s: there is no such node, or it is nowhere",
+				  node);
+	if ((*ret)->a.state != ATTACHMENT_PREPARED)
+		return reason_set(why, -EALREADY, "%s: no move is under way", node);
+	return 0;
+}
+
+int attachment_confirm(struct core *c, const char *node, struct reason *why)
+{
+	struct attachment_record *r;
+	int result = find_prepared(c, node, &r, why);
+
+	if (result == 0)
+		confirm(c, r);
+	return result;
+}
+
+int attachment_revert(struct core *c, const char *node, struct reason *why)
+{
+	struct attachment_record *r;
+	int result = find_prepared(c, node, &r, why);
+
+	if (result == 0)
+		revert(c, r, "as asked");
+	return result;
+}
+
+bool attachment_detach(struct core *c, const char *node, const char *reason)
+{
+	struct attachment_record *r = attachment_find(c, node);
+
+	if (!r || r->detached)
+		return false;
+	record_detach(c, r, reason);
+	return true;
+}
+
+void attachment_node_changed(struct core *c, const struct node *n, const struct node *before)
+{
+	struct attachment_record *r = attachment_find(c, n->id);
+	struct attachment old;
+
+	if (!r)
+		return;
+	if (r->detached) {
+		r->node = n;
+		return;
+	}
+	old = r->a;
+	r->node = n;
+	if (before) {
+		r->a.version = r->a.element_version = record_next_version(c);
+		if (!mac_is_zero(&n->mac))
+			r->a.place.mac = n->mac;
+	}
+	planner_change(c, r, before, before ? &old : NULL, n, &r->a);
+	c->shell.keep_attachment(c->shell.context, &r->a);
+}
+
+/* --- ports --------------------------------------------------------------------------------- */
+
+void attachment_port_up(struct core *c, struct port *p)
+{
+	struct attachment_record *next;
+
+	for (struct attachment_record *r = p->first; r; r = next) {
+		next = r->port_next;
+		if (r->a.state == ATTACHMENT_DOWN)
+			record_settle(c, r);
+	}
+}
+
+static void port_down(struct core *c, struct attachment_record *r, bool fell)
+{
+	struct claim claim = {.place = r->a.previous, .elicited = true};
+
+	switch (r->a.state) {
+	case ATTACHMENT_ACTIVE:
+	case ATTACHMENT_PROVISIONAL:
+		record_enter_state(c, r, ATTACHMENT_DOWN, c->now_ms + c->config.port_grace_ms);
+		return;
+	case ATTACHMENT_PREPARED: /* the destination died; one that has not come up yet has not */
+		if (fell)
+			revert(c, r, "the destination's port went down");
+		return;
+	case ATTACHMENT_PROBING:
+		if (r->claimant_answered)
+			move_by_claim(c, r, &claim);
+		return;
+	case ATTACHMENT_DOWN:
+		return;
+	}
+}
+
+void attachment_port_down(struct core *c, struct port *p, bool fell)
+{
+	struct attachment_record *next;
+
+	for (struct attachment_record *r = p->first; r; r = next) {
+		next = r->port_next;
+		port_down(c, r, fell);
+	}
+}
+
+void attachment_silent(struct core *c, struct element *e, const struct silent *silent)
+{
+	const struct node *n =
+		inventory_node_by_address(&c->inventory, silent->vrf, &silent->address);
+	struct attachment_record *r = n ? attachment_find(c, n->id) : NULL;
+
+	if (!r || r->detached || r->a.place.fe != e->id || r->a.place.port != silent->port ||
+	    version_to_cookie(r->a.version) != silent->cookie)
+		return;
+	if (r->a.state == ATTACHMENT_PREPARED || r->a.state == ATTACHMENT_PROBING)
+		return;
+	record_detach(c, r, "it answers no probes any more");
+}
+
+/* --- time ---------------------------------------------------------------------------------- */
+
+static void probing_over(struct core *c, struct attachment_record *r)
+{
+	struct claim claim = {.place = r->a.previous, .elicited = true};
+	bool here_up = element_place_up(c, &r->a.place);
+	bool there_up = element_place_up(c, &r->a.previous);
+
+	if (!r->current_answered && (r->claimant_answered || (!here_up && there_up)))
+		move_by_claim(c, r, &claim);
+	else
+		end_probing_here(c, r, false);
+}
+
+/* A node may be there and never have announced itself: its guard is there, so its packets pass
+ * unseen.  Both places are asked before the move is undone. */
+static void prepared_over(struct core *c, struct attachment_record *r)
+{
+	if (r->probed) {
+		revert(c, r, "nobody confirmed the move in time");
+		return;
+	}
+	r->probed = true;
+	r->a.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
+	probe(c, r, &r->a.place);
+	probe(c, r, &r->a.previous);
+}
+
+static void deadline(struct core *c, struct attachment_record *r)
+{
+	switch (r->a.state) {
+	case ATTACHMENT_PREPARED:
+		prepared_over(c, r);
+		return;
+	case ATTACHMENT_PROBING:
+		probing_over(c, r);
+		return;
+	case ATTACHMENT_DOWN:
+		record_detach(c, r, "its port is down or gone");
+		return;
+	case ATTACHMENT_ACTIVE:
+	case ATTACHMENT_PROVISIONAL:
+		r->a.deadline_ms = 0;
+		record_arrange(c, r);
+		return;
+	}
+}
+
+#define PROBES_PER_TICK 16
+
+/* What was only learnt is asked once, a few at a time. */
+static void probe_learnt(struct core *c, struct element *e)
+{
+	for (unsigned i = 0; i < PROBES_PER_TICK && e->unprobed; i++) {
+		struct attachment_record *r = e->unprobed;
+
+		record_unlink_list(r);
+		r->probed = true;
+		probe(c, r, &r->a.place);
+	}
+}
+
+void attachment_tick(struct core *c)
+{
+	struct attachment_record *next;
+
+	for (struct attachment_record *r = c->timed; r; r = next) {
+		next = r->list_next;
+		if (c->now_ms >= r->a.deadline_ms)
+			deadline(c, r);
+	}
+	for (unsigned i = 0; i < c->element_count; i++)
+		if (c->elements[i]->state == ELEMENT_ONLINE)
+			probe_learnt(c, c->elements[i]);
+	if (c->now_ms - c->second_ms >= 1000)
+		record_bury(c);
+}

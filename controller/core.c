@@ -1,0 +1,310 @@
+/* The controller's core from outside: creation, the clock, what the northbound changes.  What FEs
+ * say comes in through session.c; questions are answered by query.c, request.c and trace.c. */
+#include "controller/core.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "controller/element.h"
+#include "controller/planner.h"
+#include "controller/registrar.h"
+#include "controller/topology.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+LOG_MODULE("core");
+
+struct refusal_size {
+	char why[NAME_SIZE], who[NAME_SIZE];
+	uint32_t fe, port;
+};
+
+static void set_defaults(struct core_config *config)
+{
+	if (!config->port_grace_ms)
+		config->port_grace_ms = 2000;
+	if (!config->prepare_timeout_ms)
+		config->prepare_timeout_ms = 30000;
+	if (!config->probe_timeout_ms)
+		config->probe_timeout_ms = 300;
+	if (!config->learn_timeout_ms)
+		config->learn_timeout_ms = 5000;
+}
+
+struct core *core_create(const struct core_config *config, const struct core_shell *shell,
+			 uint64_t seed, uint16_t term, int64_t now_ms)
+{
+	struct core *c = memory_alloc(sizeof(*c));
+
+	c->config = *config;
+	set_defaults(&c->config);
+	c->shell = *shell;
+	c->seed = seed;
+	c->term = term ? term : 1;
+	c->started_ms = c->now_ms = c->second_ms = now_ms;
+	c->learning = true;
+	inventory_init(&c->inventory, seed);
+	table_init(&c->element_names, NAME_SIZE, sizeof(struct element *), seed + 7);
+	table_init(&c->records, NAME_SIZE, sizeof(struct attachment_record), seed + 8);
+	table_init(&c->refusals, sizeof(struct refusal_size), sizeof(struct refusal), seed + 9);
+	return c;
+}
+
+void core_destroy(struct core *c)
+{
+	if (!c)
+		return;
+	while (c->sessions)
+		session_end(c->sessions, "the controller ends", true);
+	for (unsigned i = 0; i < c->element_count; i++)
+		element_destroy(c->elements[i]);
+	free(c->elements);
+	table_finish(&c->element_names);
+	table_finish(&c->records);
+	table_finish(&c->refusals);
+	inventory_finish(&c->inventory);
+	buffer_finish(&c->scratch);
+	free(c);
+}
+
+uint16_t core_term(const struct core *c)
+{
+	return c->term;
+}
+
+int core_add_prefix(struct core *c, const struct covered_prefix *p, struct reason *why)
+{
+	int r = inventory_add_prefix(&c->inventory, p, why);
+
+	if (r == 0)
+		planner_add_prefix(c, p);
+	return r;
+}
+
+int core_add_link(struct core *c, const struct link *l, struct reason *why)
+{
+	int r = inventory_add_link(&c->inventory, l, why);
+
+	if (r == 0)
+		topology_refresh(c);
+	return r;
+}
+
+void core_restore_attachment(struct core *c, const struct attachment *a)
+{
+	attachment_restore(c, a);
+}
+
+/* --- nodes --------------------------------------------------------------------------------- */
+
+static bool same_rules(const struct node *a, const struct node *b)
+{
+	return a->vrf == b->vrf && mac_equal(&a->mac, &b->mac) &&
+	       a->address_count == b->address_count &&
+	       memcmp(a->addresses, b->addresses, a->address_count * sizeof(struct address)) == 0;
+}
+
+/* The inventory says now that it may not be where it is. */
+static void check_place(struct core *c, const struct node *n)
+{
+	const struct attachment_record *r = attachment_find(c, n->id);
+	const struct element *e;
+	const struct port *p;
+	const char *why;
+
+	if (!r || r->detached)
+		return;
+	e = element_find(c, r->a.place.fe);
+	p = e ? element_find_port(e, r->a.place.port) : NULL;
+	/* Before it connected we do not know the FE's name. */
+	if (e && e->met && p && !registrar_may_attach(c, n, e, p, &why))
+		(void)attachment_detach(c, n->id, "it may not be there any more");
+}
+
+int core_put_node(struct core *c, const struct node *n, int64_t now_ms, struct reason *why)
+{
+	const struct node *known = inventory_node(&c->inventory, n->id);
+	struct node before = known ? *known : (struct node){0};
+	int r;
+
+	c->now_ms = now_ms;
+	if (!mac_is_zero(&n->mac) && mac_equal(&n->mac, &c->config.gateway_mac))
+		return reason_set(why, -EINVAL, "node %s: its MAC is the gateway's", n->id);
+	r = inventory_put_node(&c->inventory, n, why);
+	if (r < 0)
+		return r;
+	if (!known) {
+		known = inventory_node(&c->inventory, n->id);
+		attachment_node_changed(c, known, NULL);
+		report(c, EVENT_NODE_ADDED, NULL, NULL, 0, "%s: added", n->id);
+	} else if (!same_rules(&before, known)) {
+		attachment_node_changed(c, known, &before);
+	}
+	check_place(c, known);
+	return 0;
+}
+
+int core_remove_node(struct core *c, const char *id, int64_t now_ms, struct reason *why)
+{
+	struct attachment_record *r;
+
+	c->now_ms = now_ms;
+	if (!inventory_node(&c->inventory, id))
+		return reason_set(why, -ENOENT, "there is no node %.*s", NAME_SIZE - 1, id);
+	(void)attachment_detach(c, id, "the node is removed");
+	r = attachment_find(c, id);
+	if (r)
+		r->node = NULL;
+	/* A learned one is gone with its attachment. */
+	if (inventory_remove_node(&c->inventory, id))
+		report(c, EVENT_NODE_REMOVED, NULL, NULL, 0, "%.*s: removed", NAME_SIZE - 1, id);
+	return 0;
+}
+
+/* --- moves --------------------------------------------------------------------------------- */
+
+static const struct port *port_by_name(const struct element *e, const char *name)
+{
+	size_t at = 0;
+	struct port *p;
+
+	while (table_next(&e->ports, &at, NULL, (void **)&p))
+		if (p->present && strcmp(p->name, name) == 0)
+			return p;
+	return NULL;
+}
+
+int core_prepare_move(struct core *c, const char *node, const char *element, const char *port,
+		      uint16_t vlan, int64_t now_ms, struct reason *why)
+{
+	const struct node *n = inventory_node(&c->inventory, node);
+	const struct element *e = element_by_name(c, element);
+	const struct port *p = e ? port_by_name(e, port) : NULL;
+	const struct attachment_record *r = attachment_find(c, node);
+	struct place to = {.vlan = vlan};
+	const char *rule;
+
+	c->now_ms = now_ms;
+	if (!n)
+		return reason_set(why, -ENOENT, "there is no node %.*s", NAME_SIZE - 1, node);
+	if (!e)
+		return reason_set(why, -ENOENT, "there is no element %.*s", NAME_SIZE - 1, element);
+	if (!p)
+		return reason_set(why, -ENOENT, "%s has no port %.*s", e->name,
+				  OFP_PORT_NAME_SIZE - 1, port);
+	if (vlan > 4094)
+		return reason_set(why, -EINVAL, "VLAN %u is above 4094", vlan);
+	if (!registrar_may_attach(c, n, e, p, &rule))
+		return reason_set(why, -EPERM, "%s may not attach to %s port %s: %s", n->id,
+				  e->name, p->name, rule);
+	to.fe = e->id;
+	to.port = p->number;
+	to.mac = !mac_is_zero(&n->mac) || !r ? n->mac : r->a.place.mac;
+	if (mac_is_zero(&to.mac))
+		return reason_set(why, -EINVAL, "%s: its MAC is not known yet", n->id);
+	return attachment_prepare(c, n, &to, why);
+}
+
+int core_confirm_move(struct core *c, const char *node, int64_t now_ms, struct reason *why)
+{
+	c->now_ms = now_ms;
+	return attachment_confirm(c, node, why);
+}
+
+int core_revert_move(struct core *c, const char *node, int64_t now_ms, struct reason *why)
+{
+	c->now_ms = now_ms;
+	return attachment_revert(c, node, why);
+}
+
+int core_detach_node(struct core *c, const char *node, int64_t now_ms, struct reason *why)
+{
+	c->now_ms = now_ms;
+	if (!attachment_detach(c, node, "as asked"))
+		return reason_set(why, -ENOENT, "%.*s: there is no such node, or it is nowhere",
+				  NAME_SIZE - 1, node);
+	return 0;
+}
+
+/* --- time ---------------------------------------------------------------------------------- */
+
+static bool is_synced(const struct core *c, const char *name)
+{
+	const struct element *e = element_by_name(c, name);
+
+	return e && e->synced;
+}
+
+/* Every FE that the links or the last run's attachments name has told what it has. */
+static bool all_are_here(const struct core *c)
+{
+	unsigned known = c->inventory.link_count;
+
+	for (unsigned i = 0; i < c->inventory.link_count; i++)
+		if (!is_synced(c, c->inventory.links[i].ends[0]) ||
+		    !is_synced(c, c->inventory.links[i].ends[1]))
+			return false;
+	for (unsigned i = 0; i < c->element_count; i++) {
+		if (c->elements[i]->awaited && !c->elements[i]->synced)
+			return false;
+		known += c->elements[i]->awaited;
+	}
+	return known > 0;
+}
+
+/* What was left standing because some FE might explain it is looked at again. */
+static void stop_learning(struct core *c)
+{
+	log_debug("all elements that will come are here");
+	c->learning = false;
+	attachment_drop_nodeless(c);
+	for (unsigned i = 0; i < c->element_count; i++) {
+		struct element *e = c->elements[i];
+
+		if (!e->synced)
+			continue;
+		attachment_drop_portless(c, e);
+		if (e->unexplained && e->session->stage == STAGE_READY) {
+			session_synchronize(e->session);
+			c->shell.flush(c->shell.context, e->session);
+		}
+	}
+	planner_refresh_exits(c);
+}
+
+/* Border FEs that have been gone for long are the last choice. */
+static void check_borders(struct core *c)
+{
+	bool changed = false;
+
+	for (unsigned i = 0; i < c->element_count; i++) {
+		struct element *e = c->elements[i];
+		bool distant =
+			e->border && !e->session && c->now_ms - e->since_ms > BORDER_GRACE_MS;
+
+		changed |= distant != e->distant;
+		e->distant = distant;
+	}
+	if (changed)
+		topology_refresh(c);
+}
+
+void core_tick(struct core *c, int64_t now_ms)
+{
+	struct session *next;
+
+	c->now_ms = now_ms;
+	for (struct session *s = c->sessions; s; s = next) {
+		next = s->next;
+		session_tick(s);
+	}
+	if (c->learning &&
+	    (now_ms - c->started_ms >= c->config.learn_timeout_ms || all_are_here(c)))
+		stop_learning(c);
+	attachment_tick(c);
+	if (now_ms - c->second_ms >= 1000) {
+		c->second_ms = now_ms;
+		check_borders(c);
+	}
+}

@@ -1,0 +1,190 @@
+/* The controller's core: the control plane as a state machine (design P1).  Events in: bytes from
+ * FEs, requests from the northbound, time.  Actions out: bytes for FEs, records for the store,
+ * events for watchers.  No socket, file, thread or clock.
+ *
+ * All calls come from one thread.  Pointers returned by queries are good until the next call that
+ * is not a query. */
+#pragma once
+
+#include "controller/attachment.h"
+#include "controller/inventory.h"
+#include "openflow/channel.h"
+#include "pipeline/experimenter.h"
+#include "pipeline/rule.h"
+
+enum admission_mode { ADMISSION_STRICT, ADMISSION_OPEN };
+
+struct core_config {
+	char name[NAME_SIZE];
+	enum admission_mode admission; /* STRICT: only inventory nodes bind; OPEN: any (lab) */
+	struct mac gateway_mac;        /* the anycast gateway's, the same on every FE */
+	uint16_t shard;
+	unsigned port_grace_ms;      /* a node whose port went down is kept this long; 2000 */
+	unsigned prepare_timeout_ms; /* a tentative move reverts after this; 30000 */
+	unsigned probe_timeout_ms;   /* an ambiguous claim's probe; 300 */
+	unsigned learn_timeout_ms;   /* after a start, wait this long for known FEs before deleting
+				      * what no attachment explains; 5000 */
+};
+
+enum event_kind {
+	EVENT_ELEMENT_UP,
+	EVENT_ELEMENT_DOWN,
+	EVENT_PORT_UP,
+	EVENT_PORT_DOWN,
+	EVENT_PORT_GONE,
+	EVENT_NODE_ADDED,
+	EVENT_NODE_REMOVED,
+	EVENT_ATTACHED,
+	EVENT_MOVED,
+	EVENT_PREPARED,
+	EVENT_REVERTED,
+	EVENT_DETACHED,
+	EVENT_REFUSED,
+	EVENT_AMBIGUOUS,
+	EVENT_SYNCHRONIZED,
+};
+
+/* Something that happened; 'text' is one line for people, the other fields are for programs. */
+struct event {
+	uint64_t revision; /* grows by one; northbound's Last-Event-ID */
+	enum event_kind kind;
+	int64_t at_ms; /* core time */
+	char node[NAME_SIZE], element[NAME_SIZE];
+	uint32_t port;
+	uint64_t version;
+	char text[256];
+};
+const char *event_kind_name(enum event_kind kind); /* "moved" */
+
+struct core;
+struct session; /* one FE's connection */
+
+struct core_shell {
+	/* There are bytes in session_channel(s)->out: write them now (design P5). */
+	void (*flush)(void *context, struct session *s);
+	/* Close this connection; the core does not use it any more. */
+	void (*drop)(void *context, struct session *s);
+	void (*event)(void *context, const struct event *e);
+	/* For the store, beside the way of a move: never waited for. */
+	void (*keep_attachment)(void *context, const struct attachment *a);
+	void (*forget_attachment)(void *context, const char *node);
+	void *context;
+};
+
+/* 'term' is higher than any this controller used before (the store counts it); it is raised above
+ * what FEs' cookies and roles say. */
+struct core *core_create(const struct core_config *config, const struct core_shell *shell,
+			 uint64_t seed, uint16_t term, int64_t now_ms);
+void core_destroy(struct core *c);
+uint16_t core_term(const struct core *c); /* may have grown: keep it in the store */
+
+/* At start, before any session: from the config and the store. */
+MUST_USE int core_add_prefix(struct core *c, const struct covered_prefix *p, struct reason *why);
+MUST_USE int core_add_link(struct core *c, const struct link *l, struct reason *why);
+void core_restore_attachment(struct core *c, const struct attachment *a);
+
+/* Southbound. */
+struct session *core_session_open(struct core *c, const char *peer, void *handle, int64_t now_ms);
+void core_session_receive(struct session *s, const uint8_t *bytes, size_t size, int64_t now_ms);
+void core_session_close(struct session *s, const char *reason, int64_t now_ms);
+struct channel *session_channel(struct session *s);
+void *session_handle(struct session *s);
+/* At least every 50 ms. */
+void core_tick(struct core *c, int64_t now_ms);
+
+/* Northbound: changes.  Also at start for the nodes of the config and the store.
+ * put: 0, or -EINVAL/-EEXIST with the reason.  remove: -ENOENT. */
+MUST_USE int core_put_node(struct core *c, const struct node *n, int64_t now_ms,
+			   struct reason *why);
+MUST_USE int core_remove_node(struct core *c, const char *id, int64_t now_ms, struct reason *why);
+/* A tentative move (P4b): traffic goes to (element, port name) at once; confirmed by the node's own
+ * announcement there or by core_confirm_move; undone by core_revert_move or the timeout.
+ * -ENOENT: no such node, element or port; -EBUSY: another move is under way. */
+MUST_USE int core_prepare_move(struct core *c, const char *node, const char *element,
+			       const char *port, uint16_t vlan, int64_t now_ms, struct reason *why);
+MUST_USE int core_confirm_move(struct core *c, const char *node, int64_t now_ms,
+			       struct reason *why);
+MUST_USE int core_revert_move(struct core *c, const char *node, int64_t now_ms, struct reason *why);
+/* Forget where the node is (until it announces itself again). */
+MUST_USE int core_detach_node(struct core *c, const char *node, int64_t now_ms, struct reason *why);
+
+/* Northbound: queries. */
+struct port_view {
+	uint32_t number;
+	char name[OFP_PORT_NAME_SIZE];
+	struct port_info info;
+	bool up;
+};
+
+enum element_state { ELEMENT_OFFLINE, ELEMENT_CONNECTING, ELEMENT_SYNCHRONIZING, ELEMENT_ONLINE };
+
+struct element_view {
+	uint32_t id;
+	char name[NAME_SIZE], software[NAME_SIZE], peer[NAME_SIZE];
+	enum element_state state;
+	struct address backplane;
+	uint16_t backplane_mtu;
+	bool border; /* it has an external port */
+	int64_t since_ms;
+	unsigned port_count, rule_count;
+	uint64_t flow_mods_sent, packet_ins, errors;
+};
+const char *element_state_name(enum element_state state);
+
+const struct inventory *core_inventory(const struct core *c);
+const struct core_config *core_get_config(const struct core *c);
+uint64_t core_revision(const struct core *c);
+/* Each calls 'each' for every item, in order of id or name. */
+void core_elements(const struct core *c, void (*each)(void *to, const struct element_view *),
+		   void *to);
+int core_element_by_name(const struct core *c, const char *name, struct element_view *ret);
+void core_ports(const struct core *c, uint32_t fe, void (*each)(void *to, const struct port_view *),
+		void *to);
+void core_nodes(const struct core *c, void (*each)(void *to, const struct node *), void *to);
+void core_attachments(const struct core *c, void (*each)(void *to, const struct attachment *),
+		      void *to);
+const struct attachment *core_attachment(const struct core *c, const char *node);
+
+struct link_view {
+	uint32_t fe[2];
+	char names[2][NAME_SIZE];
+	uint32_t cost;
+	bool up; /* both ends online */
+};
+void core_links(const struct core *c, void (*each)(void *to, const struct link_view *), void *to);
+
+/* What was refused, by (rule, node or address): counted since start. */
+struct refusal {
+	char why[NAME_SIZE]; /* "unknown-node", "wrong-mac", "not-allowed-here" ... */
+	char who[NAME_SIZE]; /* address or MAC */
+	uint32_t fe, port;
+	uint64_t count;
+	int64_t last_ms;
+};
+void core_refusals(const struct core *c, void (*each)(void *to, const struct refusal *), void *to);
+
+/* From the live FE: the core asks, the answer comes later through 'done' (also on error or after 2
+ * s: result < 0), from within another core call.  The list is borrowed. */
+MUST_USE int core_read_rules(struct core *c, const char *element, int64_t now_ms,
+			     void (*done)(void *to, int result, const struct ofp_flow_stats *list,
+					  const struct rule *rules, size_t count),
+			     void *to, struct reason *why);
+MUST_USE int core_read_counters(struct core *c, const char *element, int64_t now_ms,
+				void (*done)(void *to, int result, const struct counter *list,
+					     size_t count, const struct drop_count *drops,
+					     size_t drop_count),
+				void *to, struct reason *why);
+
+/* A packet's way through the tables, from the controller's intent (victorctl trace). */
+struct trace_step {
+	char element[NAME_SIZE];
+	uint8_t table; /* enum pipeline_table */
+	char flow[128], action[128], reason[160];
+};
+#define TRACE_STEPS_MAX 32
+/* 'source' may be an address of a node or of an outside client; 'element' is where it enters
+ * (NULL: where the source is attached, or the first border FE).  Returns the number of steps; the
+ * last one's reason says the verdict ("delivered to port 2", "dropped: no binding"). */
+MUST_USE int core_trace(const struct core *c, uint32_t vrf, const struct address *source,
+			const struct address *destination, const char *element,
+			struct trace_step steps[TRACE_STEPS_MAX], struct reason *why);

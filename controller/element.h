@@ -1,0 +1,67 @@
+/* One FE: its session's handshake, its ports, and what is sent to it. */
+#pragma once
+
+#include "controller/state.h"
+
+/* The element with this id, made where there was none (offline, named "#3"). */
+struct element *element_obtain(struct core *c, uint32_t id);
+struct element *element_find(const struct core *c, uint32_t id);
+struct element *element_by_name(const struct core *c, const char *name);
+void element_destroy(struct element *e);
+
+struct port *element_port(struct element *e, uint32_t number); /* made where there was none */
+const struct port *element_find_port(const struct element *e, uint32_t number);
+/* Whether a frame can leave there, as far as we know. */
+bool element_place_up(const struct core *c, const struct place *place);
+
+/* port.c: what the FE says of its ports.  Between begin and end it lists all that it has. */
+void element_ports_begin(struct element *e);
+void element_ports_end(struct element *e);
+void element_set_port(struct element *e, const struct ofp_port *from);
+void element_lose_port(struct element *e, uint32_t number);
+void element_describe_port(struct element *e, const struct port_info *info);
+
+/* Queue one flow-mod or group-mod; element_commit then sends them, followed by a barrier. */
+void element_put_rule(struct element *e, const struct rule *rule, bool is_new);
+void element_delete_rule(struct element *e, const struct rule *rule);
+void element_put_group(struct element *e, const struct rule_group *group);
+void element_delete_group(struct element *e, uint32_t fe);
+/* Messages that are encoded already: so many flow-mods, which change the count of rules by
+ * 'growth'. */
+void element_queue(struct element *e, const struct buffer *messages, unsigned flow_mods,
+		   int growth);
+void element_commit(struct element *e, bool synchronizes /* the end of a comparison */);
+/* Sends a frame out of a port. */
+void element_transmit(struct element *e, uint32_t port, const struct buffer *frame);
+
+/* P4a: whether all that was sent to this FE up to 'change' is behind a barrier reply. */
+bool element_is_settled(const struct element *e, uint64_t change);
+
+/* Raises our term above 'term' and tells every FE.  False: refused (too far, or not at start). */
+bool element_learn_term(struct core *c, uint16_t term, const struct element *e);
+void element_send_roles(struct core *c);
+
+/* session.c */
+void session_end(struct session *s, const char *reason, bool tell_shell);
+void session_tick(struct session *s);
+/* Reads groups and flows back, compares, sends what differs. */
+void session_synchronize(struct session *s);
+/* The comparison was sent and its barrier replied. */
+void session_online(struct session *s);
+
+/* request.c */
+int request_multipart(struct session *s, uint32_t xid,
+		      struct ofp_multipart *m); /* 1: it was one's */
+int request_experimenter(struct session *s, uint32_t xid, enum experimenter_type type,
+			 struct reader *body);
+bool request_refused(struct session *s, uint32_t xid, int result);
+void request_tick(struct session *s);
+void request_end_all(struct session *s, int result);
+
+/* sync.c */
+void sync_begin(struct session *s);
+int sync_group(struct session *s, struct ofp_multipart *m);
+int sync_flow(struct session *s, struct ofp_multipart *m);
+/* Adopts what is later than what we know, sends what differs, ends with a barrier. */
+void sync_finish(struct session *s);
+void sync_destroy(struct sync *sync);

@@ -1,0 +1,356 @@
+/* What an FE should have apart from its nodes' rules (planner.c): constants, its own ports, its
+ * peers, the covered prefixes, the way out; and what the FEs are told when one of these changes. */
+#include "controller/planner.h"
+
+#include "controller/element.h"
+
+#include <string.h>
+
+#define PORT_RULES_MAX 4
+#define VRFS_MAX (PREFIXES_MAX + 1)
+
+static unsigned port_rules(const struct element *e, uint32_t number, uint8_t role,
+			   struct rule rules[PORT_RULES_MAX])
+{
+	static const uint16_t admitted[] = {0, ETHERTYPE_IPV6_};
+	static const uint16_t listened[] = {ETHERTYPE_ARP_, ETHERTYPE_RARP_};
+	unsigned count = 0;
+
+	if (role != PORT_ACCESS && role != PORT_EXTERNAL)
+		return 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(admitted); i++)
+		rules[count++] = (struct rule){
+			.key = {.kind = RULE_ADMIT, .ethertype = admitted[i], .port = number},
+			.vrf = DEFAULT_VRF,
+			.fe = e->id,
+			.next_table = role == PORT_ACCESS ? TABLE_GUARD : TABLE_BINDING};
+	for (unsigned i = 0; role == PORT_ACCESS && i < ARRAY_SIZE(listened); i++)
+		rules[count++] = (struct rule){
+			.key = {.kind = RULE_LISTEN, .ethertype = listened[i], .port = number}};
+	return count;
+}
+
+static struct rule peer_rule(enum rule_kind kind, uint32_t fe, const struct address *address)
+{
+	return (struct rule){
+		.key = {.kind = (uint8_t)kind, .address = *address}, .vrf = DEFAULT_VRF, .fe = fe};
+}
+
+static struct rule prefix_rule(enum rule_kind kind, const struct covered_prefix *p)
+{
+	return (struct rule){.key = {.kind = (uint8_t)kind,
+				     .length = p->prefix.length,
+				     .vrf = kind == RULE_ANSWER ? 0 : p->vrf,
+				     .address = p->prefix.address}};
+}
+
+static bool serves(const struct element *e, const struct covered_prefix *p)
+{
+	for (unsigned i = 0; i < p->element_count; i++)
+		if (strcmp(p->elements[i], e->name) == 0)
+			return true;
+	return p->element_count == 0;
+}
+
+static void prefix_rules(const struct core *c, const struct element *e,
+			 const struct covered_prefix *p,
+			 void (*emit)(void *to, const struct rule *), void *to)
+{
+	struct rule stranger = prefix_rule(RULE_STRANGER, p),
+		    covered = prefix_rule(RULE_COVERED, p);
+	struct rule answer = prefix_rule(RULE_ANSWER, p);
+
+	emit(to, &stranger);
+	emit(to, &covered);
+	if (!address_is_ipv4(&p->prefix.address) || !serves(e, p))
+		return;
+	answer.mac = c->config.gateway_mac;
+	emit(to, &answer);
+	if (address_is_zero(&p->gateway) || p->prefix.length == 128)
+		return;
+	answer.key.address = p->gateway;
+	answer.key.length = 128;
+	emit(to, &answer);
+}
+
+static unsigned vrfs_in_use(const struct core *c, uint32_t vrfs[VRFS_MAX])
+{
+	unsigned count = 1;
+
+	vrfs[0] = DEFAULT_VRF;
+	for (unsigned i = 0; i < c->inventory.prefix_count; i++) {
+		unsigned at = 0;
+
+		while (at < count && vrfs[at] != c->inventory.prefixes[i].vrf)
+			at++;
+		if (at == count)
+			vrfs[count++] = c->inventory.prefixes[i].vrf;
+	}
+	return count;
+}
+
+static void exit_rules(const struct core *c, int64_t exit,
+		       void (*emit)(void *to, const struct rule *), void *to)
+{
+	static const uint8_t any[4];
+	uint32_t vrfs[VRFS_MAX];
+	unsigned count = vrfs_in_use(c, vrfs);
+	struct rule rule = {.key = {.kind = RULE_EXTERNAL}, .fe = (uint32_t)exit};
+
+	for (unsigned i = 0; exit >= 0 && i < count; i++) {
+		rule.key.vrf = vrfs[i];
+		rule.key.address = address_from_ipv4(any);
+		rule.key.length = IPV4_PREFIX_BASE;
+		emit(to, &rule);
+		rule.key.address = (struct address){{0}};
+		rule.key.length = 0;
+		emit(to, &rule);
+	}
+}
+
+static void constant_rules(void (*emit)(void *to, const struct rule *), void *to)
+{
+	static const enum rule_kind constants[] = {RULE_GUARD_PASS, RULE_POLICY_PASS,
+						   RULE_REDIRECTED_MISS, RULE_BINDING_PASS};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(constants); i++) {
+		struct rule rule = {.key = {.kind = (uint8_t)constants[i]}};
+
+		emit(to, &rule);
+	}
+}
+
+static bool is_peer(const struct element *e, const struct element *peer)
+{
+	return peer != e && !address_is_zero(&peer->backplane);
+}
+
+static struct rule_group group_towards(const struct element *peer)
+{
+	return (struct rule_group){peer->id, peer->backplane, peer->redirect};
+}
+
+void planner_groups(const struct core *c, const struct element *e,
+		    void (*emit)(void *to, const struct rule_group *), void *to)
+{
+	for (unsigned i = 0; i < c->element_count; i++)
+		if (is_peer(e, c->elements[i])) {
+			struct rule_group group = group_towards(c->elements[i]);
+
+			emit(to, &group);
+		}
+}
+
+static void emit_ports(const struct element *e, void (*emit)(void *to, const struct rule *),
+		       void *to)
+{
+	struct rule rules[PORT_RULES_MAX];
+	size_t at = 0;
+	struct port *p;
+
+	while (table_next(&e->ports, &at, NULL, (void **)&p)) {
+		unsigned count = p->present ? port_rules(e, p->number, p->info.role, rules) : 0;
+
+		for (unsigned i = 0; i < count; i++)
+			emit(to, &rules[i]);
+	}
+}
+
+static void emit_nodes(const struct core *c, const struct element *e,
+		       void (*emit)(void *to, const struct rule *), void *to)
+{
+	struct rule rules[PLANNER_NODE_RULES_MAX];
+	size_t at = 0;
+	struct attachment_record *r;
+
+	while (table_next(&c->records, &at, NULL, (void **)&r)) {
+		unsigned count =
+			planner_node_rules(c, e->id, r->node, r->detached ? NULL : &r->a, rules);
+
+		for (unsigned i = 0; i < count; i++)
+			emit(to, &rules[i]);
+	}
+}
+
+void planner_intent(const struct core *c, const struct element *e,
+		    void (*emit)(void *to, const struct rule *), void *to)
+{
+	constant_rules(emit, to);
+	emit_ports(e, emit, to);
+	for (unsigned i = 0; i < c->element_count; i++) {
+		const struct element *peer = c->elements[i];
+		struct rule plain = peer_rule(RULE_PEER, peer->id, &peer->backplane);
+		struct rule marked = peer_rule(RULE_PEER_MARKED, peer->id, &peer->backplane);
+
+		if (!is_peer(e, peer))
+			continue;
+		emit(to, &plain);
+		emit(to, &marked);
+	}
+	for (unsigned i = 0; i < c->inventory.prefix_count; i++)
+		prefix_rules(c, e, &c->inventory.prefixes[i], emit, to);
+	exit_rules(c, e->exit, emit, to);
+	emit_nodes(c, e, emit, to);
+}
+
+int64_t planner_exit(const struct core *c, const struct element *e)
+{
+	const struct element *installed = e->exit > 0 ? element_find(c, (uint32_t)e->exit) : NULL;
+	const struct element *border = element_find(c, e->nearest_border);
+
+	if (e->border)
+		return 0;
+	/* What it has stays while we do not know better. */
+	if (installed && !installed->met && !address_is_zero(&installed->backplane) &&
+	    (c->learning || !border))
+		return e->exit;
+	return border && !address_is_zero(&border->backplane) ? (int64_t)border->id : -1;
+}
+
+static void put_rule(void *to, const struct rule *rule)
+{
+	element_put_rule(to, rule, true);
+}
+
+static void replace_rule(void *to, const struct rule *rule)
+{
+	element_put_rule(to, rule, false);
+}
+
+static void delete_rule(void *to, const struct rule *rule)
+{
+	element_delete_rule(to, rule);
+}
+
+void planner_refresh_port(struct core *c, struct element *e, struct port *p)
+{
+	uint8_t role = p->present ? p->info.role : 0;
+	struct rule before[PORT_RULES_MAX], after[PORT_RULES_MAX];
+	unsigned before_count, after_count;
+
+	if (!e->synced || role == p->admitted)
+		return;
+	before_count = port_rules(e, p->number, p->admitted, before);
+	after_count = port_rules(e, p->number, role, after);
+	p->admitted = role;
+	c->change++;
+	/* The order of port_rules makes the shorter list the longer one's beginning. */
+	for (unsigned i = 0; i < after_count; i++)
+		element_put_rule(e, &after[i], i >= before_count);
+	for (unsigned i = after_count; i < before_count; i++)
+		element_delete_rule(e, &before[i]);
+	element_commit(e, false);
+}
+
+/* The foreign rules towards 'peer', which 'e' could not have before. */
+static void put_nodes_of(struct element *e, const struct element *peer)
+{
+	struct rule rules[PLANNER_NODE_RULES_MAX];
+	size_t at = 0;
+	struct port *p;
+
+	while (table_next(&peer->ports, &at, NULL, (void **)&p))
+		for (const struct attachment_record *r = p->first; r; r = r->port_next) {
+			unsigned count = planner_node_rules(e->core, e->id, r->node, &r->a, rules);
+
+			for (unsigned i = 0; i < count; i++)
+				if (rules[i].key.kind == RULE_FOREIGN)
+					element_put_rule(e, &rules[i], true);
+		}
+}
+
+static void delete_nodes_of(struct element *e, const struct element *peer)
+{
+	size_t at = 0;
+	struct port *p;
+
+	while (table_next(&peer->ports, &at, NULL, (void **)&p))
+		for (const struct attachment_record *r = p->first; r; r = r->port_next)
+			for (unsigned i = 0; r->node && i < r->node->address_count; i++) {
+				struct rule rule = {.key = {.kind = RULE_FOREIGN,
+							    .vrf = r->node->vrf,
+							    .address = r->node->addresses[i]}};
+
+				element_delete_rule(e, &rule);
+			}
+}
+
+static void put_peer(struct element *e, uint32_t fe, const struct address *address, bool present)
+{
+	struct rule plain = peer_rule(RULE_PEER, fe, address);
+	struct rule marked = peer_rule(RULE_PEER_MARKED, fe, address);
+
+	if (present) {
+		element_put_rule(e, &plain, true);
+		element_put_rule(e, &marked, true);
+	} else {
+		element_delete_rule(e, &plain);
+		element_delete_rule(e, &marked);
+	}
+}
+
+static void refresh_peer_at(struct element *e, const struct element *peer)
+{
+	const struct rule_group *installed = table_get(&e->groups, &peer->id);
+	struct rule_group before = installed ? *installed : (struct rule_group){0};
+	struct rule_group wanted = group_towards(peer);
+	bool had = installed != NULL, has = is_peer(e, peer);
+	bool renumbered = !address_equal(&before.address, &wanted.address);
+
+	if (had == has && (!has || rule_group_equal(&before, &wanted)))
+		return;
+	e->core->change++;
+	if (has)
+		element_put_group(e, &wanted);
+	if (has && renumbered)
+		put_peer(e, peer->id, &wanted.address, true);
+	if (had && renumbered)
+		put_peer(e, peer->id, &before.address, false);
+	if (has && !had)
+		put_nodes_of(e, peer);
+	if (had && !has) {
+		delete_nodes_of(e, peer);
+		element_delete_group(e, peer->id);
+	}
+	element_commit(e, false);
+}
+
+void planner_refresh_peer(struct core *c, struct element *peer)
+{
+	for (unsigned i = 0; i < c->element_count; i++)
+		if (c->elements[i] != peer && c->elements[i]->synced)
+			refresh_peer_at(c->elements[i], peer);
+}
+
+void planner_refresh_exits(struct core *c)
+{
+	for (unsigned i = 0; i < c->element_count; i++) {
+		struct element *e = c->elements[i];
+		int64_t exit = planner_exit(c, e);
+
+		if (!e->synced || exit == e->exit)
+			continue;
+		c->change++;
+		if (exit < 0)
+			exit_rules(c, e->exit, delete_rule, e);
+		else
+			exit_rules(c, exit, e->exit < 0 ? put_rule : replace_rule, e);
+		e->exit = exit;
+		element_commit(e, false);
+	}
+}
+
+void planner_add_prefix(struct core *c, const struct covered_prefix *p)
+{
+	for (unsigned i = 0; i < c->element_count; i++) {
+		struct element *e = c->elements[i];
+
+		if (!e->synced)
+			continue;
+		c->change++;
+		prefix_rules(c, e, p, put_rule, e);
+		/* It may be the first of its VRF. */
+		exit_rules(c, e->exit, replace_rule, e);
+		element_commit(e, false);
+	}
+}

@@ -1,0 +1,309 @@
+/* The operator's facts in memory: covered prefixes, links, nodes, and the two lookups that a claim
+ * needs, by address and by MAC.  A node's struct stays where it is until the node is removed, so
+ * that attachments may point to it.  Talks to nobody but base/. */
+#include "controller/inventory.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct address_key {
+	uint32_t vrf;
+	struct address address;
+};
+_Static_assert(sizeof(struct address_key) == 20, "address_key has hidden padding");
+
+struct mac_key {
+	uint32_t vrf;
+	struct mac mac;
+	uint16_t zero;
+};
+_Static_assert(sizeof(struct mac_key) == 12, "mac_key has hidden padding");
+
+void inventory_init(struct inventory *inv, uint64_t seed)
+{
+	memset(inv, 0, sizeof(*inv));
+	table_init(&inv->nodes, NAME_SIZE, sizeof(struct node), seed);
+	table_init(&inv->by_address, sizeof(struct address_key), sizeof(struct node *), seed + 1);
+	table_init(&inv->by_mac, sizeof(struct mac_key), sizeof(struct node *), seed + 2);
+}
+
+void inventory_finish(struct inventory *inv)
+{
+	table_finish(&inv->nodes);
+	table_finish(&inv->by_address);
+	table_finish(&inv->by_mac);
+}
+
+static bool name_character(char ch, bool learned)
+{
+	return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+	       ch == '-' || ch == '_' || ch == '.' || (learned && ch == ':');
+}
+
+/* A learned node is named by its address, which may be IPv6: only there is ':' allowed. */
+static int check_name(const char *what, const char *name, bool learned, struct reason *why)
+{
+	size_t size = strnlen(name, NAME_SIZE);
+
+	if (size == 0 || size == NAME_SIZE)
+		return reason_set(why, -EINVAL, "%s: the name is %s", what,
+				  size ? "longer than 63 characters" : "empty");
+	for (size_t i = 0; i < size; i++)
+		if (!name_character(name[i], learned))
+			return reason_set(why, -EINVAL,
+					  "%s '%s': only letters, digits, '-', '_' and '.' may be "
+					  "in a name",
+					  what, name);
+	return 0;
+}
+
+static int check_elements(const char *what, uint8_t count, char names[][NAME_SIZE],
+			  struct reason *why)
+{
+	int r = 0;
+
+	if (count > NODE_ELEMENTS_MAX)
+		return reason_set(why, -EINVAL, "%s: more than %d elements", what,
+				  NODE_ELEMENTS_MAX);
+	for (unsigned i = 0; i < count && r == 0; i++)
+		r = check_name("element", names[i], false, why);
+	return r;
+}
+
+static bool prefix_is_whole(const struct prefix *p)
+{
+	for (unsigned bit = p->length; bit < 128; bit++)
+		if (p->address.bytes[bit / 8] & 0x80 >> bit % 8)
+			return false;
+	return p->length <= 128;
+}
+
+int inventory_add_prefix(struct inventory *inv, const struct covered_prefix *p, struct reason *why)
+{
+	struct covered_prefix copy = *p;
+	char text[PREFIX_TEXT_SIZE], other[PREFIX_TEXT_SIZE], gateway[ADDRESS_TEXT_SIZE];
+	int r;
+
+	if (!prefix_is_whole(&p->prefix))
+		return reason_set(why, -EINVAL, "prefix: bits beyond its length are set");
+	prefix_format(&p->prefix, text);
+	if (inv->prefix_count == PREFIXES_MAX)
+		return reason_set(why, -EINVAL, "prefix %s: there are %d already", text,
+				  PREFIXES_MAX);
+	if (!address_is_zero(&p->gateway) && !prefix_contains(&p->prefix, &p->gateway))
+		return reason_set(why, -EINVAL, "prefix %s: its gateway %s is not in it", text,
+				  address_format(&p->gateway, gateway));
+	r = check_elements(text, p->element_count, copy.elements, why);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < inv->prefix_count; i++) {
+		const struct covered_prefix *q = &inv->prefixes[i];
+
+		if (q->vrf == p->vrf && prefix_overlaps(&q->prefix, &p->prefix))
+			return reason_set(why, -EEXIST, "prefix %s overlaps %s", text,
+					  prefix_format(&q->prefix, other));
+	}
+	inv->prefixes[inv->prefix_count++] = copy;
+	return 0;
+}
+
+int inventory_add_link(struct inventory *inv, const struct link *l, struct reason *why)
+{
+	int r = check_name("link", l->ends[0], false, why);
+
+	if (r == 0)
+		r = check_name("link", l->ends[1], false, why);
+	if (r < 0)
+		return r;
+	if (strcmp(l->ends[0], l->ends[1]) == 0)
+		return reason_set(why, -EINVAL, "link %s - %s: both ends are the same element",
+				  l->ends[0], l->ends[1]);
+	if (l->cost == 0 || l->cost > 1000000)
+		return reason_set(why, -EINVAL, "link %s - %s: the cost must be 1 to 1000000",
+				  l->ends[0], l->ends[1]);
+	for (unsigned i = 0; i < inv->link_count; i++)
+		for (unsigned end = 0; end < 2; end++)
+			if (strcmp(inv->links[i].ends[end], l->ends[0]) == 0 &&
+			    strcmp(inv->links[i].ends[!end], l->ends[1]) == 0)
+				return reason_set(why, -EEXIST, "link %s - %s is there already",
+						  l->ends[0], l->ends[1]);
+	if (inv->link_count == LINKS_MAX)
+		return reason_set(why, -EINVAL, "link %s - %s: there are %d already", l->ends[0],
+				  l->ends[1], LINKS_MAX);
+	inv->links[inv->link_count++] = *l;
+	return 0;
+}
+
+static struct node *by_address(const struct inventory *inv, uint32_t vrf, const struct address *a)
+{
+	struct address_key key = {.vrf = vrf, .address = *a};
+	struct node **node = table_get(&inv->by_address, &key);
+
+	return node ? *node : NULL;
+}
+
+static struct node *by_mac(const struct inventory *inv, uint32_t vrf, const struct mac *m)
+{
+	struct mac_key key = {.vrf = vrf, .mac = *m};
+	struct node **node = table_get(&inv->by_mac, &key);
+
+	return node ? *node : NULL;
+}
+
+static int check_address(const struct inventory *inv, const struct node *n, unsigned at,
+			 struct reason *why)
+{
+	const struct address *a = &n->addresses[at];
+	const struct covered_prefix *p = inventory_prefix(inv, n->vrf, a);
+	const struct node *owner = by_address(inv, n->vrf, a);
+	char text[ADDRESS_TEXT_SIZE];
+
+	address_format(a, text);
+	if (!p)
+		return reason_set(why, -EINVAL, "node %s: address %s is in no covered prefix",
+				  n->id, text);
+	if (address_equal(&p->gateway, a))
+		return reason_set(why, -EINVAL, "node %s: address %s is the gateway's", n->id,
+				  text);
+	if (owner && strcmp(owner->id, n->id) != 0)
+		return reason_set(why, -EEXIST, "node %s: address %s is node %s's", n->id, text,
+				  owner->id);
+	for (unsigned i = 0; i < at; i++)
+		if (address_equal(&n->addresses[i], a))
+			return reason_set(why, -EINVAL, "node %s: address %s is there twice", n->id,
+					  text);
+	return 0;
+}
+
+static int check_node(const struct inventory *inv, struct node *n, struct reason *why)
+{
+	const struct node *owner;
+	char text[MAC_TEXT_SIZE];
+	int r = check_name("node", n->id, n->learned, why);
+
+	if (r == 0)
+		r = check_elements(n->id, n->element_count, n->elements, why);
+	if (r < 0)
+		return r;
+	if (n->vrf > 0xffffff)
+		return reason_set(why, -EINVAL, "node %s: VRF %u is above 16777215", n->id, n->vrf);
+	if (n->address_count == 0 || n->address_count > NODE_ADDRESSES_MAX)
+		return reason_set(why, -EINVAL, "node %s: it needs 1 to %d addresses", n->id,
+				  NODE_ADDRESSES_MAX);
+	if (mac_is_multicast(&n->mac))
+		return reason_set(why, -EINVAL, "node %s: MAC %s is a group's", n->id,
+				  mac_format(&n->mac, text));
+	owner = mac_is_zero(&n->mac) ? NULL : by_mac(inv, n->vrf, &n->mac);
+	if (owner && strcmp(owner->id, n->id) != 0)
+		return reason_set(why, -EEXIST, "node %s: MAC %s is node %s's", n->id,
+				  mac_format(&n->mac, text), owner->id);
+	for (unsigned i = 0; i < n->address_count && r == 0; i++)
+		r = check_address(inv, n, i, why);
+	return r;
+}
+
+static void unlink_node(struct inventory *inv, const struct node *n)
+{
+	struct mac_key mac = {.vrf = n->vrf, .mac = n->mac};
+
+	for (unsigned i = 0; i < n->address_count; i++) {
+		struct address_key key = {.vrf = n->vrf, .address = n->addresses[i]};
+
+		(void)table_remove(&inv->by_address, &key);
+	}
+	if (!mac_is_zero(&n->mac))
+		(void)table_remove(&inv->by_mac, &mac);
+}
+
+static void link_node(struct inventory *inv, struct node *n)
+{
+	struct mac_key mac = {.vrf = n->vrf, .mac = n->mac};
+
+	for (unsigned i = 0; i < n->address_count; i++) {
+		struct address_key key = {.vrf = n->vrf, .address = n->addresses[i]};
+		struct node **slot = table_put(&inv->by_address, &key, NULL);
+
+		*slot = n;
+	}
+	if (!mac_is_zero(&n->mac)) {
+		struct node **slot = table_put(&inv->by_mac, &mac, NULL);
+
+		*slot = n;
+	}
+}
+
+/* Names are keys and compare bytewise: the bytes behind the terminator must be zero. */
+static void node_key(char key[NAME_SIZE], const char *id)
+{
+	memset(key, 0, NAME_SIZE);
+	memcpy(key, id, strnlen(id, NAME_SIZE - 1));
+}
+
+int inventory_put_node(struct inventory *inv, const struct node *n, struct reason *why)
+{
+	struct node copy = *n, *node;
+	char key[NAME_SIZE];
+	bool created;
+	int r = check_node(inv, &copy, why);
+
+	if (r < 0)
+		return r;
+	node_key(key, n->id);
+	memcpy(copy.id, key, NAME_SIZE);
+	node = table_put(&inv->nodes, key, &created);
+	if (!created)
+		unlink_node(inv, node);
+	*node = copy;
+	link_node(inv, node);
+	return 0;
+}
+
+bool inventory_remove_node(struct inventory *inv, const char *id)
+{
+	char key[NAME_SIZE];
+	struct node *node;
+
+	node_key(key, id);
+	node = table_get(&inv->nodes, key);
+	if (!node)
+		return false;
+	unlink_node(inv, node);
+	return table_remove(&inv->nodes, key);
+}
+
+const struct node *inventory_node(const struct inventory *inv, const char *id)
+{
+	char key[NAME_SIZE];
+
+	if (strnlen(id, NAME_SIZE) == NAME_SIZE)
+		return NULL;
+	node_key(key, id);
+	return table_get(&inv->nodes, key);
+}
+
+const struct node *inventory_node_by_address(const struct inventory *inv, uint32_t vrf,
+					     const struct address *a)
+{
+	return by_address(inv, vrf, a);
+}
+
+const struct node *inventory_node_by_mac(const struct inventory *inv, uint32_t vrf,
+					 const struct mac *m)
+{
+	return by_mac(inv, vrf, m);
+}
+
+const struct covered_prefix *inventory_prefix(const struct inventory *inv, uint32_t vrf,
+					      const struct address *a)
+{
+	const struct covered_prefix *best = NULL;
+
+	for (unsigned i = 0; i < inv->prefix_count; i++) {
+		const struct covered_prefix *p = &inv->prefixes[i];
+
+		if (p->vrf == vrf && prefix_contains(&p->prefix, a) &&
+		    (!best || p->prefix.length > best->prefix.length))
+			best = p;
+	}
+	return best;
+}

@@ -1,0 +1,76 @@
+/* What an operator says there is: prefixes, FEs and their links, nodes.  Durable in the store
+ * (design P2); here it is plain memory with lookups. */
+#pragma once
+
+#include "base/address.h"
+#include "base/reason.h"
+#include "base/table.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NAME_SIZE 64
+#define NODE_ADDRESSES_MAX 8
+#define NODE_ELEMENTS_MAX 16
+#define PREFIXES_MAX 256
+#define LINKS_MAX 4096
+
+/* A prefix that VICTOR covers. */
+struct covered_prefix {
+	uint32_t vrf;
+	struct prefix prefix;
+	bool mobile; /* its addresses may live at any FE; else only where 'elements' says */
+	struct address gateway; /* anycast: answered by every FE that serves the prefix */
+	uint8_t element_count;
+	char elements[NODE_ELEMENTS_MAX][NAME_SIZE]; /* empty: all */
+};
+
+/* A machine, mobile or fixed. */
+struct node {
+	char id[NAME_SIZE];
+	uint32_t vrf;
+	struct mac mac; /* zero: any (the first that announces) */
+	uint8_t address_count;
+	struct address addresses[NODE_ADDRESSES_MAX];
+	bool mobile;  /* false: only in the segment of its first attachment or of 'elements' */
+	bool learned; /* made by its own announcement in an open prefix, not by an operator */
+	uint8_t element_count;
+	char elements[NODE_ELEMENTS_MAX][NAME_SIZE]; /* where it may attach; empty: anywhere */
+};
+
+/* A backplane link between two FEs. */
+struct link {
+	char ends[2][NAME_SIZE];
+	uint32_t cost; /* 1.. */
+};
+
+struct inventory {
+	struct covered_prefix prefixes[PREFIXES_MAX];
+	unsigned prefix_count;
+	struct link links[LINKS_MAX];
+	unsigned link_count;
+	struct table nodes;      /* char id[NAME_SIZE], zero padded -> struct node */
+	struct table by_address; /* (vrf, address) -> struct node * */
+	struct table by_mac;     /* (vrf, mac) -> struct node * */
+};
+
+void inventory_init(struct inventory *inv, uint64_t seed);
+void inventory_finish(struct inventory *inv);
+
+/* Refusals name what is wrong: an address in no covered prefix, in another node's use, a gateway's,
+ * a MAC in use, an overlapping prefix, a bad name (letters, digits, '-', '_', '.'). */
+MUST_USE int inventory_add_prefix(struct inventory *inv, const struct covered_prefix *p,
+				  struct reason *why);
+MUST_USE int inventory_add_link(struct inventory *inv, const struct link *l, struct reason *why);
+/* Adds or, where the id exists, replaces. */
+MUST_USE int inventory_put_node(struct inventory *inv, const struct node *n, struct reason *why);
+bool inventory_remove_node(struct inventory *inv, const char *id);
+
+const struct node *inventory_node(const struct inventory *inv, const char *id);
+const struct node *inventory_node_by_address(const struct inventory *inv, uint32_t vrf,
+					     const struct address *a);
+const struct node *inventory_node_by_mac(const struct inventory *inv, uint32_t vrf,
+					 const struct mac *m);
+/* The longest covered prefix that holds the address; NULL: none. */
+const struct covered_prefix *inventory_prefix(const struct inventory *inv, uint32_t vrf,
+					      const struct address *a);

@@ -1,0 +1,335 @@
+/* Turns what config_yaml.c read into what the core and the shell take, with a line number in each
+ * refusal.  What concerns prefixes, links and nodes among each other is the inventory's to check:
+ * config_apply gives them to the core and adds the line. */
+#include "controller/io/config.h"
+
+#include "base/memory.h"
+#include "controller/io/config_yaml.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One reading: where we are, for messages. */
+struct reading {
+	struct config *config;
+	const struct yaml_config *yaml;
+	const struct config_lines *lines;
+	struct reason *why;
+};
+
+static int refuse(const struct reading *r, const char *key, int index, const char *format, ...)
+	PRINTF_LIKE(4, 5);
+
+static int refuse(const struct reading *r, const char *key, int index, const char *format, ...)
+{
+	char text[REASON_SIZE / 2];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return reason_set(r->why, -EINVAL, "%s:%u: %s", r->config->path,
+			  config_lines_find(r->lines, key, index), text);
+}
+
+static int copy_name(const struct reading *r, const char *key, int index, const char *text,
+		     char ret[NAME_SIZE])
+{
+	if (strlen(text) >= NAME_SIZE)
+		return refuse(r, key, index, "'%.20s...' is longer than %d characters", text,
+			      NAME_SIZE - 1);
+	memset(ret, 0, NAME_SIZE);
+	memcpy(ret, text, strlen(text));
+	return 0;
+}
+
+static int copy_names(const struct reading *r, const char *key, int index, char *const *texts,
+		      unsigned count, char (*ret)[NAME_SIZE])
+{
+	for (unsigned i = 0; i < count; i++) {
+		int result = copy_name(r, key, index, texts[i], ret[i]);
+
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+static int read_prefix(const struct reading *r, int index, struct covered_prefix *ret)
+{
+	const struct yaml_prefix *y = &r->yaml->prefixes[index];
+	int result = prefix_parse(y->prefix, &ret->prefix);
+
+	if (result == -ERANGE)
+		return refuse(r, "prefixes", index, "prefix '%s' has bits set beyond its length",
+			      y->prefix);
+	if (result < 0)
+		return refuse(r, "prefixes", index, "'%s' is no prefix such as 10.10.0.0/16",
+			      y->prefix);
+	if (y->gateway && address_parse(y->gateway, &ret->gateway) < 0)
+		return refuse(r, "prefixes", index, "gateway '%s' is no address", y->gateway);
+	ret->vrf = y->vrf;
+	ret->mobile = y->mobile;
+	ret->element_count = (uint8_t)y->elements_count;
+	return copy_names(r, "prefixes", index, y->elements, y->elements_count, ret->elements);
+}
+
+static int read_link(const struct reading *r, int index, struct link *ret)
+{
+	const struct yaml_link *y = &r->yaml->links[index];
+
+	ret->cost = y->cost ? *y->cost : 10;
+	return copy_names(r, "links", index, y->between, y->between_count, ret->ends);
+}
+
+static int read_node(const struct reading *r, int index, struct node *ret)
+{
+	const struct yaml_node *y = &r->yaml->nodes[index];
+	int result = copy_name(r, "nodes", index, y->id, ret->id);
+
+	if (result < 0)
+		return result;
+	if (y->mac && mac_parse(y->mac, &ret->mac) < 0)
+		return refuse(r, "nodes", index, "node '%s': '%s' is no MAC address", y->id, y->mac);
+	for (unsigned i = 0; i < y->addresses_count; i++) {
+		if (address_parse(y->addresses[i], &ret->addresses[i]) < 0)
+			return refuse(r, "nodes", index, "node '%s': '%s' is no address", y->id,
+				      y->addresses[i]);
+	}
+	ret->address_count = (uint8_t)y->addresses_count;
+	ret->vrf = y->vrf;
+	ret->mobile = y->mobile ? *y->mobile : !y->elements_count;
+	ret->element_count = (uint8_t)y->elements_count;
+	return copy_names(r, "nodes", index, y->elements, y->elements_count, ret->elements);
+}
+
+static int read_endpoints(const struct reading *r, const char *key, char *const *texts,
+			  unsigned count, const char *standard, struct endpoint *ret,
+			  unsigned *ret_count)
+{
+	struct reason detail;
+
+	if (!count) {
+		*ret_count = 1;
+		return endpoint_parse(standard, &ret[0], r->why);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (endpoint_parse(texts[i], &ret[i], &detail) < 0)
+			return refuse(r, key, (int)i, "%s", detail.text);
+		if (!ret[i].is_private && !r->yaml->insecure)
+			return refuse(r, key, (int)i,
+				      "%s is neither loopback nor a UNIX socket, and there is no "
+				      "TLS yet; in a trusted network set 'insecure: true'",
+				      texts[i]);
+	}
+	*ret_count = count;
+	return 0;
+}
+
+static unsigned number_or(const uint32_t *number, unsigned standard)
+{
+	return number ? *number : standard;
+}
+
+static int read_core(const struct reading *r)
+{
+	const struct yaml_config *y = r->yaml;
+	struct core_config *core = &r->config->core;
+	const char *gateway_mac = y->gateway_mac ? y->gateway_mac : "02:00:5e:00:53:01";
+	const char *admission = y->admission ? y->admission : "strict";
+
+	core->port_grace_ms = number_or(y->timers.port_grace_ms, 2000);
+	core->prepare_timeout_ms = number_or(y->timers.prepare_timeout_ms, 30000);
+	core->probe_timeout_ms = number_or(y->timers.probe_timeout_ms, 300);
+	core->learn_timeout_ms = number_or(y->timers.learn_timeout_ms, 5000);
+	if (strcmp(admission, "strict") != 0 && strcmp(admission, "open") != 0)
+		return refuse(r, "admission", -1, "admission '%s': write strict or open", admission);
+	core->admission = admission[0] == 's' ? ADMISSION_STRICT : ADMISSION_OPEN;
+	if (mac_parse(gateway_mac, &core->gateway_mac) < 0 ||
+	    mac_is_multicast(&core->gateway_mac) || mac_is_zero(&core->gateway_mac))
+		return refuse(r, "gateway_mac", -1, "'%s' is no unicast MAC address", gateway_mac);
+	if (y->shard > 0xffe)
+		return refuse(r, "shard", -1, "shard %u: at most 4094", y->shard);
+	core->shard = (uint16_t)y->shard;
+	return copy_name(r, "name", -1, y->name ? y->name : "victor", core->name);
+}
+
+static int read_settings(const struct reading *r)
+{
+	const struct yaml_config *y = r->yaml;
+	struct config *c = r->config;
+	const char *log = y->log ? y->log : "info";
+	const char *state = y->state ? y->state : "/var/lib/victor";
+
+	if (log_level_parse(log, &c->log_level) < 0)
+		return refuse(r, "log", -1, "log '%s': write error, warn, info or debug", log);
+	if (state[0] != '/' || strlen(state) >= sizeof(c->state) - 32)
+		return refuse(r, "state", -1, "state '%s' is no absolute path of a directory", state);
+	strcpy(c->state, state);
+	c->insecure = y->insecure;
+	int result = read_endpoints(r, "southbound", y->southbound, y->southbound_count,
+				    "tcp:127.0.0.1:6653", c->southbound, &c->southbound_count);
+
+	if (result < 0)
+		return result;
+	return read_endpoints(r, "northbound", y->northbound, y->northbound_count,
+			      "unix:/run/victor/controller.sock", c->northbound,
+			      &c->northbound_count);
+}
+
+static unsigned *lines_of(const struct reading *r, const char *key, unsigned count)
+{
+	unsigned *lines = memory_alloc_array(count, sizeof(*lines));
+
+	for (unsigned i = 0; i < count; i++)
+		lines[i] = config_lines_find(r->lines, key, (int)i);
+	return lines;
+}
+
+static int index_node(const struct reading *r, unsigned index)
+{
+	struct config *c = r->config;
+	bool created;
+	unsigned *place = table_put(&c->node_index, c->nodes[index].id, &created);
+
+	if (!created)
+		return refuse(r, "nodes", (int)index, "node '%s' is in line %u already",
+			      c->nodes[index].id, c->node_lines[*place]);
+	*place = index;
+	return 0;
+}
+
+static int read_inventory(const struct reading *r)
+{
+	struct config *c = r->config;
+	int result = 0;
+
+	c->prefix_count = r->yaml->prefixes_count;
+	c->prefixes = memory_alloc_array(c->prefix_count, sizeof(*c->prefixes));
+	c->prefix_lines = lines_of(r, "prefixes", c->prefix_count);
+	c->link_count = r->yaml->links_count;
+	c->links = memory_alloc_array(c->link_count, sizeof(*c->links));
+	c->link_lines = lines_of(r, "links", c->link_count);
+	c->node_count = r->yaml->nodes_count;
+	c->nodes = memory_alloc_array(c->node_count, sizeof(*c->nodes));
+	c->node_lines = lines_of(r, "nodes", c->node_count);
+	for (unsigned i = 0; i < c->prefix_count && result == 0; i++)
+		result = read_prefix(r, (int)i, &c->prefixes[i]);
+	for (unsigned i = 0; i < c->link_count && result == 0; i++)
+		result = read_link(r, (int)i, &c->links[i]);
+	for (unsigned i = 0; i < c->node_count && result == 0; i++) {
+		result = read_node(r, (int)i, &c->nodes[i]);
+		if (result == 0)
+			result = index_node(r, i);
+	}
+	return result;
+}
+
+int config_parse(const char *path, const char *text, size_t size, struct config *ret,
+		 struct reason *why)
+{
+	struct yaml_config *yaml;
+
+	memset(ret, 0, sizeof(*ret));
+	table_init(&ret->node_index, NAME_SIZE, sizeof(unsigned), 0);
+	snprintf(ret->path, sizeof(ret->path), "%s", path);
+	int result = config_yaml_load(path, text, size, &yaml, why);
+
+	if (result < 0) {
+		config_finish(ret);
+		return result;
+	}
+	struct config_lines *lines = config_lines_create(text, size);
+	struct reading r = {.config = ret, .yaml = yaml, .lines = lines, .why = why};
+
+	result = read_core(&r);
+	if (result == 0)
+		result = read_settings(&r);
+	if (result == 0)
+		result = read_inventory(&r);
+	config_lines_destroy(lines);
+	config_yaml_free(yaml);
+	if (result < 0)
+		config_finish(ret);
+	return result;
+}
+
+int config_load(const char *path, struct config *ret, struct reason *why)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return reason_set(why, -errno, "%s: %s; name the file with --config FILE", path,
+				  strerror(errno));
+	char *text = memory_alloc(CONFIG_SIZE_MAX + 1);
+	size_t size = fread(text, 1, CONFIG_SIZE_MAX + 1, file);
+	int result;
+
+	if (ferror(file))
+		result = reason_set(why, -EIO, "%s: %s", path, strerror(errno));
+	else if (size > CONFIG_SIZE_MAX)
+		result = reason_set(why, -EFBIG, "%s: larger than %u MiB", path,
+				    CONFIG_SIZE_MAX >> 20);
+	else
+		result = config_parse(path, text, size, ret, why);
+	fclose(file);
+	free(text);
+	return result;
+}
+
+void config_finish(struct config *c)
+{
+	free(c->prefixes);
+	free(c->links);
+	free(c->nodes);
+	free(c->prefix_lines);
+	free(c->link_lines);
+	free(c->node_lines);
+	table_finish(&c->node_index);
+	memset(c, 0, sizeof(*c));
+}
+
+/* Puts "FILE:LINE: " before the core's reason. */
+static int locate(const struct config *c, unsigned line, int result, const struct reason *detail,
+		  struct reason *why)
+{
+	return reason_set(why, result, "%s:%u: %.*s", c->path, line, REASON_SIZE - 64, detail->text);
+}
+
+int config_apply(const struct config *c, struct core *core, int64_t now_ms, struct reason *why)
+{
+	struct reason detail = {""};
+	int result;
+
+	for (unsigned i = 0; i < c->prefix_count; i++) {
+		result = core_add_prefix(core, &c->prefixes[i], &detail);
+		if (result < 0)
+			return locate(c, c->prefix_lines[i], result, &detail, why);
+	}
+	for (unsigned i = 0; i < c->link_count; i++) {
+		result = core_add_link(core, &c->links[i], &detail);
+		if (result < 0)
+			return locate(c, c->link_lines[i], result, &detail, why);
+	}
+	for (unsigned i = 0; i < c->node_count; i++) {
+		result = core_put_node(core, &c->nodes[i], now_ms, &detail);
+		if (result < 0)
+			return locate(c, c->node_lines[i], result, &detail, why);
+	}
+	return 0;
+}
+
+const struct node *config_node(const struct config *c, const char *id)
+{
+	char key[NAME_SIZE] = {0};
+
+	if (strlen(id) >= sizeof(key))
+		return NULL;
+	memcpy(key, id, strlen(id));
+	const unsigned *index = table_get(&c->node_index, key);
+
+	return index ? &c->nodes[*index] : NULL;
+}

@@ -1,0 +1,429 @@
+/* victor-controller: builds one struct controller (config, store, core, southbound, northbound on
+ * one libuv loop), runs until SIGTERM, reloads the config's nodes on SIGHUP.  The core's actions
+ * arrive at the shell_* functions here and go on to the file whose business they are. */
+#include "base/log.h"
+#include "base/memory.h"
+#include "controller/core.h"
+#include "controller/io/clock.h"
+#include "controller/io/config.h"
+#include "controller/io/northbound.h"
+#include "controller/io/southbound.h"
+#include "controller/io/store.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <uv.h>
+
+LOG_MODULE("controller");
+
+#define CONFIG_PATH "/etc/victor/controller.yaml"
+#define EVENTS_TO_LOG 256
+#define HOUSEKEEPING_MS 1000
+
+struct controller {
+	struct config config;
+	uv_loop_t loop;
+	struct store *store;
+	struct core *core;
+	struct southbound *southbound;
+	struct northbound *northbound;
+	uv_signal_t terminate, interrupt, reload;
+	uv_timer_t housekeeping;
+	/* Events are logged after the flow-mods are out, not before (design P5): a log that blocks
+	 * must not hold up a move. */
+	uv_async_t log_wanted;
+	struct event to_log[EVENTS_TO_LOG];
+	unsigned to_log_count, not_logged;
+};
+
+static const char usage[] =
+	"Usage: victor-controller [--config FILE] [--check]\n"
+	"\n"
+	"The control plane of VICTOR: knows where every node is and programs the forwarding\n"
+	"elements.  Runs in the foreground and logs to stderr.\n"
+	"\n"
+	"  -c, --config FILE  the configuration (default " CONFIG_PATH ")\n"
+	"      --check        read the configuration, say what is wrong with it, and exit\n"
+	"  -h, --help         this text\n"
+	"      --version      the version\n"
+	"\n"
+	"SIGTERM stops it; forwarding goes on without it.  SIGHUP reads the configuration's nodes\n"
+	"again.  Exit status: 0 stopped or the check is good, 1 error, 2 wrong usage.\n"
+	"See victor-controller(8).\n";
+
+/* ---- the core's shell ---- */
+
+static void shell_flush(void *context, struct session *s)
+{
+	southbound_flush(s);
+}
+
+static void shell_drop(void *context, struct session *s)
+{
+	southbound_drop(s);
+}
+
+static void shell_event(void *context, const struct event *e)
+{
+	struct controller *c = context;
+
+	if (!c->northbound)
+		return; /* the config's and the store's own nodes, at start: no news */
+	northbound_event(c->northbound, e);
+	if (c->to_log_count < EVENTS_TO_LOG)
+		c->to_log[c->to_log_count++] = *e;
+	else
+		c->not_logged++;
+	uv_async_send(&c->log_wanted);
+}
+
+static void shell_keep_attachment(void *context, const struct attachment *a)
+{
+	struct controller *c = context;
+
+	store_keep_attachment(c->store, a);
+}
+
+static void shell_forget_attachment(void *context, const char *node)
+{
+	struct controller *c = context;
+
+	store_forget_attachment(c->store, node);
+}
+
+static void log_event(const struct event *e)
+{
+	if (e->kind == EVENT_REFUSED || e->kind == EVENT_AMBIGUOUS)
+		log_warn_rl("%s", e->text);
+	else
+		log_info("%s", e->text);
+}
+
+static void on_log_wanted(uv_async_t *async)
+{
+	struct controller *c = async->data;
+
+	for (unsigned i = 0; i < c->to_log_count; i++)
+		log_event(&c->to_log[i]);
+	if (c->not_logged)
+		log_warn("%u more events, see GET /v1/events", c->not_logged);
+	c->to_log_count = 0;
+	c->not_logged = 0;
+	store_keep_term(c->store, core_term(c->core));
+}
+
+static void on_housekeeping(uv_timer_t *timer)
+{
+	struct controller *c = timer->data;
+
+	store_keep_term(c->store, core_term(c->core));
+}
+
+/* ---- start ---- */
+
+static uint64_t random_seed(void)
+{
+	uint64_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		seed = (uint64_t)clock_now_ms();
+	return seed;
+}
+
+/* A node that REST put in an earlier life; the config's word for the same id counts more. */
+static void restore_node(void *context, const struct node *n)
+{
+	struct controller *c = context;
+	struct reason why;
+
+	if (config_node(&c->config, n->id)) {
+		log_warn("node %s: stands in %s now; the one put by REST is forgotten", n->id,
+			 c->config.path);
+		store_remove_node(c->store, n->id, NULL, NULL);
+		return;
+	}
+	if (core_put_node(c->core, n, clock_now_ms(), &why) < 0)
+		log_error("node %s, put by REST, does not fit the config any more: %s", n->id,
+			  why.text);
+}
+
+static void restore_attachment(void *context, const struct attachment *a)
+{
+	struct controller *c = context;
+
+	core_restore_attachment(c->core, a);
+}
+
+static int start_core(struct controller *c, struct reason *why)
+{
+	const struct core_shell shell = {
+		.flush = shell_flush,
+		.drop = shell_drop,
+		.event = shell_event,
+		.keep_attachment = shell_keep_attachment,
+		.forget_attachment = shell_forget_attachment,
+		.context = c,
+	};
+
+	c->core = core_create(&c->config.core, &shell, random_seed(), store_term(c->store),
+			      clock_now_ms());
+	int result = config_apply(&c->config, c->core, clock_now_ms(), why);
+
+	if (result == 0)
+		result = store_read_nodes(c->store, restore_node, c, why);
+	if (result == 0)
+		result = store_read_attachments(c->store, restore_attachment, c, why);
+	return result;
+}
+
+static int start(struct controller *c, struct reason *why)
+{
+	int result = store_open(c->config.state, &c->loop, &c->store, why);
+
+	if (result == 0)
+		result = start_core(c, why);
+	if (result == 0)
+		result = southbound_open(&c->loop, c->config.southbound, c->config.southbound_count,
+					 &c->southbound, why);
+	if (result == 0)
+		result = northbound_open(&c->loop, &c->config, c->core, c->store, &c->northbound,
+					 why);
+	if (result == 0)
+		result = southbound_start(c->southbound, c->core, why);
+	return result;
+}
+
+static void stop(struct controller *c)
+{
+	if (c->southbound)
+		southbound_close(c->southbound);
+	store_close(c->store);
+	core_destroy(c->core);
+	if (c->northbound)
+		northbound_close(c->northbound);
+	uv_close((uv_handle_t *)&c->terminate, NULL);
+	uv_close((uv_handle_t *)&c->interrupt, NULL);
+	uv_close((uv_handle_t *)&c->reload, NULL);
+	uv_close((uv_handle_t *)&c->housekeeping, NULL);
+	uv_close((uv_handle_t *)&c->log_wanted, NULL);
+	uv_run(&c->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&c->loop);
+}
+
+/* ---- reload ---- */
+
+/* Whether the config is good in itself, without touching what runs. */
+static int try_config(const struct config *config, struct reason *why)
+{
+	const struct core_shell nobody = {0};
+	struct core *core = core_create(&config->core, &nobody, 1, 1, 0);
+	int result = config_apply(config, core, 0, why);
+
+	core_destroy(core);
+	return result;
+}
+
+static bool differs_beside_nodes(const struct config *a, const struct config *b)
+{
+	return memcmp(&a->core, &b->core, sizeof(a->core)) != 0 ||
+	       a->prefix_count != b->prefix_count || a->link_count != b->link_count ||
+	       memcmp(a->prefixes, b->prefixes, a->prefix_count * sizeof(*a->prefixes)) != 0 ||
+	       memcmp(a->links, b->links, a->link_count * sizeof(*a->links)) != 0 ||
+	       a->southbound_count != b->southbound_count ||
+	       memcmp(a->southbound, b->southbound, sizeof(a->southbound)) != 0 ||
+	       a->northbound_count != b->northbound_count ||
+	       memcmp(a->northbound, b->northbound, sizeof(a->northbound)) != 0 ||
+	       strcmp(a->state, b->state) != 0;
+}
+
+static void reload_nodes(struct controller *c, const struct config *new)
+{
+	struct reason why;
+	unsigned removed = 0, put = 0;
+
+	for (unsigned i = 0; i < c->config.node_count; i++) {
+		const char *id = c->config.nodes[i].id;
+
+		if (!config_node(new, id) &&
+		    core_remove_node(c->core, id, clock_now_ms(), &why) == 0)
+			removed++;
+	}
+	for (unsigned i = 0; i < new->node_count; i++) {
+		const struct node *n = &new->nodes[i], *old = config_node(&c->config, n->id);
+
+		if (old && memcmp(old, n, sizeof(*n)) == 0)
+			continue;
+		if (!old)
+			store_remove_node(c->store, n->id, NULL, NULL);
+		if (core_put_node(c->core, n, clock_now_ms(), &why) < 0)
+			log_error("%s:%u: %s", new->path, new->node_lines[i], why.text);
+		else
+			put++;
+	}
+	log_info("reloaded: %u nodes new or changed, %u removed", put, removed);
+}
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+	struct controller *c = signal->data;
+	struct config new;
+	struct reason why;
+
+	if (config_load(c->config.path, &new, &why) < 0) {
+		log_error("not reloaded: %s", why.text);
+		return;
+	}
+	if (try_config(&new, &why) < 0) {
+		log_error("not reloaded: %s", why.text);
+		config_finish(&new);
+		return;
+	}
+	if (differs_beside_nodes(&c->config, &new))
+		log_warn("%s: only nodes and the log level are reloaded; restart for the rest",
+			 new.path);
+	log_set_level(new.log_level);
+	reload_nodes(c, &new);
+	/* What was not taken over stays as it was. */
+	struct config old = c->config;
+
+	c->config.nodes = new.nodes;
+	c->config.node_count = new.node_count;
+	c->config.node_lines = new.node_lines;
+	c->config.node_index = new.node_index;
+	new.nodes = old.nodes;
+	new.node_count = old.node_count;
+	new.node_lines = old.node_lines;
+	new.node_index = old.node_index;
+	config_finish(&new);
+}
+
+/* ---- running ---- */
+
+static void on_stop(uv_signal_t *signal, int number)
+{
+	struct controller *c = signal->data;
+
+	log_info("stopping");
+	uv_stop(&c->loop);
+}
+
+static void init_handles(struct controller *c)
+{
+	(void)uv_signal_init(&c->loop, &c->terminate);
+	(void)uv_signal_init(&c->loop, &c->interrupt);
+	(void)uv_signal_init(&c->loop, &c->reload);
+	(void)uv_timer_init(&c->loop, &c->housekeeping);
+	(void)uv_async_init(&c->loop, &c->log_wanted, on_log_wanted);
+	c->terminate.data = c->interrupt.data = c->reload.data = c;
+	c->housekeeping.data = c->log_wanted.data = c;
+	(void)uv_signal_start(&c->terminate, on_stop, SIGTERM);
+	(void)uv_signal_start(&c->interrupt, on_stop, SIGINT);
+	(void)uv_signal_start(&c->reload, on_reload, SIGHUP);
+	(void)uv_timer_start(&c->housekeeping, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* An FE, a watcher and a REST client take a descriptor each. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int run(struct controller *c)
+{
+	struct reason why = {""};
+
+	uv_loop_init(&c->loop);
+	init_handles(c);
+	int result = start(c, &why);
+
+	if (result < 0) {
+		fprintf(stderr, "victor-controller: %s\n", why.text);
+	} else {
+		log_info("%s: ready, term %u", c->config.core.name, core_term(c->core));
+		uv_run(&c->loop, UV_RUN_DEFAULT);
+	}
+	stop(c);
+	return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int check(const struct config *config)
+{
+	struct reason why;
+
+	if (try_config(config, &why) < 0) {
+		fprintf(stderr, "victor-controller: %s\n", why.text);
+		return EXIT_FAILURE;
+	}
+	printf("%s: good (%u prefixes, %u links, %u nodes)\n", config->path, config->prefix_count,
+	       config->link_count, config->node_count);
+	return EXIT_SUCCESS;
+}
+
+static int load_and_run(const char *path, bool only_check)
+{
+	struct controller *c = memory_alloc(sizeof(*c));
+	struct reason why;
+	int status = EXIT_FAILURE;
+
+	if (config_load(path, &c->config, &why) < 0) {
+		fprintf(stderr, "victor-controller: %s\n", why.text);
+	} else {
+		log_start("victor-controller", c->config.log_level);
+		status = only_check ? check(&c->config) : run(c);
+		config_finish(&c->config);
+	}
+	free(c);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	enum { OPTION_CHECK = 256, OPTION_VERSION };
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, OPTION_CHECK},
+		{"help", no_argument, NULL, 'h'},	  {"version", no_argument, NULL, OPTION_VERSION},
+		{NULL, 0, NULL, 0},
+	};
+	const char *path = CONFIG_PATH;
+	bool only_check = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case OPTION_CHECK:
+			only_check = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		case OPTION_VERSION:
+			puts("victor-controller " VICTOR_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			fputs("Try 'victor-controller --help'.\n", stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "victor-controller: '%s' is not understood; try --help\n",
+			argv[optind]);
+		return 2;
+	}
+	raise_descriptor_limit();
+	return load_and_run(path, only_check);
+}

@@ -1,0 +1,214 @@
+/* Reads request bodies with json-c, strictly: what is not understood is refused, not skipped. */
+#include "controller/io/northbound_body.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <string.h>
+
+#define DEPTH_MAX 8
+
+/* The object in 'body', or NULL with the reason.  The caller puts it. */
+static struct json_object *parse_object(const char *body, size_t size, struct reason *why)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
+	struct json_object *object = NULL;
+
+	if (!size) {
+		reason_set(why, -EINVAL, "the body is empty; a JSON object is needed");
+		json_tokener_free(tokener);
+		return NULL;
+	}
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	object = json_tokener_parse_ex(tokener, body, (int)size);
+	enum json_tokener_error error = json_tokener_get_error(tokener);
+	size_t end = json_tokener_get_parse_end(tokener);
+
+	json_tokener_free(tokener);
+	while (end < size && strchr(" \t\r\n", body[end]) && body[end])
+		end++;
+	if (error == json_tokener_success && end == size &&
+	    json_object_is_type(object, json_type_object))
+		return object;
+	if (error != json_tokener_success)
+		reason_set(why, -EINVAL, "the body is no JSON: %s", json_tokener_error_desc(error));
+	else
+		reason_set(why, -EINVAL, "the body must be one JSON object");
+	json_object_put(object);
+	return NULL;
+}
+
+static int read_text(const char *key, struct json_object *value, char *ret, size_t room,
+		     struct reason *why)
+{
+	if (!json_object_is_type(value, json_type_string))
+		return reason_set(why, -EINVAL, "'%.40s' must be text", key);
+	size_t size = (size_t)json_object_get_string_len(value);
+
+	if (size >= room || strlen(json_object_get_string(value)) != size)
+		return reason_set(why, -EINVAL, "'%.40s' is longer than %zu characters", key,
+				  room - 1);
+	memcpy(ret, json_object_get_string(value), size + 1);
+	return 0;
+}
+
+static int read_number(const char *key, struct json_object *value, int64_t most, int64_t *ret,
+		       struct reason *why)
+{
+	if (!json_object_is_type(value, json_type_int))
+		return reason_set(why, -EINVAL, "'%.40s' must be a number", key);
+	*ret = json_object_get_int64(value);
+	if (*ret < 0 || *ret > most)
+		return reason_set(why, -EINVAL, "'%.40s' must be from 0 to %lld", key,
+				  (long long)most);
+	return 0;
+}
+
+static int read_addresses(struct json_object *value, struct node *ret, struct reason *why)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (!json_object_is_type(value, json_type_array) ||
+	    json_object_array_length(value) > NODE_ADDRESSES_MAX)
+		return reason_set(why, -EINVAL, "'addresses' must be a list of 1 to %d addresses",
+				  NODE_ADDRESSES_MAX);
+	ret->address_count = (uint8_t)json_object_array_length(value);
+	for (unsigned i = 0; i < ret->address_count; i++) {
+		int result = read_text("addresses", json_object_array_get_idx(value, i), text,
+				       sizeof(text), why);
+
+		if (result < 0)
+			return result;
+		if (address_parse(text, &ret->addresses[i]) < 0)
+			return reason_set(why, -EINVAL, "'%s' is no address", text);
+	}
+	return 0;
+}
+
+static int read_elements(struct json_object *value, struct node *ret, struct reason *why)
+{
+	if (!json_object_is_type(value, json_type_array) ||
+	    json_object_array_length(value) > NODE_ELEMENTS_MAX)
+		return reason_set(why, -EINVAL, "'elements' must be a list of at most %d names",
+				  NODE_ELEMENTS_MAX);
+	ret->element_count = (uint8_t)json_object_array_length(value);
+	for (unsigned i = 0; i < ret->element_count; i++) {
+		int result = read_text("elements", json_object_array_get_idx(value, i),
+				       ret->elements[i], NAME_SIZE, why);
+
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+static int read_mac(struct json_object *value, struct node *ret, struct reason *why)
+{
+	char text[MAC_TEXT_SIZE];
+
+	if (!value)
+		return 0; /* null: any */
+	int result = read_text("mac", value, text, sizeof(text), why);
+
+	if (result == 0 && mac_parse(text, &ret->mac) < 0)
+		return reason_set(why, -EINVAL, "'%s' is no MAC address", text);
+	return result;
+}
+
+static int read_node_field(const char *key, struct json_object *value, struct node *ret,
+			   bool *ret_mobile_said, struct reason *why)
+{
+	int64_t number;
+
+	if (strcmp(key, "addresses") == 0)
+		return read_addresses(value, ret, why);
+	if (strcmp(key, "elements") == 0)
+		return read_elements(value, ret, why);
+	if (strcmp(key, "mac") == 0)
+		return read_mac(value, ret, why);
+	if (strcmp(key, "mobile") == 0) {
+		if (!json_object_is_type(value, json_type_boolean))
+			return reason_set(why, -EINVAL, "'mobile' must be true or false");
+		ret->mobile = json_object_get_boolean(value);
+		*ret_mobile_said = true;
+		return 0;
+	}
+	if (strcmp(key, "vrf") == 0) {
+		int result = read_number(key, value, 0x7fffff, &number, why);
+
+		if (result == 0)
+			ret->vrf = (uint32_t)number;
+		return result;
+	}
+	return reason_set(why, -EINVAL,
+			  "'%.40s' is no field of a node; there are addresses, mac, mobile, "
+			  "elements, vrf",
+			  key);
+}
+
+int node_from_json(const char *id, const char *body, size_t size, struct node *ret,
+		   struct reason *why)
+{
+	bool mobile_said = false;
+	int result = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!id[0] || strlen(id) >= sizeof(ret->id))
+		return reason_set(why, -EINVAL, "a node's id has 1 to %zu characters",
+				  sizeof(ret->id) - 1);
+	memcpy(ret->id, id, strlen(id));
+	struct json_object *object = parse_object(body, size, why);
+
+	if (!object)
+		return -EINVAL;
+	json_object_object_foreach(object, key, value)
+	{
+		if (result == 0)
+			result = read_node_field(key, value, ret, &mobile_said, why);
+	}
+	json_object_put(object);
+	if (result == 0 && !ret->address_count)
+		result = reason_set(why, -EINVAL, "'addresses' must name at least one address");
+	if (!mobile_said)
+		ret->mobile = !ret->element_count;
+	return result;
+}
+
+static int read_move_field(const char *key, struct json_object *value, struct move_request *ret,
+			   struct reason *why)
+{
+	int64_t number;
+
+	if (strcmp(key, "element") == 0)
+		return read_text(key, value, ret->element, sizeof(ret->element), why);
+	if (strcmp(key, "port") == 0)
+		return read_text(key, value, ret->port, sizeof(ret->port), why);
+	if (strcmp(key, "vlan") == 0) {
+		int result = read_number(key, value, 4094, &number, why);
+
+		if (result == 0)
+			ret->vlan = (uint16_t)number;
+		return result;
+	}
+	return reason_set(why, -EINVAL,
+			  "'%.40s' is no field of a move; there are element, port, vlan", key);
+}
+
+int move_from_json(const char *body, size_t size, struct move_request *ret, struct reason *why)
+{
+	int result = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	struct json_object *object = parse_object(body, size, why);
+
+	if (!object)
+		return -EINVAL;
+	json_object_object_foreach(object, key, value)
+	{
+		if (result == 0)
+			result = read_move_field(key, value, ret, why);
+	}
+	json_object_put(object);
+	if (result == 0 && (!ret->element[0] || !ret->port[0]))
+		result = reason_set(why, -EINVAL, "'element' and 'port' are both needed");
+	return result;
+}

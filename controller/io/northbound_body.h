@@ -1,0 +1,16 @@
+/* Bodies of requests: JSON that somebody sent, checked field by field. */
+#pragma once
+
+#include "controller/inventory.h"
+
+struct move_request {
+	char element[NAME_SIZE], port[NAME_SIZE];
+	uint16_t vlan;
+};
+
+/* -EINVAL with the reason for what is not exactly the shape: no JSON, a key that is not known, a
+ * value of the wrong type or out of range.  What the inventory checks is not checked here. */
+MUST_USE int node_from_json(const char *id, const char *body, size_t size, struct node *ret,
+			    struct reason *why);
+MUST_USE int move_from_json(const char *body, size_t size, struct move_request *ret,
+			    struct reason *why);

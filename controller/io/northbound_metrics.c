@@ -1,0 +1,185 @@
+/* Prometheus' text exposition, written by hand: HELP, TYPE, then samples. */
+#include "controller/io/northbound_metrics.h"
+
+#include "base/memory.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print(struct buffer *out, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void print(struct buffer *out, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	int size = vsnprintf(text, sizeof(text), format, args);
+
+	va_end(args);
+	if (size > 0)
+		buffer_add_bytes(out, text,
+				 (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1);
+}
+
+static void begin(struct buffer *out, const char *name, const char *type, const char *help)
+{
+	print(out, "# HELP victor_%s %s\n# TYPE victor_%s %s\n", name, help, name, type);
+}
+
+static void one(struct buffer *out, const char *name, const char *type, uint64_t value,
+		const char *help)
+{
+	begin(out, name, type, help);
+	print(out, "victor_%s %" PRIu64 "\n", name, value);
+}
+
+/* A label's value: what would end it is escaped. */
+static const char *escape(const char *text, char ret[2 * NAME_SIZE + 1])
+{
+	size_t used = 0;
+
+	for (; *text && used < 2 * NAME_SIZE - 1; text++) {
+		if (*text == '"' || *text == '\\' || *text == '\n')
+			ret[used++] = '\\';
+		ret[used++] = *text == '\n' ? 'n' : *text;
+	}
+	ret[used] = '\0';
+	return ret;
+}
+
+static void sample(struct buffer *out, const char *name, const char *label, const char *value,
+		   uint64_t number)
+{
+	char escaped[2 * NAME_SIZE + 1];
+
+	print(out, "victor_%s{%s=\"%s\"} %" PRIu64 "\n", name, label, escape(value, escaped),
+	      number);
+}
+
+struct element_list {
+	struct element_view *items;
+	unsigned count, room;
+};
+
+static void collect_element(void *to, const struct element_view *e)
+{
+	struct element_list *list = to;
+
+	if (list->count == list->room) {
+		list->room = list->room ? 2 * list->room : 16;
+		list->items = memory_resize(list->items, list->room * sizeof(*list->items));
+	}
+	list->items[list->count++] = *e;
+}
+
+static void write_elements(struct buffer *out, const struct core *core)
+{
+	struct element_list list = {0};
+	unsigned states[ELEMENT_ONLINE + 1] = {0};
+
+	core_elements(core, collect_element, &list);
+	for (unsigned i = 0; i < list.count; i++)
+		states[list.items[i].state]++;
+	begin(out, "elements", "gauge", "Forwarding elements by state.");
+	for (unsigned i = 0; i < ARRAY_SIZE(states); i++)
+		sample(out, "elements", "state", element_state_name((enum element_state)i),
+		       states[i]);
+	begin(out, "flow_mods_total", "counter", "Flow-mods sent to each forwarding element.");
+	for (unsigned i = 0; i < list.count; i++)
+		sample(out, "flow_mods_total", "element", list.items[i].name,
+		       list.items[i].flow_mods_sent);
+	begin(out, "packet_ins_total", "counter", "Packet-ins from each forwarding element.");
+	for (unsigned i = 0; i < list.count; i++)
+		sample(out, "packet_ins_total", "element", list.items[i].name,
+		       list.items[i].packet_ins);
+	begin(out, "element_errors_total", "counter", "Errors on each element's connection.");
+	for (unsigned i = 0; i < list.count; i++)
+		sample(out, "element_errors_total", "element", list.items[i].name,
+		       list.items[i].errors);
+	begin(out, "rules", "gauge", "Rules that each forwarding element holds.");
+	for (unsigned i = 0; i < list.count; i++)
+		sample(out, "rules", "element", list.items[i].name, list.items[i].rule_count);
+	free(list.items);
+}
+
+static void count_attachment(void *to, const struct attachment *a)
+{
+	unsigned *states = to;
+
+	states[a->state]++;
+}
+
+static void write_attachments(struct buffer *out, const struct core *core)
+{
+	unsigned states[ATTACHMENT_PROVISIONAL + 1] = {0};
+
+	core_attachments(core, count_attachment, states);
+	begin(out, "attachments", "gauge", "Attachments by state.");
+	for (unsigned i = 0; i < ARRAY_SIZE(states); i++)
+		sample(out, "attachments", "state", attachment_state_name((enum attachment_state)i),
+		       states[i]);
+}
+
+#define REASONS_MAX 64
+
+struct refusal_counts {
+	unsigned count;
+	struct {
+		char why[NAME_SIZE];
+		uint64_t refusals;
+	} items[REASONS_MAX];
+};
+
+static void count_refusal(void *to, const struct refusal *r)
+{
+	struct refusal_counts *counts = to;
+	unsigned i = 0;
+
+	while (i < counts->count && strcmp(counts->items[i].why, r->why) != 0)
+		i++;
+	if (i == REASONS_MAX)
+		return;
+	if (i == counts->count)
+		strcpy(counts->items[counts->count++].why, r->why);
+	counts->items[i].refusals += r->count;
+}
+
+static void write_refusals(struct buffer *out, const struct core *core)
+{
+	struct refusal_counts counts = {0};
+
+	core_refusals(core, count_refusal, &counts);
+	begin(out, "refusals_total", "counter", "Registrations refused, by reason.");
+	for (unsigned i = 0; i < counts.count; i++)
+		sample(out, "refusals_total", "why", counts.items[i].why, counts.items[i].refusals);
+}
+
+static void write_events(struct buffer *out, const struct metrics *m)
+{
+	begin(out, "events_total", "counter", "Events by kind.");
+	for (unsigned i = 0; i < EVENT_KINDS; i++)
+		sample(out, "events_total", "kind", event_kind_name((enum event_kind)i),
+		       m->events[i]);
+	one(out, "moves_total", "counter", m->events[EVENT_MOVED], "Moves of nodes.");
+}
+
+void metrics_write(struct buffer *out, const struct core *core, const struct metrics *m,
+		   int64_t now_ms)
+{
+	begin(out, "build_info", "gauge", "What this is.");
+	print(out, "victor_build_info{version=\"%s\"} 1\n", VICTOR_VERSION);
+	one(out, "uptime_seconds", "gauge", (uint64_t)(now_ms - m->started_ms) / 1000,
+	    "Seconds since the controller started.");
+	one(out, "term", "gauge", core_term(core), "The controller's term.");
+	one(out, "revision", "counter", core_revision(core), "Revision of the last event.");
+	one(out, "nodes", "gauge", core_inventory(core)->nodes.count, "Nodes in the inventory.");
+	one(out, "requests_total", "counter", m->requests, "REST requests.");
+	write_elements(out, core);
+	write_attachments(out, core);
+	write_refusals(out, core);
+	write_events(out, m);
+}

@@ -1,0 +1,15 @@
+/* GET /metrics in Prometheus' text format. */
+#pragma once
+
+#include "base/wire.h"
+#include "controller/core.h"
+
+#define EVENT_KINDS (EVENT_SYNCHRONIZED + 1)
+
+struct metrics {
+	uint64_t events[EVENT_KINDS], requests;
+	int64_t started_ms;
+};
+
+void metrics_write(struct buffer *out, const struct core *core, const struct metrics *m,
+		   int64_t now_ms);

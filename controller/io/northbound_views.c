@@ -1,0 +1,628 @@
+/* JSON of elements, nodes, attachments and so on, for northbound.c.  Field names are those of
+ * docs/openapi.yaml; what is not known is null, never left out.  Numbers of 64 bits that a program
+ * would round (cookies, versions) are text. */
+#include "controller/io/northbound_views.h"
+
+#include "controller/io/clock.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+static void add(struct json_object *to, const char *key, struct json_object *value)
+{
+	json_object_object_add_ex(to, key, value, JSON_C_OBJECT_ADD_CONSTANT_KEY);
+}
+
+/* Empty text is null: not known, none. */
+static void add_text(struct json_object *to, const char *key, const char *text)
+{
+	add(to, key, text && text[0] ? json_object_new_string(text) : NULL);
+}
+
+static void add_number(struct json_object *to, const char *key, int64_t number)
+{
+	add(to, key, json_object_new_int64(number));
+}
+
+static void add_count(struct json_object *to, const char *key, uint64_t number)
+{
+	add(to, key, json_object_new_uint64(number));
+}
+
+static void add_flag(struct json_object *to, const char *key, bool flag)
+{
+	add(to, key, json_object_new_boolean(flag));
+}
+
+static void add_address(struct json_object *to, const char *key, const struct address *a)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	static const uint8_t none[16];
+
+	add_text(to, key, memcmp(a->bytes, none, 16) ? address_format(a, text) : NULL);
+}
+
+static void add_mac(struct json_object *to, const char *key, const struct mac *m)
+{
+	char text[MAC_TEXT_SIZE];
+
+	add_text(to, key, mac_is_zero(m) ? NULL : mac_format(m, text));
+}
+
+static void add_time(struct json_object *to, const char *key, int64_t at_ms)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	add_text(to, key, at_ms ? clock_format(at_ms, text) : NULL);
+}
+
+/* "term.sequence", or null where there is none. */
+static void add_version(struct json_object *to, const char *key, struct version v)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u.%" PRIu64, v.term, v.sequence);
+	add_text(to, key, version_is_set(v) ? text : NULL);
+}
+
+static void add_names(struct json_object *to, const char *key, const char (*names)[NAME_SIZE],
+		      unsigned count)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned i = 0; i < count; i++)
+		json_object_array_add(list, json_object_new_string(names[i]));
+	add(to, key, list);
+}
+
+/* A list under its name in an object of its own. */
+static struct json_object *wrap(const char *key, struct json_object *list)
+{
+	struct json_object *object = json_object_new_object();
+
+	add(object, key, list);
+	return object;
+}
+
+/* ---- names ---- */
+
+struct port_key {
+	uint32_t fe, port;
+};
+
+struct naming {
+	struct names *names;
+	const struct core *core;
+	uint32_t fe;
+};
+
+static void name_port(void *to, const struct port_view *p)
+{
+	const struct naming *n = to;
+	struct port_key key = {n->fe, p->number};
+
+	memcpy(table_put(&n->names->ports, &key, NULL), p->name, sizeof(p->name));
+}
+
+static void name_element(void *to, const struct element_view *e)
+{
+	struct naming *n = to;
+
+	memcpy(table_put(&n->names->elements, &e->id, NULL), e->name, sizeof(e->name));
+	n->fe = e->id;
+	core_ports(n->core, e->id, name_port, n);
+}
+
+void names_init(struct names *n, const struct core *core)
+{
+	struct naming naming = {.names = n, .core = core};
+
+	table_init(&n->elements, sizeof(uint32_t), NAME_SIZE, 0);
+	table_init(&n->ports, sizeof(struct port_key), OFP_PORT_NAME_SIZE, 0);
+	core_elements(core, name_element, &naming);
+}
+
+void names_finish(struct names *n)
+{
+	table_finish(&n->elements);
+	table_finish(&n->ports);
+}
+
+const char *names_element(const struct names *n, uint32_t fe)
+{
+	return table_get(&n->elements, &fe);
+}
+
+const char *names_port(const struct names *n, uint32_t fe, uint32_t port)
+{
+	struct port_key key = {fe, port};
+
+	return table_get(&n->ports, &key);
+}
+
+/* ---- elements ---- */
+
+struct json_object *view_element(const struct element_view *e)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_text(o, "name", e->name);
+	add_number(o, "id", e->id);
+	add_text(o, "state", element_state_name(e->state));
+	add_text(o, "software", e->software);
+	add_text(o, "peer", e->peer);
+	add_address(o, "backplane", &e->backplane);
+	add_number(o, "backplane_mtu", e->backplane_mtu);
+	add_flag(o, "border", e->border);
+	add_time(o, "since", e->since_ms);
+	add_number(o, "ports", e->port_count);
+	add_number(o, "rules", e->rule_count);
+	add_count(o, "flow_mods", e->flow_mods_sent);
+	add_count(o, "packet_ins", e->packet_ins);
+	add_count(o, "errors", e->errors);
+	return o;
+}
+
+static void collect_element(void *list, const struct element_view *e)
+{
+	json_object_array_add(list, view_element(e));
+}
+
+struct json_object *view_elements(const struct core *core)
+{
+	struct json_object *list = json_object_new_array();
+
+	core_elements(core, collect_element, list);
+	return wrap("elements", list);
+}
+
+static const char *port_role_name(uint8_t role)
+{
+	switch (role) {
+	case PORT_ACCESS:
+		return "access";
+	case PORT_BACKPLANE:
+		return "backplane";
+	case PORT_EXTERNAL:
+		return "external";
+	default:
+		return NULL;
+	}
+}
+
+static void collect_port(void *list, const struct port_view *p)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_number(o, "number", p->number);
+	add_text(o, "name", p->name);
+	add_text(o, "role", port_role_name(p->info.role));
+	add_flag(o, "up", p->up);
+	add_number(o, "mtu", p->info.mtu);
+	add_flag(o, "trunk", p->info.trunk);
+	add_number(o, "segment", p->info.segment);
+	add_text(o, "identity", p->info.identity);
+	json_object_array_add(list, o);
+}
+
+struct json_object *view_ports(const struct core *core, const struct element_view *e)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+
+	core_ports(core, e->id, collect_port, list);
+	add_text(o, "element", e->name);
+	add(o, "ports", list);
+	return o;
+}
+
+/* ---- inventory ---- */
+
+struct json_object *view_prefixes(const struct core *core)
+{
+	const struct inventory *inventory = core_inventory(core);
+	struct json_object *list = json_object_new_array();
+	char text[PREFIX_TEXT_SIZE];
+
+	for (unsigned i = 0; i < inventory->prefix_count; i++) {
+		const struct covered_prefix *p = &inventory->prefixes[i];
+		struct json_object *o = json_object_new_object();
+
+		add_text(o, "prefix", prefix_format(&p->prefix, text));
+		add_number(o, "vrf", p->vrf);
+		add_flag(o, "mobile", p->mobile);
+		add_address(o, "gateway", &p->gateway);
+		add_names(o, "elements", p->elements, p->element_count);
+		json_object_array_add(list, o);
+	}
+	return wrap("prefixes", list);
+}
+
+static void collect_link(void *list, const struct link_view *l)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_names(o, "between", l->names, 2);
+	add_number(o, "cost", l->cost);
+	add_flag(o, "up", l->up);
+	json_object_array_add(list, o);
+}
+
+struct json_object *view_links(const struct core *core)
+{
+	struct json_object *list = json_object_new_array();
+
+	core_links(core, collect_link, list);
+	return wrap("links", list);
+}
+
+/* ---- attachments ---- */
+
+static struct json_object *view_place(const struct names *names, const struct place *p)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_text(o, "element", names_element(names, p->fe));
+	add_number(o, "element_id", p->fe);
+	add_number(o, "port", p->port);
+	add_text(o, "port_name", names_port(names, p->fe, p->port));
+	add_number(o, "vlan", p->vlan);
+	add_mac(o, "mac", &p->mac);
+	return o;
+}
+
+static void add_addresses(struct json_object *to, const struct node *n)
+{
+	struct json_object *list = json_object_new_array();
+	char text[ADDRESS_TEXT_SIZE];
+
+	for (unsigned i = 0; n && i < n->address_count; i++)
+		json_object_array_add(
+			list, json_object_new_string(address_format(&n->addresses[i], text)));
+	add(to, "addresses", list);
+}
+
+static struct json_object *make_attachment(const struct core *core, const struct names *names,
+					   const struct attachment *a)
+{
+	struct json_object *o = view_place(names, &a->place);
+
+	add_text(o, "node", a->node);
+	add_text(o, "state", attachment_state_name(a->state));
+	add_addresses(o, inventory_node(core_inventory(core), a->node));
+	add(o, "previous", a->previous.fe ? view_place(names, &a->previous) : NULL);
+	add_version(o, "version", a->version);
+	add_version(o, "element_version", a->element_version);
+	add_time(o, "since", a->since_ms);
+	add_time(o, "heard", a->heard_ms);
+	add_number(o, "moves", a->moves);
+	return o;
+}
+
+struct json_object *view_attachment(const struct core *core, const struct attachment *a)
+{
+	struct names names;
+
+	names_init(&names, core);
+	struct json_object *o = make_attachment(core, &names, a);
+
+	names_finish(&names);
+	return o;
+}
+
+struct collecting {
+	const struct core *core;
+	const struct config *config;
+	const struct names *names;
+	struct json_object *list;
+};
+
+static void collect_attachment(void *to, const struct attachment *a)
+{
+	struct collecting *c = to;
+
+	json_object_array_add(c->list, make_attachment(c->core, c->names, a));
+}
+
+struct json_object *view_attachments(const struct core *core)
+{
+	struct names names;
+	struct collecting c = {.core = core, .names = &names, .list = json_object_new_array()};
+
+	names_init(&names, core);
+	core_attachments(core, collect_attachment, &c);
+	names_finish(&names);
+	return wrap("attachments", c.list);
+}
+
+/* ---- nodes ---- */
+
+static struct json_object *make_node(const struct collecting *c, const struct node *n)
+{
+	struct json_object *o = json_object_new_object();
+	const struct attachment *a = core_attachment(c->core, n->id);
+
+	add_text(o, "id", n->id);
+	add_number(o, "vrf", n->vrf);
+	add_mac(o, "mac", &n->mac);
+	add_addresses(o, n);
+	add_flag(o, "mobile", n->mobile);
+	add_names(o, "elements", n->elements, n->element_count);
+	add_text(o, "source", n->learned			? "learned"
+			      : config_node(c->config, n->id) ? "config"
+							      : "api");
+	add(o, "attachment", a ? make_attachment(c->core, c->names, a) : NULL);
+	return o;
+}
+
+static void collect_node(void *to, const struct node *n)
+{
+	struct collecting *c = to;
+
+	json_object_array_add(c->list, make_node(c, n));
+}
+
+struct json_object *view_nodes(const struct core *core, const struct config *config)
+{
+	struct names names;
+	struct collecting c = {
+		.core = core, .config = config, .names = &names, .list = json_object_new_array()};
+
+	names_init(&names, core);
+	core_nodes(core, collect_node, &c);
+	names_finish(&names);
+	return wrap("nodes", c.list);
+}
+
+struct json_object *view_node(const struct core *core, const struct config *config,
+			      const struct node *n)
+{
+	struct names names;
+	struct collecting c = {.core = core, .config = config, .names = &names};
+
+	names_init(&names, core);
+	struct json_object *o = make_node(&c, n);
+
+	names_finish(&names);
+	return o;
+}
+
+/* ---- refusals, trace, events ---- */
+
+static void collect_refusal(void *to, const struct refusal *r)
+{
+	struct collecting *c = to;
+	struct json_object *o = json_object_new_object();
+
+	add_text(o, "why", r->why);
+	add_text(o, "who", r->who);
+	add_text(o, "element", names_element(c->names, r->fe));
+	add_number(o, "element_id", r->fe);
+	add_number(o, "port", r->port);
+	add_text(o, "port_name", names_port(c->names, r->fe, r->port));
+	add_count(o, "count", r->count);
+	add_time(o, "last", r->last_ms);
+	json_object_array_add(c->list, o);
+}
+
+struct json_object *view_refusals(const struct core *core)
+{
+	struct names names;
+	struct collecting c = {.core = core, .names = &names, .list = json_object_new_array()};
+
+	names_init(&names, core);
+	core_refusals(core, collect_refusal, &c);
+	names_finish(&names);
+	return wrap("refusals", c.list);
+}
+
+static const char *table_name(uint8_t table)
+{
+	static const char *const table_names[TABLE_COUNT] = {
+		"port", "guard", "policy", "binding", "external", "neighbor",
+	};
+
+	return table < TABLE_COUNT ? table_names[table] : NULL;
+}
+
+struct json_object *view_trace(const struct trace_step *steps, unsigned count)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned i = 0; i < count; i++) {
+		struct json_object *step = json_object_new_object();
+
+		add_text(step, "element", steps[i].element);
+		add_number(step, "table", steps[i].table);
+		add_text(step, "table_name", table_name(steps[i].table));
+		add_text(step, "flow", steps[i].flow);
+		add_text(step, "action", steps[i].action);
+		add_text(step, "reason", steps[i].reason);
+		json_object_array_add(list, step);
+	}
+	add(o, "steps", list);
+	add_text(o, "verdict", count ? steps[count - 1].reason : NULL);
+	return o;
+}
+
+struct json_object *view_event(const struct event *e)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_count(o, "revision", e->revision);
+	add_text(o, "kind", event_kind_name(e->kind));
+	add_time(o, "at", e->at_ms);
+	add_text(o, "node", e->node);
+	add_text(o, "element", e->element);
+	add_number(o, "port", e->port);
+	add_version(o, "version", version_from_cookie(e->version));
+	add_text(o, "text", e->text);
+	return o;
+}
+
+/* ---- from the live FE ---- */
+
+static bool rule_has_version(enum rule_kind kind)
+{
+	return kind == RULE_GUARD || kind == RULE_LOCAL || kind == RULE_TENTATIVE ||
+	       kind == RULE_FOREIGN;
+}
+
+/* The fields of a binding that programs want without reading the flow's text. */
+static void add_binding(struct json_object *o, const struct core *core, const struct names *names,
+			const struct element_view *e, const struct rule *r)
+{
+	enum rule_kind kind = (enum rule_kind)r->key.kind;
+	bool is_local = kind == RULE_LOCAL || kind == RULE_TENTATIVE;
+	bool is_binding = is_local || kind == RULE_FOREIGN;
+	const struct node *n = NULL;
+	uint32_t fe = is_local ? 0 : r->fe;
+
+	if (is_binding)
+		n = inventory_node_by_address(core_inventory(core), r->key.vrf, &r->key.address);
+	add_text(o, "node", n ? n->id : NULL);
+	if (is_binding)
+		add_address(o, "address", &r->key.address);
+	else
+		add(o, "address", NULL);
+	add(o, "port", is_local ? json_object_new_int64(r->port) : NULL);
+	add_text(o, "port_name", is_local ? names_port(names, e->id, r->port) : NULL);
+	add(o, "vlan", is_local ? json_object_new_int64(r->vlan) : NULL);
+	add_text(o, "mac", NULL);
+	if (is_local)
+		add_mac(o, "mac", &r->mac);
+	bool has_towards = kind == RULE_FOREIGN || (kind == RULE_EXTERNAL && fe);
+
+	add_text(o, "towards", has_towards ? names_element(names, fe) : NULL);
+	add(o, "towards_id", has_towards ? json_object_new_int64(fe) : NULL);
+}
+
+static struct json_object *make_rule(const struct core *core, const struct names *names,
+				     const struct element_view *e, const struct ofp_flow_stats *f,
+				     const struct rule *r)
+{
+	struct json_object *o = json_object_new_object();
+	char flow[256], action[256], cookie[24];
+	struct version none = {0};
+
+	rule_format(r, flow, sizeof(flow), action, sizeof(action));
+	snprintf(cookie, sizeof(cookie), "0x%016" PRIx64, r->cookie);
+	add_number(o, "table", f->table);
+	add_text(o, "table_name", table_name(f->table));
+	add_number(o, "priority", f->priority);
+	add_text(o, "kind", rule_kind_name((enum rule_kind)r->key.kind));
+	add_text(o, "flow", flow);
+	add_text(o, "action", action);
+	add_text(o, "cookie", cookie);
+	add_version(o, "version",
+		    rule_has_version((enum rule_kind)r->key.kind) ? version_from_cookie(r->cookie)
+								  : none);
+	add_count(o, "packets", f->packet_count);
+	add_count(o, "bytes", f->byte_count);
+	add_number(o, "duration_ms", f->duration_s * 1000ll + f->duration_ns / 1000000);
+	add_number(o, "vrf", r->key.vrf);
+	add_binding(o, core, names, e, r);
+	return o;
+}
+
+struct json_object *view_rules(const struct core *core, const struct element_view *e,
+			       const struct ofp_flow_stats *list, const struct rule *rules,
+			       size_t count)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *array = json_object_new_array();
+	struct names names;
+
+	names_init(&names, core);
+	for (size_t i = 0; i < count; i++)
+		json_object_array_add(array, make_rule(core, &names, e, &list[i], &rules[i]));
+	names_finish(&names);
+	add_text(o, "element", e->name);
+	add(o, "rules", array);
+	return o;
+}
+
+static struct json_object *make_counter(const struct core *core, const struct names *names,
+					const struct counter *c)
+{
+	struct json_object *o = json_object_new_object();
+	const struct node *n =
+		inventory_node_by_address(core_inventory(core), c->vrf, &c->address);
+
+	add_text(o, "ingress", names_element(names, c->ingress_fe));
+	add_number(o, "ingress_id", c->ingress_fe);
+	add_text(o, "node", n ? n->id : NULL);
+	add_number(o, "vrf", c->vrf);
+	add_address(o, "address", &c->address);
+	add_count(o, "packets", c->packets);
+	add_count(o, "bytes", c->bytes);
+	return o;
+}
+
+struct json_object *view_counters(const struct core *core, const struct element_view *e,
+				  const struct counter *list, size_t count,
+				  const struct drop_count *drops, size_t drop_count)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *counters = json_object_new_array();
+	struct json_object *dropped = json_object_new_array();
+	struct names names;
+
+	names_init(&names, core);
+	for (size_t i = 0; i < count; i++)
+		json_object_array_add(counters, make_counter(core, &names, &list[i]));
+	names_finish(&names);
+	for (size_t i = 0; i < drop_count; i++) {
+		struct json_object *drop = json_object_new_object();
+
+		add_text(drop, "reason", drops[i].name);
+		add_count(drop, "packets", drops[i].packets);
+		json_object_array_add(dropped, drop);
+	}
+	add_text(o, "element", e->name);
+	add(o, "counters", counters);
+	add(o, "drops", dropped);
+	return o;
+}
+
+/* ---- status ---- */
+
+static void count_element(void *to, const struct element_view *e)
+{
+	unsigned *counts = to;
+
+	counts[0]++;
+	counts[1] += e->state == ELEMENT_ONLINE;
+}
+
+static void count_attachment(void *to, const struct attachment *a)
+{
+	unsigned *count = to;
+
+	++*count;
+}
+
+struct json_object *view_status(const struct core *core, int64_t started_ms)
+{
+	const struct core_config *config = core_get_config(core);
+	struct json_object *o = json_object_new_object();
+	unsigned elements[2] = {0, 0}, attachments = 0;
+
+	core_elements(core, count_element, elements);
+	core_attachments(core, count_attachment, &attachments);
+	add_text(o, "name", config->name);
+	add_text(o, "software", "victor-controller " VICTOR_VERSION);
+	add_number(o, "term", core_term(core));
+	add_count(o, "revision", core_revision(core));
+	add_time(o, "started", started_ms);
+	add_text(o, "admission", config->admission == ADMISSION_STRICT ? "strict" : "open");
+	add_mac(o, "gateway_mac", &config->gateway_mac);
+	add_number(o, "elements", elements[0]);
+	add_number(o, "elements_online", elements[1]);
+	add_number(o, "nodes", (int64_t)core_inventory(core)->nodes.count);
+	add_number(o, "attachments", attachments);
+	return o;
+}

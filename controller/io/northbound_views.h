@@ -1,0 +1,41 @@
+/* What the core knows, as JSON: the shapes of docs/openapi.yaml.  Each function returns an object
+ * that the caller puts (or hands on). */
+#pragma once
+
+#include "controller/core.h"
+#include "controller/io/config.h"
+
+struct json_object;
+
+/* Names for the ids that the core gives, gathered once for an answer. */
+struct names {
+	struct table elements; /* uint32_t -> char[NAME_SIZE] */
+	struct table ports;    /* struct port_key -> char[OFP_PORT_NAME_SIZE] */
+};
+void names_init(struct names *n, const struct core *core);
+void names_finish(struct names *n);
+/* NULL where the id is not known. */
+const char *names_element(const struct names *n, uint32_t fe);
+const char *names_port(const struct names *n, uint32_t fe, uint32_t port);
+
+struct json_object *view_status(const struct core *core, int64_t started_ms);
+struct json_object *view_elements(const struct core *core);
+struct json_object *view_element(const struct element_view *e);
+struct json_object *view_ports(const struct core *core, const struct element_view *e);
+struct json_object *view_prefixes(const struct core *core);
+struct json_object *view_links(const struct core *core);
+struct json_object *view_nodes(const struct core *core, const struct config *config);
+struct json_object *view_node(const struct core *core, const struct config *config,
+			      const struct node *n);
+struct json_object *view_attachments(const struct core *core);
+struct json_object *view_attachment(const struct core *core, const struct attachment *a);
+struct json_object *view_refusals(const struct core *core);
+struct json_object *view_trace(const struct trace_step *steps, unsigned count);
+struct json_object *view_rules(const struct core *core, const struct element_view *e,
+			       const struct ofp_flow_stats *list, const struct rule *rules,
+			       size_t count);
+struct json_object *view_counters(const struct core *core, const struct element_view *e,
+				  const struct counter *list, size_t count,
+				  const struct drop_count *drops, size_t drop_count);
+/* Touches no core: for any thread. */
+struct json_object *view_event(const struct event *e);

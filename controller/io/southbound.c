@@ -1,0 +1,373 @@
+/* FEs' connections on libuv: bytes in to the core, bytes out as soon as the core has any (design
+ * P5).  What the kernel does not take at once is queued for that connection alone; one that lets
+ * too much pile up is dropped, so that a slow FE never slows the others.
+ *
+ * The core may drop a session, or have bytes for any other, from within any of its calls; so a
+ * connection that must go is only marked and closed here, and the core hears of it later, from the
+ * loop. */
+#include "controller/io/southbound.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "controller/io/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+LOG_MODULE("southbound");
+
+#define QUEUED_MAX (64u << 20)
+#define CONNECTIONS_MAX 16384
+#define READ_SIZE 65536
+#define TICK_MS 25
+#define PEER_SIZE 64
+
+union stream {
+	uv_handle_t handle;
+	uv_stream_t any;
+	uv_tcp_t tcp;
+	uv_pipe_t pipe;
+};
+
+struct listener {
+	union stream stream;
+	struct southbound *southbound;
+	struct endpoint endpoint;
+	bool listening;
+};
+
+struct southbound {
+	uv_loop_t *loop;
+	struct core *core;
+	uv_timer_t tick;
+	struct listener *listeners;
+	struct connection *connections; /* a list */
+	unsigned listener_count, connection_count;
+	unsigned open; /* handles of ours that are not closed yet, connections included */
+	bool closing;
+	char read_buffer[READ_SIZE]; /* shared: each read is handed on before the next */
+};
+
+struct connection {
+	union stream stream;
+	struct southbound *southbound;
+	struct connection *next, **link; /* in the southbound's list */
+	struct session *session; /* NULL: the core does not know it (any more) */
+	const char *reason;	 /* why it is closing, for the core */
+	char peer[PEER_SIZE];
+};
+
+struct queued_write {
+	uv_write_t request;
+	struct buffer bytes;
+};
+
+static void release(struct southbound *sb)
+{
+	if (--sb->open || !sb->closing)
+		return;
+	free(sb->listeners);
+	free(sb);
+}
+
+static void on_connection_closed(uv_handle_t *handle)
+{
+	struct connection *c = handle->data;
+	struct southbound *sb = c->southbound;
+
+	if (c->session && !sb->closing)
+		core_session_close(c->session, c->reason, clock_now_ms());
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	sb->connection_count--;
+	free(c);
+	release(sb);
+}
+
+static void close_connection(struct connection *c, const char *reason)
+{
+	if (uv_is_closing(&c->stream.handle))
+		return;
+	c->reason = reason;
+	uv_close(&c->stream.handle, on_connection_closed);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+	struct queued_write *w = CONTAINER_OF(request, struct queued_write, request);
+	struct connection *c = request->handle->data;
+
+	if (status < 0 && status != UV_ECANCELED)
+		close_connection(c, uv_strerror(status));
+	buffer_finish(&w->bytes);
+	free(w);
+}
+
+/* Queues what is in 'out' and leaves it empty. */
+static void queue_rest(struct connection *c, struct buffer *out)
+{
+	struct queued_write *w = memory_alloc(sizeof(*w));
+
+	w->bytes = *out;
+	*out = (struct buffer){0};
+	uv_buf_t piece = uv_buf_init((char *)w->bytes.data, (unsigned)w->bytes.size);
+	int result = uv_write(&w->request, &c->stream.any, &piece, 1, on_written);
+
+	if (result < 0) {
+		buffer_finish(&w->bytes);
+		free(w);
+		close_connection(c, uv_strerror(result));
+	}
+}
+
+static void write_now(struct connection *c)
+{
+	struct buffer *out = &session_channel(c->session)->out;
+
+	if (uv_is_closing(&c->stream.handle)) {
+		buffer_clear(out);
+		return;
+	}
+	if (uv_stream_get_write_queue_size(&c->stream.any) + out->size > QUEUED_MAX) {
+		log_warn_rl("%s: does not read what it is sent; dropped", c->peer);
+		buffer_clear(out);
+		close_connection(c, "it does not read what it is sent");
+		return;
+	}
+	uv_buf_t piece = uv_buf_init((char *)out->data, (unsigned)out->size);
+	int written = uv_try_write(&c->stream.any, &piece, 1);
+
+	if (written < 0 && written != UV_EAGAIN) {
+		buffer_clear(out);
+		close_connection(c, uv_strerror(written));
+		return;
+	}
+	if (written > 0)
+		buffer_drop_front(out, (size_t)written);
+	if (out->size)
+		queue_rest(c, out);
+}
+
+void southbound_flush(struct session *s)
+{
+	struct connection *c = session_handle(s);
+
+	if (c->session && session_channel(s)->out.size)
+		write_now(c);
+}
+
+void southbound_drop(struct session *s)
+{
+	struct connection *c = session_handle(s);
+
+	/* A last ERROR may be in there: it tells the peer why. */
+	southbound_flush(s);
+	c->session = NULL;
+	close_connection(c, NULL);
+}
+
+static void on_buffer_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+{
+	struct connection *c = handle->data;
+
+	*ret = uv_buf_init(c->southbound->read_buffer, READ_SIZE);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *piece)
+{
+	struct connection *c = stream->data;
+
+	if (size < 0)
+		close_connection(c, size == UV_EOF ? "the FE closed the connection"
+						   : uv_strerror((int)size));
+	else if (size > 0 && c->session)
+		core_session_receive(c->session, (const uint8_t *)piece->base, (size_t)size,
+				     clock_now_ms());
+}
+
+static void name_peer(struct connection *c, const struct listener *l)
+{
+	struct sockaddr_storage address;
+	int size = sizeof(address);
+	char host[INET6_ADDRSTRLEN] = "?";
+	uint16_t port;
+
+	if (l->endpoint.is_unix ||
+	    uv_tcp_getpeername(&c->stream.tcp, (struct sockaddr *)&address, &size) < 0) {
+		snprintf(c->peer, sizeof(c->peer), "%.60s", l->endpoint.text);
+		return;
+	}
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
+	bool is_v6 = address.ss_family == AF_INET6;
+
+	if (is_v6)
+		uv_ip6_name(v6, host, sizeof(host));
+	else
+		uv_ip4_name(v4, host, sizeof(host));
+	port = ntohs(is_v6 ? v6->sin6_port : v4->sin_port);
+	snprintf(c->peer, sizeof(c->peer), is_v6 ? "tcp:[%s]:%u" : "tcp:%s:%u", host, port);
+}
+
+static int init_stream(uv_loop_t *loop, const struct endpoint *e, union stream *stream)
+{
+	return e->is_unix ? uv_pipe_init(loop, &stream->pipe, 0) : uv_tcp_init(loop, &stream->tcp);
+}
+
+static void start_session(struct connection *c, const struct listener *l)
+{
+	if (!l->endpoint.is_unix)
+		(void)uv_tcp_nodelay(&c->stream.tcp, 1);
+	name_peer(c, l);
+	if (c->southbound->connection_count > CONNECTIONS_MAX) {
+		log_warn_rl("%s: more than %d connections; refused", c->peer, CONNECTIONS_MAX);
+		close_connection(c, NULL);
+		return;
+	}
+	c->session = core_session_open(c->southbound->core, c->peer, c, clock_now_ms());
+	if (!c->session) {
+		close_connection(c, NULL);
+		return;
+	}
+	/* Our HELLO may be in it already. */
+	southbound_flush(c->session);
+	int result = uv_read_start(&c->stream.any, on_buffer_wanted, on_read);
+
+	if (result < 0)
+		close_connection(c, uv_strerror(result));
+}
+
+static struct connection *add_connection(struct southbound *sb)
+{
+	struct connection *c = memory_alloc(sizeof(*c));
+
+	c->southbound = sb;
+	c->stream.handle.data = c;
+	c->next = sb->connections;
+	c->link = &sb->connections;
+	if (c->next)
+		c->next->link = &c->next;
+	sb->connections = c;
+	sb->connection_count++;
+	sb->open++;
+	return c;
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+	struct listener *l = CONTAINER_OF(stream, struct listener, stream);
+
+	if (status < 0) {
+		log_warn_rl("%s: a connection failed: %s", l->endpoint.text, uv_strerror(status));
+		return;
+	}
+	struct connection *c = add_connection(l->southbound);
+
+	/* Cannot fail: no descriptor is made yet. */
+	(void)init_stream(l->southbound->loop, &l->endpoint, &c->stream);
+	c->stream.handle.data = c;
+	int result = uv_accept(stream, &c->stream.any);
+
+	if (result < 0)
+		close_connection(c, uv_strerror(result));
+	else
+		start_session(c, l);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct southbound *sb = timer->data;
+
+	core_tick(sb->core, clock_now_ms());
+}
+
+static int open_listener(struct southbound *sb, struct listener *l, struct reason *why)
+{
+	int fd = endpoint_listen(&l->endpoint, why);
+
+	if (fd < 0)
+		return fd;
+	int result = init_stream(sb->loop, &l->endpoint, &l->stream);
+
+	if (result == 0) {
+		sb->open++;
+		l->stream.handle.data = l;
+		l->listening = true;
+		result = l->endpoint.is_unix ? uv_pipe_open(&l->stream.pipe, fd)
+					     : uv_tcp_open(&l->stream.tcp, fd);
+	}
+	if (result < 0) {
+		close(fd);
+		return reason_set(why, result, "%s: %s", l->endpoint.text, uv_strerror(result));
+	}
+	return 0;
+}
+
+int southbound_open(uv_loop_t *loop, const struct endpoint *endpoints, unsigned count,
+		    struct southbound **ret, struct reason *why)
+{
+	struct southbound *sb = memory_alloc(sizeof(*sb));
+	int result = 0;
+
+	sb->loop = loop;
+	sb->open = 1;
+	(void)uv_timer_init(loop, &sb->tick);
+	sb->tick.data = sb;
+	sb->listener_count = count;
+	sb->listeners = memory_alloc_array(count, sizeof(*sb->listeners));
+	for (unsigned i = 0; i < count && result == 0; i++) {
+		sb->listeners[i].southbound = sb;
+		sb->listeners[i].endpoint = endpoints[i];
+		result = open_listener(sb, &sb->listeners[i], why);
+	}
+	if (result < 0) {
+		southbound_close(sb);
+		return result;
+	}
+	*ret = sb;
+	return 0;
+}
+
+int southbound_start(struct southbound *sb, struct core *core, struct reason *why)
+{
+	sb->core = core;
+	for (unsigned i = 0; i < sb->listener_count; i++) {
+		struct listener *l = &sb->listeners[i];
+		int result = uv_listen(&l->stream.any, 512, on_connection);
+
+		if (result < 0)
+			return reason_set(why, result, "%s: %s", l->endpoint.text,
+					  uv_strerror(result));
+		log_info("listening for forwarding elements at %s", l->endpoint.text);
+	}
+	(void)uv_timer_start(&sb->tick, on_tick, TICK_MS, TICK_MS);
+	return 0;
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+	release(handle->data);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+	release(((struct listener *)handle->data)->southbound);
+}
+
+void southbound_close(struct southbound *sb)
+{
+	sb->closing = true;
+	for (unsigned i = 0; i < sb->listener_count; i++) {
+		if (!sb->listeners[i].listening)
+			continue;
+		endpoint_unlink(&sb->listeners[i].endpoint);
+		uv_close(&sb->listeners[i].stream.handle, on_listener_closed);
+	}
+	for (struct connection *c = sb->connections; c; c = c->next)
+		close_connection(c, NULL);
+	uv_close((uv_handle_t *)&sb->tick, on_tick_closed);
+}

@@ -1,0 +1,22 @@
+/* The controller's sockets towards the FEs. */
+#pragma once
+
+#include "controller/core.h"
+#include "controller/io/endpoint.h"
+
+#include <uv.h>
+
+struct southbound;
+
+/* Listens at each endpoint; a negative errno with the reason where one cannot be opened. */
+MUST_USE int southbound_open(uv_loop_t *loop, const struct endpoint *endpoints, unsigned count,
+			     struct southbound **ret, struct reason *why);
+/* Connections are accepted from now on, and talk to this core, which gets its ticks too. */
+MUST_USE int southbound_start(struct southbound *sb, struct core *core, struct reason *why);
+/* Closes everything; the core is not told (it goes too).  Memory goes once the loop has run the
+ * closings. */
+void southbound_close(struct southbound *sb);
+
+/* For the core's shell. */
+void southbound_flush(struct session *s);
+void southbound_drop(struct session *s);

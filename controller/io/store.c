@@ -1,0 +1,365 @@
+/* The store's queue: node changes and the last state of each changed attachment collect here on the
+ * loop; one job at a time carries all of it to store_sql.c on libuv's thread pool, in one
+ * transaction.  Node changes start a job at once, attachments within KEEP_MS. */
+#include "controller/io/store.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "controller/io/clock.h"
+#include "controller/io/store_sql.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+LOG_MODULE("store");
+
+#define KEEP_MS 100
+
+struct node_change {
+	struct node_change *next;
+	bool remove;
+	struct node node; /* 'id' alone where it is removed */
+	void (*done)(void *to, int result, const char *why);
+	void *to;
+};
+
+struct kept {
+	bool forget;
+	struct attachment attachment; /* times since 1970 */
+};
+
+/* What one transaction writes. */
+struct batch {
+	struct node_change *first, **last;
+	struct table attachments; /* node, zero padded -> struct kept */
+	uint16_t term;		  /* 0: as it was */
+};
+
+struct store {
+	struct sqlite3 *db; /* the job's while one runs */
+	uv_loop_t *loop;
+	uv_timer_t timer;
+	uv_work_t work;
+	uint16_t term;
+	bool busy, closing;
+	struct batch collecting, writing;
+	int result; /* of the job */
+	struct reason why;
+};
+
+static void batch_init(struct batch *b)
+{
+	b->first = NULL;
+	b->last = &b->first;
+	b->term = 0;
+	table_init(&b->attachments, NAME_SIZE, sizeof(struct kept), 0);
+}
+
+static bool batch_is_empty(const struct batch *b)
+{
+	return !b->first && !b->attachments.count && !b->term;
+}
+
+static int write_attachments(struct sqlite3 *db, const struct batch *b, struct reason *why)
+{
+	size_t at = 0;
+	const void *node;
+	struct kept *k;
+	int result = 0;
+
+	while (result == 0 && table_next(&b->attachments, &at, &node, (void **)&k)) {
+		if (k->forget)
+			result = store_sql_forget_attachment(db, node, why);
+		else
+			result = store_sql_keep_attachment(db, &k->attachment, why);
+	}
+	return result;
+}
+
+static int write_batch(struct sqlite3 *db, const struct batch *b, struct reason *why)
+{
+	int result = store_sql_begin(db, why);
+
+	if (result < 0)
+		return result;
+	if (b->term)
+		result = store_sql_write_term(db, b->term, why);
+	for (struct node_change *c = b->first; c && result == 0; c = c->next)
+		result = c->remove ? store_sql_remove_node(db, c->node.id, why)
+				   : store_sql_put_node(db, &c->node, why);
+	if (result == 0)
+		result = write_attachments(db, b, why);
+	if (result == 0)
+		result = store_sql_commit(db, why);
+	if (result < 0)
+		store_sql_rollback(db);
+	return result;
+}
+
+/* On a thread of the pool. */
+static void run_job(uv_work_t *work)
+{
+	struct store *s = work->data;
+
+	s->result = write_batch(s->db, &s->writing, &s->why);
+}
+
+static void start_job(struct store *s);
+
+/* Attachments that were not written go back, unless something newer came meanwhile. */
+static void take_back(struct store *s)
+{
+	size_t at = 0;
+	const void *node;
+	void *kept;
+
+	while (table_next(&s->writing.attachments, &at, &node, &kept)) {
+		bool created;
+		struct kept *newer = table_put(&s->collecting.attachments, node, &created);
+
+		if (created)
+			memcpy(newer, kept, sizeof(*newer));
+	}
+	if (!s->collecting.term)
+		s->collecting.term = s->writing.term;
+}
+
+static void finish_job(struct store *s)
+{
+	struct node_change *c = s->writing.first;
+
+	if (s->result < 0) {
+		log_warn_rl("not written: %s", s->why.text);
+		take_back(s);
+	}
+	table_finish(&s->writing.attachments);
+	batch_init(&s->writing);
+	while (c) {
+		struct node_change *next = c->next;
+
+		if (c->done)
+			c->done(c->to, s->result, s->why.text);
+		free(c);
+		c = next;
+	}
+}
+
+static void after_job(uv_work_t *work, int status)
+{
+	struct store *s = work->data;
+
+	s->busy = false;
+	finish_job(s);
+	/* Whoever asked for a node waits; the rest waits for the timer, so that attachments that
+	 * change all the time make one transaction each KEEP_MS. */
+	if (s->collecting.first)
+		start_job(s);
+}
+
+static void start_job(struct store *s)
+{
+	if (s->busy || batch_is_empty(&s->collecting))
+		return;
+	s->writing = s->collecting;
+	if (!s->writing.first)
+		s->writing.last = &s->writing.first;
+	batch_init(&s->collecting);
+	s->busy = true;
+	s->work.data = s;
+	if (uv_queue_work(s->loop, &s->work, run_job, after_job) < 0) {
+		run_job(&s->work);
+		after_job(&s->work, 0);
+	}
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	start_job(timer->data);
+}
+
+static int prepare_directory(const char *directory, struct reason *why)
+{
+	struct stat s;
+
+	if (mkdir(directory, 0750) < 0 && errno != EEXIST)
+		return reason_set(why, -errno,
+				  "state directory %s: %s; make it, or set 'state' in the config",
+				  directory, strerror(errno));
+	if (stat(directory, &s) < 0 || !S_ISDIR(s.st_mode))
+		return reason_set(why, -ENOTDIR, "state %s is no directory", directory);
+	return 0;
+}
+
+/* This start's term, durable before anybody hears of it. */
+static int take_term(struct store *s, struct reason *why)
+{
+	uint16_t last = 0;
+	int result = store_sql_read_term(s->db, &last, why);
+
+	if (result < 0)
+		return result;
+	if (last == UINT16_MAX)
+		return reason_set(why, -ERANGE,
+				  "the store has used all %u terms; move it away and start again",
+				  UINT16_MAX);
+	s->term = (uint16_t)(last + 1);
+	struct batch b = {.first = NULL, .term = s->term};
+
+	batch_init(&b);
+	b.term = s->term;
+	return write_batch(s->db, &b, why);
+}
+
+int store_open(const char *directory, uv_loop_t *loop, struct store **ret, struct reason *why)
+{
+	int result = prepare_directory(directory, why);
+
+	if (result < 0)
+		return result;
+	struct store *s = memory_alloc(sizeof(*s));
+	char *path = memory_format("%s/controller.db", directory);
+
+	s->loop = loop;
+	batch_init(&s->collecting);
+	batch_init(&s->writing);
+	result = store_sql_open(path, &s->db, why);
+	if (result == 0)
+		result = take_term(s, why);
+	free(path);
+	if (result < 0) {
+		store_sql_close(s->db);
+		free(s);
+		return result;
+	}
+	(void)uv_timer_init(loop, &s->timer);
+	s->timer.data = s;
+	(void)uv_timer_start(&s->timer, on_timer, KEEP_MS, KEEP_MS);
+	uv_unref((uv_handle_t *)&s->timer);
+	*ret = s;
+	return 0;
+}
+
+static void on_timer_closed(uv_handle_t *timer)
+{
+	struct store *s = timer->data;
+
+	table_finish(&s->collecting.attachments);
+	table_finish(&s->writing.attachments);
+	store_sql_close(s->db);
+	free(s);
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	uv_timer_stop(&s->timer);
+	while (s->busy || s->collecting.first) /* whoever waits for a node is answered */
+		uv_run(s->loop, UV_RUN_ONCE);
+	s->writing = s->collecting;
+	s->writing.last = &s->writing.first;
+	batch_init(&s->collecting);
+	if (!batch_is_empty(&s->writing)) {
+		s->result = write_batch(s->db, &s->writing, &s->why);
+		finish_job(s);
+	}
+	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
+}
+
+uint16_t store_term(const struct store *s)
+{
+	return s->term;
+}
+
+int store_read_nodes(struct store *s, void (*each)(void *to, const struct node *n), void *to,
+		     struct reason *why)
+{
+	return store_sql_read_nodes(s->db, each, to, why);
+}
+
+/* Hands an attachment on with its times on our clock. */
+struct attachment_reader {
+	void (*each)(void *to, const struct attachment *a);
+	void *to;
+};
+
+static void hand_on(void *to, const struct attachment *a)
+{
+	const struct attachment_reader *r = to;
+	struct attachment ours = *a;
+
+	ours.since_ms = clock_from_calendar_ms(a->since_ms);
+	ours.heard_ms = clock_from_calendar_ms(a->heard_ms);
+	r->each(r->to, &ours);
+}
+
+int store_read_attachments(struct store *s, void (*each)(void *to, const struct attachment *a),
+			   void *to, struct reason *why)
+{
+	struct attachment_reader r = {.each = each, .to = to};
+
+	return store_sql_read_attachments(s->db, hand_on, &r, why);
+}
+
+static struct node_change *add_change(struct store *s,
+				      void (*done)(void *to, int result, const char *why), void *to)
+{
+	struct node_change *c = memory_alloc(sizeof(*c));
+
+	c->done = done;
+	c->to = to;
+	*s->collecting.last = c;
+	s->collecting.last = &c->next;
+	return c;
+}
+
+void store_put_node(struct store *s, const struct node *n,
+		    void (*done)(void *to, int result, const char *why), void *to)
+{
+	add_change(s, done, to)->node = *n;
+	start_job(s);
+}
+
+void store_remove_node(struct store *s, const char *id,
+		       void (*done)(void *to, int result, const char *why), void *to)
+{
+	struct node_change *c = add_change(s, done, to);
+
+	c->remove = true;
+	snprintf(c->node.id, sizeof(c->node.id), "%s", id);
+	start_job(s);
+}
+
+static struct kept *collect(struct store *s, const char *node)
+{
+	char key[NAME_SIZE] = {0};
+
+	memcpy(key, node, strnlen(node, sizeof(key) - 1));
+	return table_put(&s->collecting.attachments, key, NULL);
+}
+
+void store_keep_attachment(struct store *s, const struct attachment *a)
+{
+	struct kept *k = collect(s, a->node);
+
+	k->forget = false;
+	k->attachment = *a;
+	k->attachment.since_ms = clock_to_calendar_ms(a->since_ms);
+	k->attachment.heard_ms = clock_to_calendar_ms(a->heard_ms);
+}
+
+void store_forget_attachment(struct store *s, const char *node)
+{
+	collect(s, node)->forget = true;
+}
+
+void store_keep_term(struct store *s, uint16_t term)
+{
+	if (term <= s->term)
+		return;
+	s->term = term;
+	s->collecting.term = term;
+}

@@ -1,0 +1,178 @@
+/* After a restart: attachments come back from the store, which may be late, and from the FEs' own
+ * tables, which are not (design P2).  The highest version over local and foreign rules decides at
+ * which FE a node is; nothing that is learnt is stamped again.  A local rule tells the port too, a
+ * foreign one only the FE, and its version as other FEs have it (element_version): so that FEs
+ * which are right already are sent nothing.  What is only learnt is PROVISIONAL until the node
+ * speaks. */
+#include "controller/record.h"
+
+#include "controller/element.h"
+#include "controller/registrar.h"
+
+#include <string.h>
+
+void attachment_restore(struct core *c, const struct attachment *a)
+{
+	struct attachment_record *r = record_obtain(c, a->node);
+	struct element *e = element_obtain(c, a->place.fe);
+
+	if (!e || !r->detached)
+		return;
+	r->a = *a;
+	name_copy(r->a.node, a->node);
+	r->node = inventory_node(&c->inventory, a->node);
+	r->detached = false;
+	r->a.deadline_ms = 0;
+	if (a->version.term >= c->term && a->version.term < UINT16_MAX)
+		c->term = (uint16_t)(a->version.term + 1);
+	if (a->state == ATTACHMENT_PREPARED && a->previous.fe) {
+		r->a.deadline_ms = c->now_ms + c->config.prepare_timeout_ms;
+	} else {
+		r->a.state = ATTACHMENT_PROVISIONAL;
+		r->a.previous = (struct place){0};
+	}
+	e->awaited = true;
+	record_link_port(c, r);
+	record_arrange(c, r);
+}
+
+static void restamp(struct core *c, struct attachment_record *r)
+{
+	struct attachment after = r->a;
+
+	after.version = after.element_version = record_next_version(c);
+	record_enter(c, r, &after, false);
+}
+
+/* Later than what we know.  A node that spoke in this run outweighs any table: it is stamped
+ * anew, in our term, which is above the table's. */
+static bool outweighs_us(struct core *c, struct attachment_record *r, struct version v)
+{
+	if (!version_is_later(v, r->a.version))
+		return false;
+	if (!r->live)
+		return true;
+	restamp(c, r);
+	return false;
+}
+
+static void adopt_place(struct core *c, struct attachment_record *r, const struct place *place,
+			struct version v)
+{
+	struct attachment after = r->a;
+
+	if (r->detached || after.place.fe != place->fe) {
+		after.element_version = v;
+		after.since_ms = c->now_ms;
+		r->element_version_guessed = place->port != 0;
+	}
+	after.place = *place;
+	after.previous = (struct place){0};
+	after.version = v;
+	after.state = ATTACHMENT_PROVISIONAL;
+	after.deadline_ms = 0;
+	r->probed = false;
+	record_enter(c, r, &after, false);
+	if (place->port && !element_place_up(c, place))
+		record_settle(c, r);
+}
+
+static void adopt_local(struct core *c, struct attachment_record *r, struct element *e,
+			const struct rule *rule, struct version v)
+{
+	struct place place = {e->id, rule->port, rule->vlan, rule->mac};
+	bool completes = !r->detached && r->a.place.fe == e->id && !r->a.place.port;
+
+	if (completes && !version_is_later(r->a.version, v))
+		adopt_place(c, r, &place, v);
+	else if (outweighs_us(c, r, v))
+		adopt_place(c, r, &place, v);
+}
+
+/* The same FE as we know it: only its version may be news. */
+static void adopt_element_version(struct core *c, struct attachment_record *r, struct version v)
+{
+	struct attachment after = r->a;
+
+	if (!r->element_version_guessed && !version_is_later(v, r->a.element_version))
+		return;
+	if (r->live && version_is_later(v, r->a.version)) {
+		restamp(c, r);
+		return;
+	}
+	r->element_version_guessed = false;
+	after.element_version = v;
+	if (version_is_later(v, after.version))
+		after.version = v;
+	record_enter(c, r, &after, false);
+	r->element_version_guessed = false;
+}
+
+static void adopt_foreign(struct core *c, struct attachment_record *r, struct element *e,
+			  const struct rule *rule, struct version v)
+{
+	struct element *target = element_obtain(c, rule->fe);
+	struct place place = {.fe = rule->fe, .mac = r->a.place.mac};
+
+	if (!target || target == e)
+		return;
+	if (!r->detached && r->a.place.fe == rule->fe) {
+		adopt_element_version(c, r, v);
+		return;
+	}
+	/* That FE has told us all it has: it is not there. */
+	if (target->synced && !c->learning)
+		return;
+	if (outweighs_us(c, r, v)) {
+		adopt_place(c, r, &place, v);
+		r->element_version_guessed = false;
+	}
+}
+
+bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule)
+{
+	struct version v = version_from_cookie(rule->cookie);
+	const struct node *n =
+		inventory_node_by_address(&c->inventory, rule->key.vrf, &rule->key.address);
+	struct attachment_record *r = n ? attachment_find(c, n->id) : NULL;
+
+	if (!version_is_set(v) || v.shard != c->config.shard)
+		return r != NULL;
+	if (v.term > c->term || (v.term == c->term && v.sequence > c->sequence))
+		if (!element_learn_term(c, v.term, e))
+			return r != NULL;
+	if (!n)
+		n = registrar_learn(c, rule->key.vrf, &rule->key.address,
+				    rule->key.kind == RULE_LOCAL ? &rule->mac : NULL);
+	if (!n)
+		return false;
+	r = record_obtain(c, n->id);
+	if (!r->node)
+		r->node = n;
+	if (rule->key.kind == RULE_LOCAL)
+		adopt_local(c, r, e, rule, v);
+	else
+		adopt_foreign(c, r, e, rule, v);
+	return !r->detached || version_is_set(r->a.version);
+}
+
+void attachment_drop_portless(struct core *c, struct element *e)
+{
+	struct port *p = element_port(e, 0);
+	struct attachment_record *next;
+
+	for (struct attachment_record *r = p->first; r; r = next) {
+		next = r->port_next;
+		record_detach(c, r, "its element does not know it");
+	}
+}
+
+void attachment_drop_nodeless(struct core *c)
+{
+	size_t at = 0;
+	struct attachment_record *r;
+
+	while (table_next(&c->records, &at, NULL, (void **)&r))
+		if (!r->detached && !r->node)
+			record_detach(c, r, "it is not in the inventory any more");
+}

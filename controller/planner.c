@@ -1,0 +1,272 @@
+/* Intent: which rules and groups an FE should have, and what it is told when that changes.
+ *
+ * planner_node_rules says, for one node and one FE, which rules there are; the full intent of an
+ * FE (after a connect, sync.c compares it) and the difference that a move makes are both made from
+ * it, so they cannot disagree.  A move (design P4) is told to the new FE first, then the old one,
+ * then border FEs, then the rest, each FE's messages followed by a barrier and written at once.
+ * Within one FE additions go before deletions: at the old FE the foreign rule is there before the
+ * local one goes, so no packet finds neither.
+ *
+ * FEs that have no part in the attachment all get the same bytes; they are encoded once.  They hear
+ * of it only when the node's FE changes: their foreign rules carry the element_version. */
+#include "controller/planner.h"
+
+#include "controller/element.h"
+
+#include <string.h>
+
+static bool reachable(const struct core *c, uint32_t fe)
+{
+	const struct element *e = element_find(c, fe);
+
+	return e && !address_is_zero(&e->backplane);
+}
+
+static struct rule guard_rule(const struct node *n, const struct address *a,
+			      const struct place *place, uint64_t cookie)
+{
+	return (struct rule){.key = {.kind = RULE_GUARD,
+				     .vrf = n->vrf,
+				     .port = place->port,
+				     .vlan = place->vlan,
+				     .mac = place->mac,
+				     .address = *a},
+			     .cookie = cookie};
+}
+
+static struct rule local_rule(const struct core *c, const struct node *n, const struct address *a,
+			      const struct place *place, uint64_t cookie)
+{
+	return (struct rule){.key = {.kind = RULE_LOCAL, .vrf = n->vrf, .address = *a},
+			     .cookie = cookie,
+			     .port = place->port,
+			     .vlan = place->vlan,
+			     .mac = place->mac,
+			     .gateway_mac = c->config.gateway_mac};
+}
+
+static struct rule foreign_rule(const struct node *n, const struct address *a, uint32_t fe,
+				uint64_t cookie)
+{
+	return (struct rule){.key = {.kind = RULE_FOREIGN, .vrf = n->vrf, .address = *a},
+			     .cookie = cookie,
+			     .fe = fe};
+}
+
+static bool same_place(const struct place *a, const struct place *b)
+{
+	return a->fe == b->fe && a->port == b->port && a->vlan == b->vlan &&
+	       mac_equal(&a->mac, &b->mac);
+}
+
+/* While a move is only prepared, the place it would return to keeps its guard: should the node be
+ * resumed there, its packets pass before anybody has heard of it (P4b). */
+static bool guards_previous(const struct attachment *a, uint32_t x)
+{
+	return a->state == ATTACHMENT_PREPARED && a->previous.fe == x && a->previous.port &&
+	       !same_place(&a->previous, &a->place);
+}
+
+unsigned planner_node_rules(const struct core *c, uint32_t x, const struct node *n,
+			    const struct attachment *a, struct rule rules[PLANNER_NODE_RULES_MAX])
+{
+	uint64_t cookie, element_cookie;
+	unsigned count = 0;
+
+	if (!n || !a)
+		return 0;
+	cookie = version_to_cookie(a->version);
+	element_cookie = version_to_cookie(a->element_version);
+	for (unsigned i = 0; i < n->address_count; i++) {
+		const struct address *at = &n->addresses[i];
+
+		if (a->place.fe == x && a->place.port) {
+			rules[count++] = local_rule(c, n, at, &a->place, cookie);
+			rules[count++] = guard_rule(n, at, &a->place, cookie);
+		} else if (a->place.fe != x && reachable(c, a->place.fe)) {
+			rules[count++] = foreign_rule(n, at, a->place.fe, element_cookie);
+		}
+		if (guards_previous(a, x))
+			rules[count++] = guard_rule(n, at, &a->previous, cookie);
+	}
+	return count;
+}
+
+struct difference {
+	const struct rule *puts[PLANNER_NODE_RULES_MAX], *deletes[PLANNER_NODE_RULES_MAX];
+	unsigned put_count, delete_count;
+	int growth;
+	struct rule before[PLANNER_NODE_RULES_MAX], after[PLANNER_NODE_RULES_MAX];
+};
+
+static const struct rule *find_key(const struct rule *rules, unsigned count,
+				   const struct rule_key *key)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (memcmp(&rules[i].key, key, sizeof(*key)) == 0)
+			return &rules[i];
+	return NULL;
+}
+
+/* d->before and d->after are filled. */
+static void compare(struct difference *d, unsigned before_count, unsigned after_count)
+{
+	d->put_count = d->delete_count = 0;
+	d->growth = (int)after_count - (int)before_count;
+	for (unsigned i = 0; i < after_count; i++) {
+		const struct rule *old = find_key(d->before, before_count, &d->after[i].key);
+
+		if (!old || !rule_equal(old, &d->after[i]))
+			d->puts[d->put_count++] = &d->after[i];
+	}
+	for (unsigned i = 0; i < before_count; i++)
+		if (!find_key(d->after, after_count, &d->before[i].key))
+			d->deletes[d->delete_count++] = &d->before[i];
+}
+
+/* One attachment's change on its way to the FEs. */
+struct change {
+	struct core *c;
+	struct attachment_record *r;
+	const struct node *node_before, *node_after;
+	const struct attachment *before, *after;
+	uint32_t involved[4];
+	unsigned involved_count;
+};
+
+static void diff(const struct change *ch, uint32_t x, struct difference *d)
+{
+	unsigned before = planner_node_rules(ch->c, x, ch->node_before, ch->before, d->before);
+	unsigned after = planner_node_rules(ch->c, x, ch->node_after, ch->after, d->after);
+
+	compare(d, before, after);
+}
+
+static void encode(const struct difference *d, uint32_t xid, struct buffer *b)
+{
+	struct ofp_flow_mod mod;
+
+	for (unsigned i = 0; i < d->put_count; i++) {
+		rule_to_flow_mod(d->puts[i], OFPFC_ADD, &mod);
+		ofp_flow_mod_encode(b, xid, &mod);
+	}
+	for (unsigned i = 0; i < d->delete_count; i++) {
+		rule_to_flow_mod(d->deletes[i], OFPFC_DELETE_STRICT, &mod);
+		ofp_flow_mod_encode(b, xid, &mod);
+	}
+}
+
+static void send(struct element *e, const struct difference *d, const struct buffer *messages)
+{
+	element_queue(e, messages, d->put_count + d->delete_count, d->growth);
+	element_commit(e, false);
+}
+
+static void involve(struct change *ch, uint32_t fe)
+{
+	for (unsigned i = 0; i < ch->involved_count; i++)
+		if (ch->involved[i] == fe)
+			return;
+	if (fe)
+		ch->involved[ch->involved_count++] = fe;
+}
+
+/* The order of P4: the new place first, then where it was. */
+static void find_involved(struct change *ch)
+{
+	if (ch->after)
+		involve(ch, ch->after->place.fe);
+	if (ch->before)
+		involve(ch, ch->before->place.fe);
+	if (ch->after && ch->after->state == ATTACHMENT_PREPARED)
+		involve(ch, ch->after->previous.fe);
+	if (ch->before && ch->before->state == ATTACHMENT_PREPARED)
+		involve(ch, ch->before->previous.fe);
+}
+
+static bool is_involved(const struct change *ch, uint32_t fe)
+{
+	for (unsigned i = 0; i < ch->involved_count; i++)
+		if (ch->involved[i] == fe)
+			return true;
+	return false;
+}
+
+/* For P4a: when this FE was last told something about this node. */
+static void note_told(struct attachment_record *r, uint32_t fe, uint64_t change)
+{
+	unsigned slot =
+		r->changed_at[0].fe == fe || r->changed_at[0].change < r->changed_at[1].change ? 0
+											       : 1;
+
+	if (r->changed_at[1].fe == fe)
+		slot = 1;
+	r->changed_at[slot].fe = fe;
+	r->changed_at[slot].change = change;
+}
+
+static void tell_involved(struct change *ch)
+{
+	struct core *c = ch->c;
+	struct difference d;
+
+	for (unsigned i = 0; i < ch->involved_count; i++) {
+		struct element *e = element_find(c, ch->involved[i]);
+
+		diff(ch, ch->involved[i], &d);
+		if (!d.put_count && !d.delete_count)
+			continue;
+		note_told(ch->r, ch->involved[i], c->change);
+		if (!e || !e->synced)
+			continue;
+		buffer_clear(&c->scratch);
+		encode(&d, (uint32_t)c->change, &c->scratch);
+		send(e, &d, &c->scratch);
+	}
+}
+
+static unsigned tell_rest(struct change *ch, bool borders, const struct difference *d)
+{
+	struct core *c = ch->c;
+	unsigned told = 0;
+
+	for (unsigned i = 0; i < c->element_count; i++) {
+		struct element *e = c->elements[i];
+
+		if (!e->synced || e->border != borders || is_involved(ch, e->id))
+			continue;
+		send(e, d, &c->scratch);
+		told++;
+	}
+	return told;
+}
+
+void planner_change(struct core *c, struct attachment_record *r, const struct node *node_before,
+		    const struct attachment *before, const struct node *node_after,
+		    const struct attachment *after)
+{
+	struct change ch = {
+		.c = c,
+		.r = r,
+		.node_before = node_before,
+		.node_after = node_after,
+		.before = before,
+		.after = after,
+	};
+	struct difference d;
+	unsigned told;
+
+	c->change++;
+	find_involved(&ch);
+	tell_involved(&ch);
+	diff(&ch, PLANNER_OTHER, &d);
+	if (!d.put_count && !d.delete_count)
+		return;
+	r->changed_everywhere = c->change;
+	buffer_clear(&c->scratch);
+	encode(&d, (uint32_t)c->change, &c->scratch);
+	told = tell_rest(&ch, true, &d);
+	told += tell_rest(&ch, false, &d);
+	if (told && d.put_count)
+		r->element_version_guessed = false; /* others know it now */
+}

@@ -1,0 +1,28 @@
+/* From what is to be to what each FE is to be told. */
+#pragma once
+
+#include "controller/state.h"
+
+#define PLANNER_NODE_RULES_MAX (3 * NODE_ADDRESSES_MAX)
+#define PLANNER_OTHER 0u /* stands for "any FE that has no part in this attachment" */
+
+/* The rules of one node at FE 'x'; 'a' NULL: it is nowhere. */
+unsigned planner_node_rules(const struct core *c, uint32_t x, const struct node *n,
+			    const struct attachment *a, struct rule rules[PLANNER_NODE_RULES_MAX]);
+/* Tells every synced FE the difference, in the order of design P4. */
+void planner_change(struct core *c, struct attachment_record *r, const struct node *node_before,
+		    const struct attachment *before, const struct node *node_after,
+		    const struct attachment *after);
+
+/* Everything one FE should have. */
+void planner_groups(const struct core *c, const struct element *e,
+		    void (*emit)(void *to, const struct rule_group *), void *to);
+void planner_intent(const struct core *c, const struct element *e,
+		    void (*emit)(void *to, const struct rule *), void *to);
+int64_t planner_exit(const struct core *c, const struct element *e);
+
+/* Bring synced FEs up to date after something that is no attachment changed. */
+void planner_refresh_port(struct core *c, struct element *e, struct port *p);
+void planner_refresh_peer(struct core *c, struct element *peer);
+void planner_refresh_exits(struct core *c);
+void planner_add_prefix(struct core *c, const struct covered_prefix *p);

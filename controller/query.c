@@ -1,0 +1,201 @@
+/* What the northbound may ask: lists in order of id or name, made of the core's own structures. */
+#include "controller/core.h"
+
+#include "base/memory.h"
+#include "controller/element.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const element_state_names[] = {
+	[ELEMENT_OFFLINE] = "offline",
+	[ELEMENT_CONNECTING] = "connecting",
+	[ELEMENT_SYNCHRONIZING] = "synchronizing",
+	[ELEMENT_ONLINE] = "online",
+};
+
+const char *element_state_name(enum element_state state)
+{
+	return state < ARRAY_SIZE(element_state_names) ? element_state_names[state] : "unknown";
+}
+
+const struct inventory *core_inventory(const struct core *c)
+{
+	return &c->inventory;
+}
+
+const struct core_config *core_get_config(const struct core *c)
+{
+	return &c->config;
+}
+
+uint64_t core_revision(const struct core *c)
+{
+	return c->revision;
+}
+
+/* All values of a table, sorted; the caller frees. */
+static void **sorted(const struct table *t, int (*compare)(const void *, const void *))
+{
+	void **list = memory_alloc_array(t->count + 1, sizeof(void *));
+	size_t at = 0, count = 0;
+
+	while (table_next(t, &at, NULL, &list[count]))
+		count++;
+	qsort(list, count, sizeof(void *), compare);
+	return list;
+}
+
+static void view_element(const struct element *e, struct element_view *ret)
+{
+	size_t at = 0;
+	struct port *p;
+
+	*ret = (struct element_view){.id = e->id,
+				     .state = e->state,
+				     .backplane = e->backplane,
+				     .backplane_mtu = e->info.backplane_mtu,
+				     .border = e->border,
+				     .since_ms = e->since_ms,
+				     .rule_count = (unsigned)e->rule_count,
+				     .flow_mods_sent = e->flow_mods_sent,
+				     .packet_ins = e->packet_ins,
+				     .errors = e->errors};
+	name_copy(ret->name, e->name);
+	name_copy(ret->software, e->info.software);
+	name_copy(ret->peer, e->peer);
+	while (table_next(&e->ports, &at, NULL, (void **)&p))
+		ret->port_count += p->present;
+}
+
+void core_elements(const struct core *c, void (*each)(void *to, const struct element_view *),
+		   void *to)
+{
+	for (unsigned i = 0; i < c->element_count; i++) {
+		struct element_view view;
+
+		view_element(c->elements[i], &view);
+		each(to, &view);
+	}
+}
+
+int core_element_by_name(const struct core *c, const char *name, struct element_view *ret)
+{
+	const struct element *e = element_by_name(c, name);
+
+	/* One that only others told of is listed as "#3", and found by it. */
+	for (unsigned i = 0; !e && i < c->element_count; i++)
+		if (strcmp(c->elements[i]->name, name) == 0)
+			e = c->elements[i];
+	if (!e)
+		return -ENOENT;
+	view_element(e, ret);
+	return 0;
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+	const struct port *const *x = a, *const *y = b;
+
+	return ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number);
+}
+
+void core_ports(const struct core *c, uint32_t fe, void (*each)(void *to, const struct port_view *),
+		void *to)
+{
+	const struct element *e = element_find(c, fe);
+	void **list;
+
+	if (!e)
+		return;
+	list = sorted(&e->ports, compare_ports);
+	for (size_t i = 0; i < e->ports.count; i++) {
+		const struct port *p = list[i];
+		struct port_view view = {.number = p->number, .info = p->info, .up = p->up};
+
+		if (!p->present)
+			continue;
+		memcpy(view.name, p->name, sizeof(view.name));
+		each(to, &view);
+	}
+	free(list);
+}
+
+static int compare_nodes(const void *a, const void *b)
+{
+	const struct node *const *x = a, *const *y = b;
+
+	return strcmp((*x)->id, (*y)->id);
+}
+
+void core_nodes(const struct core *c, void (*each)(void *to, const struct node *), void *to)
+{
+	void **list = sorted(&c->inventory.nodes, compare_nodes);
+
+	for (size_t i = 0; i < c->inventory.nodes.count; i++)
+		each(to, list[i]);
+	free(list);
+}
+
+static int compare_records(const void *a, const void *b)
+{
+	const struct attachment_record *const *x = a, *const *y = b;
+
+	return strcmp((*x)->a.node, (*y)->a.node);
+}
+
+void core_attachments(const struct core *c, void (*each)(void *to, const struct attachment *),
+		      void *to)
+{
+	void **list = sorted(&c->records, compare_records);
+
+	for (size_t i = 0; i < c->records.count; i++) {
+		const struct attachment_record *r = list[i];
+
+		if (!r->detached)
+			each(to, &r->a);
+	}
+	free(list);
+}
+
+const struct attachment *core_attachment(const struct core *c, const char *node)
+{
+	const struct attachment_record *r = attachment_find(c, node);
+
+	return r && !r->detached ? &r->a : NULL;
+}
+
+void core_links(const struct core *c, void (*each)(void *to, const struct link_view *), void *to)
+{
+	for (unsigned i = 0; i < c->inventory.link_count; i++) {
+		const struct link *l = &c->inventory.links[i];
+		struct link_view view = {.cost = l->cost, .up = true};
+
+		for (unsigned end = 0; end < 2; end++) {
+			const struct element *e = element_by_name(c, l->ends[end]);
+
+			name_copy(view.names[end], l->ends[end]);
+			view.fe[end] = e ? e->id : 0;
+			view.up &= e && e->state == ELEMENT_ONLINE;
+		}
+		each(to, &view);
+	}
+}
+
+static int compare_refusals(const void *a, const void *b)
+{
+	const struct refusal *const *x = a, *const *y = b;
+	int why = strcmp((*x)->why, (*y)->why);
+
+	return why ? why : strcmp((*x)->who, (*y)->who);
+}
+
+void core_refusals(const struct core *c, void (*each)(void *to, const struct refusal *), void *to)
+{
+	void **list = sorted(&c->refusals, compare_refusals);
+
+	for (size_t i = 0; i < c->refusals.count; i++)
+		each(to, list[i]);
+	free(list);
+}

@@ -1,0 +1,277 @@
+/* Who is it, and may they?  A frame that an FE heard on an access port becomes a claim (this node
+ *is at this place) or a refusal, which is counted and said once.
+ *
+ *	ARP request, reply, announcement   the sender's address and MAC
+ *	ARP probe                          nothing: the address is not in use yet (RFC 5227)
+ *	RARP                               the MAC; the inventory gives the addresses
+ *	data                               the source address and MAC (an FE sends up what no guard
+ *	                                   let pass, so the first packet of a node that came
+ *silently)
+ *
+ * The gateway's virtual MAC and addresses are every FE's; they never register.  In strict mode a
+ * port that the host attests to be one node's takes claims of that node only. */
+#include "controller/registrar.h"
+
+#include "controller/element.h"
+#include "packet/neighbor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ETHERTYPE_VLAN_ 0x8100
+
+/* What a frame says. */
+struct sender {
+	uint16_t vlan;
+	struct mac mac;
+	bool has_address, elicited;
+	struct address address;
+};
+
+static int read_data(struct reader *rd, uint16_t ethertype, struct sender *ret)
+{
+	uint8_t bytes[16];
+
+	if (ethertype == ETHERTYPE_IPV4_) {
+		read_skip(rd, 12);
+		read_bytes(rd, bytes, 4);
+		ret->address = address_from_ipv4(bytes);
+	} else {
+		read_skip(rd, 8);
+		read_bytes(rd, bytes, 16);
+		ret->address = address_from_ipv6(bytes);
+	}
+	ret->has_address = true;
+	return rd->failed || address_is_zero(&ret->address) ? -1 : 0;
+}
+
+static int read_neighbor(const struct core *c, const struct sighting *s, struct sender *ret)
+{
+	struct neighbor n;
+
+	if (neighbor_parse(s->data, s->size, &n) < 0 || n.kind == NEIGHBOR_ARP_PROBE)
+		return -1;
+	ret->mac = n.sender_mac;
+	ret->has_address = n.kind != NEIGHBOR_RARP;
+	ret->address = n.sender;
+	ret->elicited =
+		n.kind == NEIGHBOR_ARP_REPLY && mac_equal(&n.target_mac, &c->config.gateway_mac);
+	return 0;
+}
+
+/* 0, or -1 for a frame that claims nothing. */
+static int read_sender(const struct core *c, const struct sighting *s, struct sender *ret)
+{
+	struct reader rd = reader_make(s->data, s->size);
+	uint16_t ethertype;
+
+	*ret = (struct sender){.vlan = s->vlan};
+	read_skip(&rd, 6);
+	read_bytes(&rd, ret->mac.bytes, 6);
+	ethertype = read_u16(&rd);
+	if (ethertype == ETHERTYPE_VLAN_) {
+		ret->vlan = read_u16(&rd) & 0xfff;
+		ethertype = read_u16(&rd);
+	}
+	if (rd.failed || mac_is_zero(&ret->mac) || mac_is_multicast(&ret->mac))
+		return -1;
+	if (ethertype == ETHERTYPE_ARP_ || ethertype == ETHERTYPE_RARP_)
+		return read_neighbor(c, s, ret);
+	if (ethertype == ETHERTYPE_IPV4_ || ethertype == ETHERTYPE_IPV6_)
+		return read_data(&rd, ethertype, ret);
+	return -1;
+}
+
+static bool is_listed(const struct element *e, uint8_t count, const char names[][NAME_SIZE])
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(names[i], e->name) == 0)
+			return true;
+	return count == 0;
+}
+
+/* A fixed node stays in the segment of its first attachment. */
+static bool left_its_segment(const struct core *c, const struct node *n, const struct element *e,
+			     const struct port *p)
+{
+	const struct attachment_record *r = attachment_find(c, n->id);
+	const struct element *home;
+	const struct port *port;
+
+	if (!r || r->detached || n->element_count)
+		return false;
+	if (r->a.place.fe == e->id && (r->a.place.port == p->number || !r->a.place.port))
+		return false;
+	home = element_find(c, r->a.place.fe);
+	port = home ? element_find_port(home, r->a.place.port) : NULL;
+	return !port || !port->info.segment || port->info.segment != p->info.segment;
+}
+
+static bool is_fixed(const struct core *c, const struct node *n)
+{
+	const struct covered_prefix *p = inventory_prefix(&c->inventory, n->vrf, &n->addresses[0]);
+
+	return !n->mobile || (p && !p->mobile);
+}
+
+bool registrar_may_attach(const struct core *c, const struct node *n, const struct element *e,
+			  const struct port *p, const char **why)
+{
+	*why = "not-allowed-here";
+	if (p->info.role && p->info.role != PORT_ACCESS)
+		return false;
+	if (!is_listed(e, n->element_count, n->elements))
+		return false;
+	for (unsigned i = 0; i < n->address_count; i++) {
+		const struct covered_prefix *prefix =
+			inventory_prefix(&c->inventory, n->vrf, &n->addresses[i]);
+
+		if (!prefix || !is_listed(e, prefix->element_count, prefix->elements))
+			return false;
+	}
+	if (c->config.admission == ADMISSION_STRICT && p->info.identity[0] &&
+	    strcmp(p->info.identity, n->id) != 0) {
+		*why = "another-nodes-port";
+		return false;
+	}
+	*why = "fixed-node";
+	return !is_fixed(c, n) || !left_its_segment(c, n, e, p);
+}
+
+static const char *explain(const char *why)
+{
+	static const struct {
+		const char *why, *text;
+	} texts[] = {
+		{"unknown-node", "no node of the inventory has this address or MAC"},
+		{"not-covered", "the address is in no covered prefix"},
+		{"gateway-address", "the address is the gateway's"},
+		{"gateway-mac", "the MAC is the gateway's"},
+		{"wrong-mac", "the node has another MAC"},
+		{"not-allowed-here", "the node may not attach to this element or port"},
+		{"another-nodes-port", "the host says that the port is another node's"},
+		{"fixed-node", "the node is fixed and already attached elsewhere"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(texts); i++)
+		if (strcmp(texts[i].why, why) == 0)
+			return texts[i].text;
+	return why;
+}
+
+static void refuse(struct core *c, const char *why, const struct element *e, const struct port *p,
+		   const struct sender *from)
+{
+	char mac[MAC_TEXT_SIZE], address[ADDRESS_TEXT_SIZE] = "", text[256];
+
+	mac_format(&from->mac, mac);
+	if (from->has_address)
+		address_format(&from->address, address);
+	snprintf(text, sizeof(text), "%s port %u (%s): refused %s%s%s: %s", e->name, p->number,
+		 p->name, address, address[0] ? " at " : "", mac, explain(why));
+	report_refusal(c, why, from->has_address ? address : mac, e, p->number, text);
+}
+
+/* One more address of a node that we learned before, by its MAC. */
+static const struct node *extend_learned(struct core *c, const struct node *n,
+					 const struct address *a)
+{
+	struct node before = *n, after = *n;
+
+	if (!n->learned || n->address_count == NODE_ADDRESSES_MAX)
+		return NULL;
+	after.addresses[after.address_count++] = *a;
+	if (inventory_put_node(&c->inventory, &after, NULL) < 0)
+		return NULL;
+	n = inventory_node(&c->inventory, before.id);
+	attachment_node_changed(c, n, &before);
+	return n;
+}
+
+const struct node *registrar_learn(struct core *c, uint32_t vrf, const struct address *a,
+				   const struct mac *mac)
+{
+	const struct covered_prefix *p = inventory_prefix(&c->inventory, vrf, a);
+	struct node n = {.vrf = vrf, .address_count = 1, .learned = true};
+	char id[ADDRESS_TEXT_SIZE];
+	const struct node *known;
+
+	if (c->config.admission != ADMISSION_OPEN || !p)
+		return NULL;
+	known = mac ? inventory_node_by_mac(&c->inventory, vrf, mac) : NULL;
+	if (known)
+		return extend_learned(c, known, a);
+	address_format(a, id);
+	name_copy(n.id, id);
+	n.addresses[0] = *a;
+	n.mobile = p->mobile;
+	if (mac)
+		n.mac = *mac;
+	if (inventory_put_node(&c->inventory, &n, NULL) < 0)
+		return NULL;
+	report(c, EVENT_NODE_ADDED, NULL, NULL, 0, "%s: learned", n.id);
+	known = inventory_node(&c->inventory, n.id);
+	attachment_node_changed(c, known, NULL);
+	return known;
+}
+
+/* NULL: refused, for *why. */
+static const struct node *identify(struct core *c, const struct sender *from, const char **why)
+{
+	const struct covered_prefix *p;
+	const struct node *n;
+
+	*why = "unknown-node";
+	if (!from->has_address)
+		return inventory_node_by_mac(&c->inventory, DEFAULT_VRF, &from->mac);
+	p = inventory_prefix(&c->inventory, DEFAULT_VRF, &from->address);
+	if (!p) {
+		*why = "not-covered";
+		return NULL;
+	}
+	if (address_equal(&p->gateway, &from->address)) {
+		*why = "gateway-address";
+		return NULL;
+	}
+	n = inventory_node_by_address(&c->inventory, DEFAULT_VRF, &from->address);
+	return n ? n : registrar_learn(c, DEFAULT_VRF, &from->address, &from->mac);
+}
+
+/* A node without a declared MAC has the first that announced it, until it is detached. */
+static bool has_mac(const struct core *c, const struct node *n, const struct mac *mac)
+{
+	const struct attachment_record *r;
+
+	if (!mac_is_zero(&n->mac))
+		return mac_equal(&n->mac, mac);
+	r = attachment_find(c, n->id);
+	return !r || r->detached || mac_is_zero(&r->a.place.mac) || mac_equal(&r->a.place.mac, mac);
+}
+
+void registrar_sighting(struct core *c, struct element *e, const struct sighting *s)
+{
+	const struct port *p = element_find_port(e, s->port);
+	struct sender from;
+	const struct node *n;
+	const char *why;
+
+	if (!p || !p->present || read_sender(c, s, &from) < 0)
+		return;
+	if (mac_equal(&from.mac, &c->config.gateway_mac)) {
+		refuse(c, "gateway-mac", e, p, &from);
+		return;
+	}
+	n = identify(c, &from, &why);
+	if (n && !has_mac(c, n, &from.mac)) {
+		n = NULL;
+		why = "wrong-mac";
+	}
+	if (!n || !registrar_may_attach(c, n, e, p, &why)) {
+		refuse(c, why, e, p, &from);
+		return;
+	}
+	attachment_claim(c, n,
+			 &(struct claim){.place = {e->id, p->number, from.vlan, from.mac},
+					 .replay = s->replay,
+					 .elicited = from.elicited});
+}

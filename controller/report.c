@@ -1,0 +1,125 @@
+/* What happened, for people and programs: events with a revision, and refusals counted by (why,
+ * who, where).  A refusal makes an event, and a line in the log, only the first time, because any
+ * neighbour can make a thousand a second; query.c lists the counts. */
+#include "controller/state.h"
+
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+LOG_MODULE("core");
+
+static const char *const event_kind_names[] = {
+	[EVENT_ELEMENT_UP] = "element-up",
+	[EVENT_ELEMENT_DOWN] = "element-down",
+	[EVENT_PORT_UP] = "port-up",
+	[EVENT_PORT_DOWN] = "port-down",
+	[EVENT_PORT_GONE] = "port-gone",
+	[EVENT_NODE_ADDED] = "node-added",
+	[EVENT_NODE_REMOVED] = "node-removed",
+	[EVENT_ATTACHED] = "attached",
+	[EVENT_MOVED] = "moved",
+	[EVENT_PREPARED] = "prepared",
+	[EVENT_REVERTED] = "reverted",
+	[EVENT_DETACHED] = "detached",
+	[EVENT_REFUSED] = "refused",
+	[EVENT_AMBIGUOUS] = "ambiguous",
+	[EVENT_SYNCHRONIZED] = "synchronized",
+};
+
+const char *event_kind_name(enum event_kind kind)
+{
+	return kind < ARRAY_SIZE(event_kind_names) ? event_kind_names[kind] : "unknown";
+}
+
+void name_copy(char to[NAME_SIZE], const char *from)
+{
+	size_t size = strnlen(from, NAME_SIZE - 1);
+
+	memset(to, 0, NAME_SIZE);
+	memcpy(to, from, size);
+}
+
+static void log_event(const struct event *e)
+{
+	switch (e->kind) {
+	case EVENT_REFUSED:
+	case EVENT_AMBIGUOUS:
+		log_warn_rl("%s", e->text);
+		return;
+	case EVENT_ELEMENT_UP:
+	case EVENT_ELEMENT_DOWN:
+	case EVENT_SYNCHRONIZED:
+		log_info_rl("%s", e->text);
+		return;
+	case EVENT_PORT_UP:
+	case EVENT_PORT_DOWN:
+	case EVENT_PORT_GONE:
+	case EVENT_NODE_ADDED:
+	case EVENT_NODE_REMOVED:
+		log_debug("%s", e->text);
+		return;
+	case EVENT_ATTACHED:
+	case EVENT_MOVED:
+	case EVENT_PREPARED:
+	case EVENT_REVERTED:
+	case EVENT_DETACHED:
+		log_info_rl("%s", e->text);
+		return;
+	}
+}
+
+void report(struct core *c, enum event_kind kind, const struct attachment *a,
+	    const struct element *e, uint32_t port, const char *format, ...)
+{
+	struct event event = {
+		.revision = ++c->revision, .kind = kind, .at_ms = c->now_ms, .port = port};
+	va_list arguments;
+
+	if (a) {
+		name_copy(event.node, a->node);
+		event.version = version_to_cookie(a->version);
+	}
+	if (e)
+		name_copy(event.element, e->name);
+	va_start(arguments, format);
+	vsnprintf(event.text, sizeof(event.text), format, arguments);
+	va_end(arguments);
+	log_event(&event);
+	c->shell.event(c->shell.context, &event);
+}
+
+struct refusal_key {
+	char why[NAME_SIZE], who[NAME_SIZE];
+	uint32_t fe, port;
+};
+
+void report_refusal(struct core *c, const char *why, const char *who, const struct element *e,
+		    uint32_t port, const char *text)
+{
+	struct refusal_key key = {.fe = e ? e->id : 0, .port = port};
+	struct refusal *refusal;
+	bool created;
+
+	name_copy(key.why, why);
+	name_copy(key.who, who);
+	/* Whoever makes up a new address each time fills one last entry, not the memory. */
+	if (c->refusals.count >= REFUSALS_MAX && !table_get(&c->refusals, &key)) {
+		key = (struct refusal_key){0};
+		name_copy(key.why, why);
+		name_copy(key.who, "others");
+	}
+	refusal = table_put(&c->refusals, &key, &created);
+	if (created) {
+		memcpy(refusal->why, key.why, NAME_SIZE);
+		memcpy(refusal->who, key.who, NAME_SIZE);
+		refusal->fe = key.fe;
+		refusal->port = key.port;
+	}
+	refusal->count++;
+	refusal->last_ms = c->now_ms;
+	if (created)
+		report(c, EVENT_REFUSED, NULL, e, port, "%s", text);
+}

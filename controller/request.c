@@ -1,0 +1,237 @@
+/* Questions that people ask a live FE through the northbound: its flows, its counters.  The answer
+ * comes in many messages, collects here, and is given to the asker once, or an error after a time.
+ */
+#include "controller/element.h"
+
+#include "base/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUEST_ITEMS_MAX 65536u /* a decoded flow is some kilobytes */
+#define REQUESTS_MAX 64
+
+enum request_kind { REQUEST_RULES, REQUEST_COUNTERS };
+
+struct request {
+	struct request *next;
+	enum request_kind kind;
+	uint32_t xid, drops_xid;
+	int64_t deadline_ms;
+	bool counters_done, drops_done;
+	struct buffer flows, rules, counters, drops; /* arrays of structs */
+	void (*rules_done)(void *to, int result, const struct ofp_flow_stats *list,
+			   const struct rule *rules, size_t count);
+	void (*counters_answer)(void *to, int result, const struct counter *list, size_t count,
+				const struct drop_count *drops, size_t drop_count);
+	void *to;
+};
+
+static void answer(struct request *q, int result)
+{
+	if (q->kind == REQUEST_RULES) {
+		size_t count = result < 0 ? 0 : q->rules.size / sizeof(struct rule);
+
+		q->rules_done(q->to, result, (const void *)q->flows.data,
+			      (const void *)q->rules.data, count);
+	} else {
+		size_t count = result < 0 ? 0 : q->counters.size / sizeof(struct counter);
+		size_t drops = result < 0 ? 0 : q->drops.size / sizeof(struct drop_count);
+
+		q->counters_answer(q->to, result, (const void *)q->counters.data, count,
+				   (const void *)q->drops.data, drops);
+	}
+}
+
+/* Answers and frees.  It is off the list first: the asker may ask again at once. */
+static void finish(struct session *s, struct request *q, int result)
+{
+	struct request **link = &s->requests;
+
+	while (*link != q)
+		link = &(*link)->next;
+	*link = q->next;
+	answer(q, result);
+	buffer_finish(&q->flows);
+	buffer_finish(&q->rules);
+	buffer_finish(&q->counters);
+	buffer_finish(&q->drops);
+	free(q);
+}
+
+static struct request *find(struct session *s, uint32_t xid)
+{
+	struct request *q = s->requests;
+
+	while (q && q->xid != xid && !(q->kind == REQUEST_COUNTERS && q->drops_xid == xid))
+		q = q->next;
+	return q;
+}
+
+int request_multipart(struct session *s, uint32_t xid, struct ofp_multipart *m)
+{
+	struct request *q = find(s, xid);
+	struct ofp_flow_stats flow;
+	struct rule rule;
+	int r;
+
+	if (!q || q->kind != REQUEST_RULES || m->type != OFPMP_FLOW)
+		return 0;
+	while ((r = ofp_flow_stats_next(&m->body, &flow)) == 1) {
+		if (rule_from_flow_stats(&flow, &rule) < 0)
+			continue; /* somebody's own flow */
+		if (q->rules.size / sizeof(rule) == REQUEST_ITEMS_MAX) {
+			finish(s, q, -E2BIG);
+			return 0;
+		}
+		buffer_add_bytes(&q->flows, &flow, sizeof(flow));
+		buffer_add_bytes(&q->rules, &rule, sizeof(rule));
+	}
+	if (r < 0 || !m->more)
+		finish(s, q, r);
+	return r;
+}
+
+static int add_counters(struct request *q, struct reader *body)
+{
+	struct counter counter;
+	bool more;
+	int r = counters_reply_begin(body, &more);
+
+	while (r >= 0 && (r = counters_next(body, &counter)) == 1)
+		if (q->counters.size / sizeof(counter) < REQUEST_ITEMS_MAX)
+			buffer_add_bytes(&q->counters, &counter, sizeof(counter));
+	q->counters_done = r == 0 && !more;
+	return r;
+}
+
+static int add_drops(struct request *q, struct reader *body)
+{
+	struct drop_count drop;
+	int r;
+
+	while ((r = drops_next(body, &drop)) == 1)
+		if (q->drops.size / sizeof(drop) < REQUEST_ITEMS_MAX)
+			buffer_add_bytes(&q->drops, &drop, sizeof(drop));
+	q->drops_done = r == 0;
+	return r;
+}
+
+int request_experimenter(struct session *s, uint32_t xid, enum experimenter_type type,
+			 struct reader *body)
+{
+	struct request *q = find(s, xid);
+	int r;
+
+	if (!q || q->kind != REQUEST_COUNTERS)
+		return 0;
+	r = type == EXPERIMENTER_COUNTERS_REPLY ? add_counters(q, body) : add_drops(q, body);
+	if (r < 0 || (q->counters_done && q->drops_done))
+		finish(s, q, r);
+	return r;
+}
+
+bool request_refused(struct session *s, uint32_t xid, int result)
+{
+	struct request *q = find(s, xid);
+
+	if (q)
+		finish(s, q, result);
+	return q != NULL;
+}
+
+void request_tick(struct session *s)
+{
+	struct request *next;
+
+	for (struct request *q = s->requests; q; q = next) {
+		next = q->next;
+		if (s->core->now_ms >= q->deadline_ms)
+			finish(s, q, -ETIMEDOUT);
+	}
+}
+
+void request_end_all(struct session *s, int result)
+{
+	while (s->requests)
+		finish(s, s->requests, result);
+}
+
+static int begin(struct core *c, const char *element, int64_t now_ms, struct reason *why,
+		 struct request **ret)
+{
+	struct element *e = element_by_name(c, element);
+	unsigned count = 0;
+	struct request *q;
+
+	c->now_ms = now_ms;
+	if (!e)
+		return reason_set(why, -ENOENT, "there is no element %s", element);
+	if (!e->session || e->session->stage < STAGE_PORTS)
+		return reason_set(why, -ENOTCONN, "%s is not connected", e->name);
+	for (q = e->session->requests; q; q = q->next)
+		count++;
+	if (count == REQUESTS_MAX)
+		return reason_set(why, -EBUSY, "%s: %d questions are waiting already", e->name,
+				  REQUESTS_MAX);
+	q = memory_alloc(sizeof(*q));
+	q->xid = channel_xid(&e->session->channel);
+	q->deadline_ms = now_ms + REQUEST_TIMEOUT_MS;
+	q->next = e->session->requests;
+	e->session->requests = q;
+	*ret = q;
+	return 0;
+}
+
+static void send(struct core *c, const char *element)
+{
+	struct element *e = element_by_name(c, element);
+
+	e->session->channel.count.messages_out++;
+	c->shell.flush(c->shell.context, e->session);
+}
+
+int core_read_rules(struct core *c, const char *element, int64_t now_ms,
+		    void (*done)(void *to, int result, const struct ofp_flow_stats *list,
+				 const struct rule *rules, size_t count),
+		    void *to, struct reason *why)
+{
+	struct ofp_flow_stats_request request = {
+		.table = OFP_TABLE_ALL, .out_port = OFPP_ANY, .out_group = OFPG_ANY};
+	struct request *q;
+	int r = begin(c, element, now_ms, why, &q);
+
+	if (r < 0)
+		return r;
+	q->kind = REQUEST_RULES;
+	q->rules_done = done;
+	q->to = to;
+	ofp_flow_stats_request_encode(&element_by_name(c, element)->session->channel.out, q->xid,
+				      OFPMP_FLOW, &request);
+	send(c, element);
+	return 0;
+}
+
+int core_read_counters(struct core *c, const char *element, int64_t now_ms,
+		       void (*done)(void *to, int result, const struct counter *list, size_t count,
+				    const struct drop_count *drops, size_t drop_count),
+		       void *to, struct reason *why)
+{
+	struct request *q;
+	struct channel *channel;
+	int r = begin(c, element, now_ms, why, &q);
+
+	if (r < 0)
+		return r;
+	channel = &element_by_name(c, element)->session->channel;
+	q->kind = REQUEST_COUNTERS;
+	q->counters_answer = done;
+	q->to = to;
+	q->drops_xid = channel_xid(channel);
+	counters_request_encode(&channel->out, q->xid);
+	drops_request_encode(&channel->out, q->drops_xid);
+	channel->count.messages_out++;
+	send(c, element);
+	return 0;
+}

@@ -1,0 +1,582 @@
+/* One connection of an FE, from HELLO to "synchronized":
+ *
+ *	HELLO ─ FEATURES ─ ELEMENT ─ ROLE_QUERY ─ ROLE ─ PORTS ─ GROUPS ─ FLOWS ─ READY
+ *
+ * Each stage sends one request and waits for its answer; ELEMENT waits for the FE to say its name.
+ * The role query comes before MASTER is asked for, because the FE's generation_id may be of a later
+ * term than ours (a lost store), which raises our term (design P2).  What is read back is sync.c's;
+ * a claim that comes before the comparison is held, so that it does not look like news.  Packet-ins
+ * go to the registrar, ports that go down to the attachment machine. */
+#include "controller/element.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "controller/planner.h"
+#include "controller/registrar.h"
+#include "controller/topology.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+LOG_MODULE("element");
+
+static void enter(struct session *s, enum session_stage stage, uint32_t xid)
+{
+	s->stage = stage;
+	s->stage_xid = xid;
+	s->stage_ms = s->core->now_ms;
+}
+
+static int doom(struct session *s, const char *why)
+{
+	s->doomed = why;
+	return -ECONNRESET;
+}
+
+static uint32_t next_xid(struct session *s)
+{
+	s->channel.count.messages_out++;
+	return channel_xid(&s->channel);
+}
+
+static void on_up(void *context)
+{
+	struct session *s = context;
+	uint32_t xid = next_xid(s);
+
+	ofp_empty_encode(&s->channel.out, OFPT_FEATURES_REQUEST, xid);
+	enter(s, STAGE_FEATURES, xid);
+}
+
+static int got_features(struct session *s, struct reader *body)
+{
+	struct ofp_features features;
+	int r = ofp_features_decode(body, &features);
+
+	if (r < 0 || s->stage != STAGE_FEATURES)
+		return r;
+	if (features.datapath_id == 0 || features.datapath_id > ELEMENT_ID_MAX)
+		return doom(s, "its datapath id is not an element id (1 to 65535)");
+	s->id = (uint32_t)features.datapath_id;
+	enter(s, STAGE_ELEMENT, 0);
+	return 0;
+}
+
+/* A second connection with the same id is refused, unless the first has gone quiet. */
+static bool is_taken(struct session *s, struct element *e)
+{
+	char text[200];
+
+	if (!e->session)
+		return false;
+	if (s->core->now_ms - e->session->channel.heard_ms > (int64_t)ECHO_INTERVAL_MS) {
+		session_end(e->session, "replaced by a newer connection", true);
+		return false;
+	}
+	snprintf(text, sizeof(text), "%s: a second connection as element %u, from %s, is refused",
+		 e->name, e->id, s->peer);
+	report_refusal(s->core, "second-connection", s->peer, e, 0, text);
+	return true;
+}
+
+static int check_name(struct session *s, struct element *e, const char *name)
+{
+	struct element *other = element_by_name(s->core, name);
+	char text[200];
+
+	if (!name[0] || name[0] == '#')
+		return doom(s, "it has no name");
+	if (!other || other == e)
+		return 0;
+	snprintf(text, sizeof(text), "element %u says that it is %s, which is element %u", e->id,
+		 name, other->id);
+	report_refusal(s->core, "name-in-use", name, e, 0, text);
+	return doom(s, "its name is another element's");
+}
+
+static void rename_element(struct element *e, const char *name)
+{
+	struct element **slot;
+
+	(void)table_remove(&e->core->element_names, e->name);
+	name_copy(e->name, name);
+	slot = table_put(&e->core->element_names, e->name, NULL);
+	*slot = e;
+}
+
+static void ask_role(struct session *s, enum ofp_role role, enum session_stage stage)
+{
+	struct ofp_role_message message = {role, s->core->term};
+	uint32_t xid = next_xid(s);
+
+	ofp_role_encode(&s->channel.out, OFPT_ROLE_REQUEST, xid, &message);
+	enter(s, stage, xid);
+}
+
+static void meet(struct session *s, struct element *e, const struct element_info *info)
+{
+	struct ofp_config config = {.miss_send_size = 0xffff};
+
+	rename_element(e, info->name);
+	e->info = *info;
+	name_copy(e->peer, s->peer);
+	e->session = s;
+	s->element = e;
+	e->met = true;
+	e->state = ELEMENT_CONNECTING;
+	e->since_ms = s->core->now_ms;
+	e->distant = false;
+	e->backplane = info->backplane;
+	e->redirect = address_is_ipv4(&info->redirect) ? info->redirect : (struct address){{0}};
+	report(s->core, EVENT_ELEMENT_UP, NULL, e, 0, "%s: connected from %s, %s", e->name, s->peer,
+	       info->software);
+	if (address_is_zero(&e->backplane))
+		report_refusal(s->core, "no-backplane", e->name, e, 0,
+			       "it has no backplane address: other FEs cannot reach its nodes");
+	planner_refresh_peer(s->core, e);
+	topology_refresh(s->core);
+	ofp_config_encode(&s->channel.out, OFPT_SET_CONFIG, next_xid(s), &config);
+	ask_role(s, OFPCR_NOCHANGE, STAGE_ROLE_QUERY);
+}
+
+static int got_element(struct session *s, struct reader *body)
+{
+	struct element_info info;
+	struct element *e;
+	int r = element_info_decode(body, &info);
+
+	if (r < 0 || s->stage != STAGE_ELEMENT)
+		return r;
+	e = element_obtain(s->core, s->id);
+	if (is_taken(s, e))
+		return doom(s, "this element is connected already");
+	r = check_name(s, e, info.name);
+	if (r < 0)
+		return r;
+	meet(s, e, &info);
+	return 0;
+}
+
+static int got_role(struct session *s, const struct ofp_header *h, struct reader *body)
+{
+	struct ofp_role_message role;
+	int r = ofp_role_decode(body, &role);
+
+	if (r < 0 || h->xid != s->stage_xid)
+		return r;
+	if (s->stage == STAGE_ROLE_QUERY) {
+		if (role.generation_id <= UINT16_MAX && role.generation_id > s->core->term)
+			(void)element_learn_term(s->core, (uint16_t)role.generation_id, s->element);
+		ask_role(s, OFPCR_MASTER, STAGE_ROLE);
+	} else if (s->stage == STAGE_ROLE) {
+		struct element *e = s->element;
+		uint32_t xid = next_xid(s);
+
+		e->state = ELEMENT_SYNCHRONIZING;
+		element_ports_begin(e);
+		ofp_multipart_request_encode(&s->channel.out, xid, OFPMP_PORT_DESC);
+		enter(s, STAGE_PORTS, xid);
+	}
+	return 0;
+}
+
+static int got_ports(struct session *s, struct ofp_multipart *m)
+{
+	struct ofp_port port;
+	int r;
+
+	while ((r = ofp_port_desc_next(&m->body, &port)) == 1)
+		element_set_port(s->element, &port);
+	if (r < 0 || m->more)
+		return r;
+	element_ports_end(s->element);
+	session_synchronize(s);
+	return 0;
+}
+
+void session_synchronize(struct session *s)
+{
+	uint32_t xid = next_xid(s);
+
+	sync_begin(s);
+	ofp_multipart_request_encode(&s->channel.out, xid, OFPMP_GROUP_DESC);
+	enter(s, STAGE_GROUPS, xid);
+}
+
+static void ask_flows(struct session *s)
+{
+	struct ofp_flow_stats_request request = {
+		.table = OFP_TABLE_ALL, .out_port = OFPP_ANY, .out_group = OFPG_ANY};
+	uint32_t xid = next_xid(s);
+
+	ofp_flow_stats_request_encode(&s->channel.out, xid, OFPMP_FLOW, &request);
+	enter(s, STAGE_FLOWS, xid);
+}
+
+static void release_held(struct session *s)
+{
+	struct held_sighting *held = s->held;
+
+	s->held = NULL;
+	s->held_end = &s->held;
+	s->held_count = 0;
+	while (held) {
+		struct held_sighting *next = held->next;
+
+		registrar_sighting(s->core, s->element, &held->sighting);
+		free(held);
+		held = next;
+	}
+}
+
+static int got_multipart(struct session *s, const struct ofp_header *h, struct reader *body)
+{
+	struct ofp_multipart m;
+	int r = ofp_multipart_decode(body, &m);
+
+	if (r < 0)
+		return r;
+	if (h->xid != s->stage_xid)
+		return request_multipart(s, h->xid, &m);
+	s->stage_ms = s->core->now_ms;
+	if (s->stage == STAGE_PORTS && m.type == OFPMP_PORT_DESC)
+		return got_ports(s, &m);
+	if (s->stage == STAGE_GROUPS && m.type == OFPMP_GROUP_DESC) {
+		r = sync_group(s, &m);
+		if (r == 0 && !m.more)
+			ask_flows(s);
+		return r;
+	}
+	if (s->stage == STAGE_FLOWS && m.type == OFPMP_FLOW) {
+		r = sync_flow(s, &m);
+		if (r == 0 && !m.more) {
+			enter(s, STAGE_READY, 0);
+			sync_finish(s);
+			release_held(s);
+		}
+		return r;
+	}
+	return 0;
+}
+
+void session_online(struct session *s)
+{
+	struct element *e = s->element;
+
+	e->state = ELEMENT_ONLINE;
+	report(s->core, EVENT_SYNCHRONIZED, NULL, e, 0, "%s: synchronized, %llu rules", e->name,
+	       (unsigned long long)e->rule_count);
+}
+
+/* Replies come in the order of the requests. */
+static void got_barrier(struct session *s, uint32_t xid)
+{
+	struct barriers *b = &s->barriers;
+	unsigned i = 0;
+
+	while (i < b->count && b->list[(b->first + i) & (b->capacity - 1)].xid != xid)
+		i++;
+	if (i == b->count)
+		return;
+	for (i++; i > 0; i--) {
+		struct barrier barrier = b->list[b->first];
+
+		b->first = (b->first + 1) & (b->capacity - 1);
+		b->count--;
+		s->element->settled = barrier.change;
+		if (barrier.synchronizes)
+			session_online(s);
+	}
+}
+
+static void hold(struct session *s, const struct sighting *sighting)
+{
+	struct held_sighting *held;
+
+	if (s->held_count == SIGHTINGS_HELD_MAX)
+		return;
+	held = memory_alloc(sizeof(*held));
+	held->sighting = *sighting;
+	held->sighting.data = held->bytes;
+	if (held->sighting.size > SIGHTING_SIZE)
+		held->sighting.size = SIGHTING_SIZE;
+	memcpy(held->bytes, sighting->data, held->sighting.size);
+	*s->held_end = held;
+	s->held_end = &held->next;
+	s->held_count++;
+}
+
+static void got_sighting(struct session *s, const struct sighting *sighting)
+{
+	if (s->element->synced)
+		registrar_sighting(s->core, s->element, sighting);
+	else
+		hold(s, sighting);
+}
+
+static uint32_t match_number(const struct ofp_match *m, enum ofp_field field)
+{
+	const struct ofp_match_field *f = ofp_match_get(m, field);
+
+	return f ? (uint32_t)ofp_match_value(f) : 0;
+}
+
+/* in_port is cleared behind table 0; reg0 remembers it. */
+static int got_packet_in(struct session *s, struct reader *body)
+{
+	struct ofp_packet_in packet;
+	struct sighting sighting = {0};
+	uint32_t vlan;
+	int r = ofp_packet_in_decode(body, &packet);
+
+	if (r < 0)
+		return r;
+	s->element->packet_ins++;
+	sighting.port = match_number(&packet.match, OFP_FIELD_IN_PORT);
+	if (!sighting.port)
+		sighting.port = match_number(&packet.match, OFP_FIELD_REG0);
+	vlan = match_number(&packet.match, OFP_FIELD_VLAN_VID);
+	sighting.vlan = vlan & OFP_VLAN_PRESENT ? vlan & 0xfff : 0;
+	sighting.data = packet.data;
+	sighting.size = packet.data_size;
+	got_sighting(s, &sighting);
+	return 0;
+}
+
+static int got_replay(struct session *s, struct reader *body)
+{
+	struct replay replay;
+	int r = replay_decode(body, &replay);
+
+	if (r < 0)
+		return r;
+	got_sighting(s, &(struct sighting){.port = replay.port,
+					   .replay = true,
+					   .data = replay.data,
+					   .size = replay.data_size});
+	return 0;
+}
+
+static int got_silent(struct session *s, struct reader *body)
+{
+	struct silent silent;
+	int r = silent_decode(body, &silent);
+
+	if (r == 0)
+		attachment_silent(s->core, s->element, &silent);
+	return r;
+}
+
+static int got_port_info(struct session *s, struct reader *body)
+{
+	struct port_info info;
+	int r = port_info_decode(body, &info);
+
+	if (r == 0)
+		element_describe_port(s->element, &info);
+	return r;
+}
+
+static int got_experimenter(struct session *s, uint32_t xid, struct reader *body)
+{
+	enum experimenter_type type;
+	int r = experimenter_decode(body, &type);
+
+	if (r < 0)
+		return r;
+	if (type == EXPERIMENTER_ELEMENT)
+		return got_element(s, body);
+	if (!s->element)
+		return -OFP_BAD_REQUEST_EPERM;
+	if (type == EXPERIMENTER_PORT)
+		return got_port_info(s, body);
+	if (type == EXPERIMENTER_REPLAY)
+		return got_replay(s, body);
+	if (type == EXPERIMENTER_SILENT)
+		return got_silent(s, body);
+	if (type == EXPERIMENTER_COUNTERS_REPLY || type == EXPERIMENTER_DROPS_REPLY)
+		return request_experimenter(s, xid, type, body);
+	return -OFP_BAD_REQUEST_BAD_EXP_TYPE;
+}
+
+static int got_port_status(struct session *s, struct reader *body)
+{
+	struct ofp_port_status status;
+	int r = ofp_port_status_decode(body, &status);
+
+	if (r < 0)
+		return r;
+	if (status.reason == OFPPR_DELETE)
+		element_lose_port(s->element, status.port.number);
+	else
+		element_set_port(s->element, &status.port);
+	return 0;
+}
+
+static int got_error(struct session *s, uint32_t xid, struct reader *body)
+{
+	struct ofp_error error;
+	struct element *e = s->element;
+	char text[256];
+
+	if (ofp_error_decode(body, &error) < 0)
+		return 0;
+	if (xid == s->stage_xid && s->stage != STAGE_READY)
+		return doom(s, s->stage == STAGE_ROLE ? "it has another master of a later term"
+						      : "it refused the handshake");
+	if (!e || request_refused(s, xid, error.result))
+		return 0;
+	e->errors++;
+	snprintf(text, sizeof(text), "%s: refused %s of change %u: %s", e->name,
+		 error.offender_size > 1 ? ofp_type_name(error.offender[1]) : "a message", xid,
+		 ofp_error_string(error.result));
+	log_warn_rl("%s", text);
+	report_refusal(s->core, "refused-by-element", ofp_error_string(error.result), e, 0, text);
+	return 0;
+}
+
+static int on_message(void *context, const struct ofp_header *h, struct reader *body)
+{
+	struct session *s = context;
+
+	if (s->doomed)
+		return -ECONNRESET;
+	switch (h->type) {
+	case OFPT_FEATURES_REPLY:
+		return got_features(s, body);
+	case OFPT_EXPERIMENTER:
+		return got_experimenter(s, h->xid, body);
+	case OFPT_ERROR:
+		return got_error(s, h->xid, body);
+	default:
+		break;
+	}
+	if (!s->element)
+		return -OFP_BAD_REQUEST_EPERM;
+	switch (h->type) {
+	case OFPT_ROLE_REPLY:
+		return got_role(s, h, body);
+	case OFPT_MULTIPART_REPLY:
+		return got_multipart(s, h, body);
+	case OFPT_BARRIER_REPLY:
+		got_barrier(s, h->xid);
+		return 0;
+	case OFPT_PACKET_IN:
+		return got_packet_in(s, body);
+	case OFPT_PORT_STATUS:
+		return got_port_status(s, body);
+	case OFPT_FLOW_REMOVED: /* a tentative binding's end */
+		return 0;
+	default:
+		return -OFP_BAD_REQUEST_BAD_TYPE;
+	}
+}
+
+static const struct channel_ops session_ops = {on_up, on_message};
+
+struct session *core_session_open(struct core *c, const char *peer, void *handle, int64_t now_ms)
+{
+	struct session *s = memory_alloc(sizeof(*s));
+
+	c->now_ms = now_ms;
+	s->core = c;
+	s->handle = handle;
+	name_copy(s->peer, peer);
+	s->held_end = &s->held;
+	s->next = c->sessions;
+	s->link = &c->sessions;
+	if (s->next)
+		s->next->link = &s->next;
+	c->sessions = s;
+	channel_init(&s->channel, &session_ops, s, ECHO_INTERVAL_MS, now_ms);
+	enter(s, STAGE_HELLO, 0);
+	return s;
+}
+
+static void leave_element(struct session *s, const char *reason)
+{
+	struct element *e = s->element;
+
+	request_end_all(s, -ECONNRESET);
+	e->session = NULL;
+	e->synced = false;
+	e->state = ELEMENT_OFFLINE;
+	e->since_ms = s->core->now_ms;
+	report(s->core, EVENT_ELEMENT_DOWN, NULL, e, 0, "%s: the session is lost: %s", e->name,
+	       reason ? reason : "closed");
+}
+
+void session_end(struct session *s, const char *reason, bool tell_shell)
+{
+	struct core *c = s->core;
+
+	if (s->element)
+		leave_element(s, reason);
+	else if (tell_shell)
+		log_warn_rl("%s: dropped: %s", s->peer, reason ? reason : "closed");
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	if (tell_shell)
+		c->shell.drop(c->shell.context, s);
+	while (s->held) {
+		struct held_sighting *held = s->held;
+
+		s->held = held->next;
+		free(held);
+	}
+	sync_destroy(s->sync);
+	free(s->barriers.list);
+	channel_finish(&s->channel);
+	free(s);
+}
+
+static bool session_ended(struct session *s)
+{
+	if (!s->doomed && s->channel.state != CHANNEL_DOWN)
+		return false;
+	session_end(s, s->doomed ? s->doomed : s->channel.down_reason, true);
+	return true;
+}
+
+void core_session_receive(struct session *s, const uint8_t *bytes, size_t size, int64_t now_ms)
+{
+	struct core *c = s->core;
+
+	c->now_ms = now_ms;
+	channel_receive(&s->channel, bytes, size, now_ms);
+	if (!session_ended(s) && s->channel.out.size)
+		c->shell.flush(c->shell.context, s);
+}
+
+void core_session_close(struct session *s, const char *reason, int64_t now_ms)
+{
+	s->core->now_ms = now_ms;
+	session_end(s, reason, false);
+}
+
+void session_tick(struct session *s)
+{
+	struct core *c = s->core;
+
+	channel_tick(&s->channel, c->now_ms);
+	request_tick(s);
+	if (s->stage < STAGE_READY && c->now_ms - s->stage_ms > HANDSHAKE_TIMEOUT_MS)
+		s->doomed = s->stage == STAGE_ELEMENT
+				    ? "it does not say which element it is: no victor-fe?"
+				    : "it does not answer";
+	if (!session_ended(s) && s->channel.out.size)
+		c->shell.flush(c->shell.context, s);
+}
+
+struct channel *session_channel(struct session *s)
+{
+	return &s->channel;
+}
+
+void *session_handle(struct session *s)
+{
+	return s->handle;
+}

@@ -1,0 +1,177 @@
+/* What hangs from struct core: the core's own files share it, nobody else includes it.
+ *
+ *	core ── elements ── ports ── records        (who is where: intrusive lists)
+ *	     └─ sessions    (one for each connection; an element outlives its sessions)
+ *	     └─ records     (an attachment and its bookkeeping, by node id)
+ */
+#pragma once
+
+#include "controller/core.h"
+
+#define ELEMENT_ID_MAX 65535u
+#define ECHO_INTERVAL_MS 1000u
+#define HANDSHAKE_TIMEOUT_MS 10000
+#define REQUEST_TIMEOUT_MS 2000
+#define BORDER_GRACE_MS 30000 /* a border FE without a session is still preferred this long */
+#define REFUSALS_MAX 4096
+#define SIGHTINGS_HELD_MAX 1024
+#define SIGHTING_SIZE 96 /* of a frame: enough for ARP, and for an IPv6 header behind a tag */
+#define DEFAULT_VRF 0u
+#define TERM_JUMP_MAX 16384 /* a term further ahead than this is a fault, not a lost store */
+
+/* Only ambiguous claims count as flapping (design P4a; RFC 7432, section 15.1). */
+#define FLAPPING_CLAIMS 5
+#define FLAPPING_WINDOW_MS 180000
+/* After a move, the place that the node left is asked once whether the node is still there, if it
+ * was heard there this recently: see attachment.c. */
+#define SECOND_LOOK_MS 1000
+
+struct attachment_record;
+
+struct port {
+	uint32_t number;
+	char name[OFP_PORT_NAME_SIZE];
+	bool present; /* the FE has it; false: gone, or not told yet */
+	bool up;
+	bool listed;                     /* in the list that is just being read */
+	uint8_t admitted;                /* enum port_role that its rules say; 0: it has none */
+	struct port_info info;           /* role 0: not told yet */
+	struct attachment_record *first; /* the nodes attached here */
+};
+
+struct element {
+	struct core *core;
+	uint32_t id;
+	char name[NAME_SIZE]; /* "#3" until it says who it is */
+	struct element_info info;
+	struct address backplane, redirect; /* zero: none; learnt from others' groups at first */
+	bool met;                           /* it connected in this run */
+	bool awaited;                       /* an attachment of the last run is at it */
+	bool synced; /* compared with intent in this session: gets every change at once */
+	bool border;
+	bool distant;     /* border: without a session for so long that others are preferred */
+	bool unexplained; /* it has rules that may only be removed when learning is over */
+	enum element_state state;
+	struct session *session;
+	char peer[NAME_SIZE];
+	struct table ports;  /* uint32_t number -> struct port */
+	struct table groups; /* uint32_t fe -> struct rule_group: those it has */
+	int64_t exit;        /* -1: no rule; 0: its own external port; else a border FE's id */
+	uint32_t nearest_border;
+	uint64_t sent, settled; /* change numbers: last one sent; last one behind a barrier reply */
+	int64_t since_ms;
+	uint64_t rule_count, flow_mods_sent, packet_ins, errors;
+	struct attachment_record *unprobed; /* learnt here, not asked yet */
+};
+
+/* An attachment and what the machine needs beside it. */
+struct attachment_record {
+	struct attachment a;
+	const struct node *node; /* NULL: not in the inventory (yet) */
+	bool detached; /* a tombstone: nowhere, but the version stays until every FE has deleted */
+	bool live;     /* claimed in this run, not only learnt */
+	bool probed;
+	bool element_version_guessed;
+	bool current_answered, claimant_answered; /* PROBING */
+	uint64_t changed_everywhere;              /* change numbers, for P4a */
+	struct {
+		uint32_t fe;
+		uint64_t change;
+	} changed_at[2];
+	unsigned ambiguous_count;
+	int64_t ambiguous_since_ms;
+	struct attachment_record *port_next, **port_link;
+	struct attachment_record *list_next, **list_link; /* timed, tombstones or unprobed */
+};
+
+struct barrier {
+	uint32_t xid;
+	bool synchronizes;
+	uint64_t change;
+};
+
+struct barriers {
+	struct barrier *list;
+	unsigned first, count, capacity; /* a ring; capacity is a power of two */
+};
+
+enum session_stage {
+	STAGE_HELLO,
+	STAGE_FEATURES,
+	STAGE_ELEMENT,
+	STAGE_ROLE_QUERY,
+	STAGE_ROLE,
+	STAGE_PORTS,
+	STAGE_GROUPS,
+	STAGE_FLOWS,
+	STAGE_READY
+};
+
+/* A frame that an FE heard. */
+struct sighting {
+	uint32_t port;
+	uint16_t vlan;
+	bool replay; /* kept by the FE while it had no controller */
+	const uint8_t *data;
+	size_t size;
+};
+
+struct held_sighting {
+	struct held_sighting *next;
+	struct sighting sighting;
+	uint8_t bytes[SIGHTING_SIZE];
+};
+
+struct request; /* element.c: core_read_rules, core_read_counters */
+struct sync;    /* sync.c: what is read back */
+
+struct session {
+	struct core *core;
+	struct session *next, **link;
+	struct channel channel;
+	void *handle;
+	char peer[NAME_SIZE];
+	struct element *element; /* NULL until it says who it is */
+	uint32_t id;
+	enum session_stage stage;
+	uint32_t stage_xid;
+	int64_t stage_ms;
+	const char *doomed; /* why this end wants it closed */
+	struct barriers barriers;
+	struct sync *sync;
+	struct request *requests;
+	struct held_sighting *held, **held_end;
+	unsigned held_count;
+};
+
+struct core {
+	struct core_config config;
+	struct core_shell shell;
+	uint64_t seed;
+	uint16_t term;
+	uint64_t sequence, revision;
+	uint64_t change; /* grows by one with every change that FEs are told */
+	int64_t started_ms, now_ms, second_ms;
+	bool learning; /* FEs that we know of may still be missing */
+	struct inventory inventory;
+	struct element *by_id[ELEMENT_ID_MAX + 1];
+	struct element **elements; /* sorted by id */
+	unsigned element_count;
+	struct table element_names; /* char[NAME_SIZE] -> struct element * */
+	struct table records;       /* char[NAME_SIZE] -> struct attachment_record */
+	struct attachment_record *timed, *tombstones;
+	struct table refusals;
+	struct session *sessions;
+	struct buffer scratch;
+};
+
+/* Copies a name so that it compares bytewise. */
+void name_copy(char to[NAME_SIZE], const char *from);
+
+/* report.c: what happened, and what was refused. */
+struct attachment;
+void report(struct core *c, enum event_kind kind, const struct attachment *a,
+	    const struct element *e, uint32_t port, const char *format, ...) PRINTF_LIKE(6, 7);
+/* Counted each time; an event only the first time. */
+void report_refusal(struct core *c, const char *why, const char *who, const struct element *e,
+		    uint32_t port, const char *text);

@@ -1,0 +1,52 @@
+/* victorctl's commands. */
+#pragma once
+
+#include "ctl/client.h"
+
+#include <stdbool.h>
+
+#define EXIT_USAGE 2
+#define ADDRESSES_MAX 8
+#define ELEMENTS_MAX 16
+
+/* The command line, read. */
+struct ctl {
+	struct client *client;
+	bool json, all;
+	const char *at, *mac, *vlan, *vrf;
+	const char *addresses[ADDRESSES_MAX], *elements[ELEMENTS_MAX];
+	unsigned address_count, element_count;
+	const char *arguments[4]; /* behind the command's words; a NULL ends them */
+	unsigned argument_count;
+};
+
+/* Bits of the options that a command takes beside --server, --json and --help. */
+enum option_bit {
+	TAKES_ALL = 1,
+	TAKES_AT = 2,
+	TAKES_ADDRESS = 4,
+	TAKES_MAC = 8,
+	TAKES_ELEMENT = 16,
+	TAKES_VLAN = 32,
+	TAKES_VRF = 64,
+};
+
+struct command {
+	const char *words;     /* "show elements" */
+	const char *arguments; /* "FE [--all]", for the usage line */
+	const char *summary;   /* for the list */
+	const char *help;      /* the rest of --help */
+	unsigned least, most;  /* arguments */
+	unsigned options;      /* enum option_bit */
+	int (*run)(struct ctl *ctl); /* exit status */
+};
+
+/* Each ends with a row whose words are NULL. */
+extern const struct command show_commands[];
+extern const struct command change_commands[];
+extern const struct command watch_commands[];
+
+/* "victorctl: TEXT" to stderr; EXIT_FAILURE. */
+int complain(const struct reason *why);
+/* One GET; NULL after a complaint. */
+struct json_object *ctl_get(struct ctl *ctl, const char *pattern);

@@ -1,0 +1,249 @@
+/* victorctl: VICTOR's command line.  Every command is a row of a table (show.c, change.c, watch.c);
+ * this file reads the command line, finds the row and runs it.  It speaks only the northbound API
+ * (client.c). */
+#include "ctl/ctl.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command *const groups[] = {show_commands, change_commands, watch_commands};
+
+#define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
+
+/* What the command line says beside the command's own. */
+struct line {
+	struct ctl ctl;
+	const char *server;
+	bool help;
+	unsigned used; /* enum option_bit */
+};
+
+static void print_usage(FILE *to)
+{
+	fputs("Usage: victorctl [--server SERVER] [--json] COMMAND ...\n\n", to);
+	for (unsigned g = 0; g < GROUP_COUNT; g++) {
+		for (const struct command *c = groups[g]; c->words; c++)
+			fprintf(to, "  %-18s %s\n", c->words, c->summary);
+	}
+	fputs("\n"
+	      "      --server S   the controller: unix:PATH or http://HOST:PORT\n"
+	      "                   (default VICTOR_SERVER, else " CLIENT_STANDARD_SERVER ")\n"
+	      "      --json       for programs: what the API answers\n"
+	      "  -h, --help       this text; after a command, that command's\n"
+	      "      --version    the version\n"
+	      "\n"
+	      "Names of forwarding elements may be written in upper or lower case.  Exit status: 0\n"
+	      "done, 1 error, 2 wrong usage.  See victorctl(1).\n",
+	      to);
+}
+
+static void print_help(const struct command *c)
+{
+	printf("Usage: victorctl %s%s%s\n\n%s: %s.\n%s%s", c->words,
+	       c->arguments[0] ? " " : "", c->arguments, c->words, c->summary,
+	       c->help[0] ? "\n" : "", c->help);
+	fputs("\nAlso --server S and --json; see victorctl --help.\n", stdout);
+}
+
+/* How many of 'words' the command's words take; 0: they do not fit. */
+static unsigned match_words(const char *command, char *const *words, unsigned count)
+{
+	unsigned taken = 0;
+
+	while (*command) {
+		size_t size = strcspn(command, " ");
+
+		if (taken == count || strlen(words[taken]) != size ||
+		    strncmp(command, words[taken], size) != 0)
+			return 0;
+		taken++;
+		command += size + (command[size] == ' ');
+	}
+	return taken;
+}
+
+static const struct command *find_command(char *const *words, unsigned count, unsigned *ret_taken)
+{
+	const struct command *best = NULL;
+
+	*ret_taken = 0;
+	for (unsigned g = 0; g < GROUP_COUNT; g++) {
+		for (const struct command *c = groups[g]; c->words; c++) {
+			unsigned taken = match_words(c->words, words, count);
+
+			if (taken > *ret_taken) {
+				best = c;
+				*ret_taken = taken;
+			}
+		}
+	}
+	return best;
+}
+
+/* The commands that begin with 'word' ("show"), for who did not say which. */
+static int list_commands(const char *word)
+{
+	size_t size = strlen(word);
+	bool any = false;
+
+	for (unsigned g = 0; g < GROUP_COUNT; g++) {
+		for (const struct command *c = groups[g]; c->words; c++) {
+			if (strncmp(c->words, word, size) != 0 || c->words[size] != ' ')
+				continue;
+			if (!any)
+				fprintf(stderr, "victorctl: '%s' what?\n", word);
+			any = true;
+			fprintf(stderr, "  %-18s %s\n", c->words, c->summary);
+		}
+	}
+	if (!any)
+		fprintf(stderr, "victorctl: no command '%s'; see victorctl --help\n", word);
+	return EXIT_USAGE;
+}
+
+static int add_to(const char **list, unsigned *count, unsigned most, const char *value,
+		  const char *name)
+{
+	if (*count == most) {
+		fprintf(stderr, "victorctl: more than %u times --%s\n", most, name);
+		return -1;
+	}
+	list[(*count)++] = value;
+	return 0;
+}
+
+enum {
+	OPTION_SERVER = 256, OPTION_JSON, OPTION_VERSION, OPTION_ALL, OPTION_AT, OPTION_ADDRESS,
+	OPTION_MAC, OPTION_ELEMENT, OPTION_VLAN, OPTION_VRF,
+};
+
+static const struct option options[] = {
+	{"server", required_argument, NULL, OPTION_SERVER},
+	{"json", no_argument, NULL, OPTION_JSON},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{"all", no_argument, NULL, OPTION_ALL},
+	{"at", required_argument, NULL, OPTION_AT},
+	{"address", required_argument, NULL, OPTION_ADDRESS},
+	{"mac", required_argument, NULL, OPTION_MAC},
+	{"element", required_argument, NULL, OPTION_ELEMENT},
+	{"vlan", required_argument, NULL, OPTION_VLAN},
+	{"vrf", required_argument, NULL, OPTION_VRF},
+	{NULL, 0, NULL, 0},
+};
+
+static int read_option(struct line *l, int option)
+{
+	struct ctl *ctl = &l->ctl;
+
+	switch (option) {
+	case OPTION_SERVER:
+		l->server = optarg;
+		return 0;
+	case OPTION_JSON:
+		ctl->json = true;
+		return 0;
+	case 'h':
+		l->help = true;
+		return 0;
+	case OPTION_ALL:
+		l->used |= TAKES_ALL;
+		ctl->all = true;
+		return 0;
+	case OPTION_AT:
+		l->used |= TAKES_AT;
+		ctl->at = optarg;
+		return 0;
+	case OPTION_ADDRESS:
+		l->used |= TAKES_ADDRESS;
+		return add_to(ctl->addresses, &ctl->address_count, ADDRESSES_MAX, optarg, "address");
+	case OPTION_MAC:
+		l->used |= TAKES_MAC;
+		ctl->mac = optarg;
+		return 0;
+	case OPTION_ELEMENT:
+		l->used |= TAKES_ELEMENT;
+		return add_to(ctl->elements, &ctl->element_count, ELEMENTS_MAX, optarg, "element");
+	case OPTION_VLAN:
+		l->used |= TAKES_VLAN;
+		ctl->vlan = optarg;
+		return 0;
+	case OPTION_VRF:
+		l->used |= TAKES_VRF;
+		ctl->vrf = optarg;
+		return 0;
+	default:
+		fputs("Try 'victorctl --help'.\n", stderr);
+		return -1;
+	}
+}
+
+static int wrong_usage(const struct command *c, const char *what)
+{
+	fprintf(stderr, "victorctl: %s\nUsage: victorctl %s%s%s\n", what, c->words,
+		c->arguments[0] ? " " : "", c->arguments);
+	return EXIT_USAGE;
+}
+
+static int run_command(struct line *l, const struct command *c, char *const *arguments,
+		       unsigned count)
+{
+	struct reason why = {""};
+
+	if (l->help) {
+		print_help(c);
+		return EXIT_SUCCESS;
+	}
+	if (count < c->least || count > c->most)
+		return wrong_usage(c, count < c->least ? "something is missing"
+						       : "that is too much");
+	if (l->used & ~c->options)
+		return wrong_usage(c, "an option that this command does not take");
+	for (unsigned i = 0; i < count; i++) {
+		if (!arguments[i][0])
+			return wrong_usage(c, "an empty argument");
+		l->ctl.arguments[i] = arguments[i];
+	}
+	l->ctl.argument_count = count;
+	if (client_open(l->server, &l->ctl.client, &why) < 0) {
+		complain(&why);
+		return EXIT_USAGE;
+	}
+	int status = c->run(&l->ctl);
+
+	client_close(l->ctl.client);
+	return status;
+}
+
+static int run_line(struct line *l, char *const *words, unsigned count)
+{
+	unsigned taken;
+	const struct command *c = find_command(words, count, &taken);
+
+	if (!count) {
+		print_usage(l->help ? stdout : stderr);
+		return l->help ? EXIT_SUCCESS : EXIT_USAGE;
+	}
+	if (!c)
+		return list_commands(words[0]);
+	return run_command(l, c, words + taken, count - taken);
+}
+
+int main(int argc, char **argv)
+{
+	const char *server = getenv("VICTOR_SERVER");
+	struct line l = {.server = server && server[0] ? server : CLIENT_STANDARD_SERVER};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (option == OPTION_VERSION) {
+			puts("victorctl " VICTOR_VERSION);
+			return EXIT_SUCCESS;
+		}
+		if (read_option(&l, option) < 0)
+			return EXIT_USAGE;
+	}
+	return run_line(&l, argv + optind, (unsigned)(argc - optind));
+}
