@@ -1,0 +1,465 @@
+/* lab-handoff: the paper's measurement of a handoff (Section 5), to the microsecond.
+ *
+ * A station roams between two access points while it probes a third machine and is probed by it.
+ * Outage of a move, each way: from the moment (t0) at which the old access point loses its carrier,
+ * which carrier.c watches for, to the first packet by the new one.  One netlink call takes the old
+ * port down and opens the new one, and returns at t1: a probe that arrives at the station after t1,
+ * or that the station sent after t1 and the third machine received, can only have come by the new
+ * port.  The station broadcasts its announcement at t1, and nothing is programmed beforehand.
+ * Prints one JSON object.
+ *
+ * Uses probe.c, air.c, carrier.c and netns.c; lab/handoff.py runs it. */
+#include "base/memory.h"
+#include "lab/air.h"
+#include "lab/carrier.h"
+#include "lab/probe.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <netinet/if_ether.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_MS 1000000LL
+#define FAILURES_MAX 3 /* moves that never recover, before we give up */
+#define PING_MARGIN_NS (1 * NS_PER_MS)
+
+struct options {
+	const char *air, *ports[2], *host, *host_device, *host_address, *host_mac, *peer,
+		*peer_address;
+	long moves, probe_us, ping_ms, settle_ms, pause_ms, timeout_ms, seed;
+	bool details, progress;
+};
+
+struct move {
+	int64_t call, t0, t1; /* the call began; the carrier was lost; the call returned */
+	int64_t first[2];     /* first packet each way; 0: none came */
+	unsigned pings_lost[2];
+};
+
+struct announcement {
+	struct ether_header ethernet;
+	struct ether_arp arp;
+} __attribute__((packed));
+
+struct handoff {
+	struct options options;
+	struct air air;
+	struct carrier *carrier;
+	struct probe *probe;
+	int announce; /* packet socket on the station's device */
+	struct announcement announcement;
+	struct move *moves;
+	long done, failed;
+	unsigned at; /* the access point of now */
+	uint64_t random;
+};
+
+static NORETURN void die(const char *what, int error)
+{
+	fprintf(stderr, "lab-handoff: %s: %s\n", what, strerror(error < 0 ? -error : error));
+	exit(1);
+}
+
+/* ---- the options ---- */
+
+static NORETURN void usage(void)
+{
+	fprintf(stderr,
+		"usage: lab-handoff --air NETNS --ports FROM,TO --host NETNS --host-device "
+		"DEV --host-address IP\n       --host-mac MAC --peer NETNS --peer-address IP "
+		"[--moves N] [--probe-us N] [--ping-ms N]\n       [--settle-ms N] [--pause-ms N] "
+		"[--timeout-ms N] [--seed N] [--details] [--progress]\n");
+	exit(2);
+}
+
+static long parse_number(const char *text, long least, long most)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno != 0 || *end != '\0' || end == text || value < least || value > most) {
+		fprintf(stderr, "lab-handoff: '%s': a number from %ld to %ld is wanted\n", text,
+			least, most);
+		exit(2);
+	}
+	return value;
+}
+
+static void parse_ports(struct options *o, char *text)
+{
+	char *comma = strchr(text, ',');
+
+	if (comma == NULL)
+		usage();
+	*comma = '\0';
+	o->ports[0] = text;
+	o->ports[1] = comma + 1;
+}
+
+static struct options parse_options(int argc, char **argv)
+{
+	struct options o = {.moves = 1000,
+			    .probe_us = 200,
+			    .ping_ms = 10,
+			    .settle_ms = 5,
+			    .pause_ms = 15,
+			    .timeout_ms = 2000,
+			    .seed = 1};
+	struct {
+		const char *name;
+		const char **text;
+		long *number, least, most;
+	} table[] = {
+		{"air", &o.air, NULL, 0, 0},
+		{"host", &o.host, NULL, 0, 0},
+		{"host-device", &o.host_device, NULL, 0, 0},
+		{"host-address", &o.host_address, NULL, 0, 0},
+		{"host-mac", &o.host_mac, NULL, 0, 0},
+		{"peer", &o.peer, NULL, 0, 0},
+		{"peer-address", &o.peer_address, NULL, 0, 0},
+		{"moves", NULL, &o.moves, 1, 1000000},
+		{"probe-us", NULL, &o.probe_us, 50, 100000},
+		{"ping-ms", NULL, &o.ping_ms, 1, 1000},
+		{"settle-ms", NULL, &o.settle_ms, 0, 10000},
+		{"pause-ms", NULL, &o.pause_ms, 1, 10000},
+		{"timeout-ms", NULL, &o.timeout_ms, 1, 60000},
+		{"seed", NULL, &o.seed, 1, LONG_MAX},
+	};
+	struct option names[ARRAY_SIZE(table) + 4] = {
+		{"ports", required_argument, NULL, 'p'},
+		{"details", no_argument, NULL, 'd'},
+		{"progress", no_argument, NULL, 'r'},
+	};
+	int c, which = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		names[i + 3] = (struct option){table[i].name, required_argument, NULL, 't'};
+	while ((c = getopt_long(argc, argv, "", names, &which)) != -1) {
+		if (c == 'd')
+			o.details = true;
+		else if (c == 'r')
+			o.progress = true;
+		else if (c == 'p')
+			parse_ports(&o, optarg);
+		else if (c != 't')
+			usage();
+		else if (table[which - 3].text != NULL)
+			*table[which - 3].text = optarg;
+		else
+			*table[which - 3].number =
+				parse_number(optarg, table[which - 3].least, table[which - 3].most);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (table[i].text != NULL && *table[i].text == NULL)
+			usage();
+	}
+	if (o.ports[0] == NULL || optind != argc)
+		usage();
+	return o;
+}
+
+static struct in_addr parse_address(const char *text)
+{
+	struct in_addr address;
+
+	if (inet_pton(AF_INET, text, &address) != 1)
+		die(text, EINVAL);
+	return address;
+}
+
+/* ---- the start ---- */
+
+static void fill_announcement(struct handoff *h)
+{
+	struct announcement *a = &h->announcement;
+	struct in_addr address = parse_address(h->options.host_address);
+	unsigned m[6];
+	char rest;
+
+	if (sscanf(h->options.host_mac, "%2x:%2x:%2x:%2x:%2x:%2x%c", &m[0], &m[1], &m[2], &m[3],
+		   &m[4], &m[5], &rest) != 6)
+		die(h->options.host_mac, EINVAL);
+	for (unsigned i = 0; i < 6; i++)
+		a->arp.arp_sha[i] = a->ethernet.ether_shost[i] = (uint8_t)m[i];
+	memset(a->ethernet.ether_dhost, 0xff, ETH_ALEN);
+	a->ethernet.ether_type = htons(ETHERTYPE_ARP);
+	a->arp.ea_hdr = (struct arphdr){.ar_hrd = htons(ARPHRD_ETHER),
+					.ar_pro = htons(ETHERTYPE_IP),
+					.ar_hln = ETH_ALEN,
+					.ar_pln = sizeof(address),
+					.ar_op = htons(ARPOP_REQUEST)};
+	memcpy(a->arp.arp_spa, &address, sizeof(address));
+	memcpy(a->arp.arp_tpa, &address, sizeof(address));
+}
+
+static void open_announcer(struct handoff *h, struct netns *host)
+{
+	struct sockaddr_ll to = {.sll_family = AF_PACKET};
+
+	to.sll_ifindex = (int)netns_device(host, h->options.host_device);
+	if (to.sll_ifindex == 0)
+		die(h->options.host_device, ENODEV);
+	h->announce = netns_socket(host, AF_PACKET, SOCK_RAW, 0);
+	if (h->announce < 0)
+		die("packet socket", h->announce);
+	if (bind(h->announce, (struct sockaddr *)&to, sizeof(to)) < 0)
+		die(h->options.host_device, errno);
+}
+
+static void open_all(struct handoff *h)
+{
+	const struct options *o = &h->options;
+	const char *paths[] = {o->air, o->host, o->peer};
+	struct probe_config config = {
+		.host = parse_address(o->host_address),
+		.peer = parse_address(o->peer_address),
+		.probe_interval_ns = o->probe_us * 1000LL,
+		.ping_interval_ns = o->ping_ms * NS_PER_MS,
+	};
+	struct netns n[3];
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(n); i++) {
+		r = netns_open(&n[i], paths[i]);
+		if (r < 0)
+			die(paths[i], r);
+	}
+	r = air_open(&h->air, &n[0], o->ports);
+	if (r < 0)
+		die("the access points' ports", r);
+	r = carrier_create(&n[0], o->ports, 2, &h->carrier);
+	if (r < 0)
+		die("the access points' carriers", r);
+	open_announcer(h, &n[1]);
+	r = probe_create(&config, &n[1], &n[2], &h->probe);
+	if (r < 0)
+		die("the probes' sockets", r);
+	for (size_t i = 0; i < ARRAY_SIZE(n); i++)
+		netns_close(&n[i]);
+	fill_announcement(h);
+	h->moves = memory_alloc_array((size_t)o->moves, sizeof(struct move));
+	h->random = (uint64_t)o->seed * 0x9e3779b97f4a7c15u;
+}
+
+/* ---- moving ---- */
+
+static void sleep_ns(int64_t ns)
+{
+	struct timespec time = {ns / 1000000000LL, ns % 1000000000LL};
+
+	while (nanosleep(&time, &time) < 0 && errno == EINTR)
+		;
+}
+
+/* From the base to twice that: moves must not beat against the probes. */
+static int64_t randomized(struct handoff *h, int64_t base_ns)
+{
+	h->random ^= h->random << 13;
+	h->random ^= h->random >> 7;
+	h->random ^= h->random << 17;
+	return base_ns + (int64_t)(h->random % (uint64_t)(base_ns + 1));
+}
+
+static void move_once(struct handoff *h, struct move *m)
+{
+	int64_t timeout = h->options.timeout_ms * NS_PER_MS;
+	int r;
+
+	carrier_watch(h->carrier, h->at);
+	m->call = probe_now_ns();
+	r = air_move(&h->air, h->at, !h->at);
+	m->t1 = probe_now_ns();
+	if (r < 0)
+		die("the kernel refused the move", r);
+	if (send(h->announce, &h->announcement, sizeof(h->announcement), 0) < 0)
+		die("the announcement", errno);
+	h->at = !h->at;
+	m->t0 = carrier_loss(h->carrier, timeout);
+	if (m->t0 == 0)
+		die("the old port kept its carrier", ETIMEDOUT);
+	for (unsigned way = 0; way < 2; way++)
+		m->first[way] = probe_first_after(h->probe, way, m->t1, timeout);
+	sleep_ns(randomized(h, h->options.settle_ms * NS_PER_MS));
+	r = air_settle(&h->air, !h->at);
+	if (r < 0)
+		die("the kernel refused to give a carrier back", r);
+	sleep_ns(randomized(h, h->options.pause_ms * NS_PER_MS));
+}
+
+static void wait_flowing(struct handoff *h)
+{
+	int64_t now = probe_now_ns();
+
+	for (unsigned way = 0; way < 2; way++) {
+		if (probe_first_after(h->probe, way, now, h->options.timeout_ms * NS_PER_MS) == 0)
+			die(way == PROBE_UP ? "no probe from the host reaches the peer"
+					    : "no probe from the peer reaches the host",
+			    ETIMEDOUT);
+	}
+	sleep_ns(50 * NS_PER_MS);
+}
+
+static void move_all(struct handoff *h)
+{
+	while (h->done < h->options.moves) {
+		struct move *m = &h->moves[h->done++];
+
+		move_once(h, m);
+		if ((m->first[0] == 0 || m->first[1] == 0) && ++h->failed == FAILURES_MAX)
+			return;
+		if (h->options.progress && h->done % 100 == 0)
+			fprintf(stderr, "%ld\n", h->done);
+	}
+}
+
+/* ---- the result ---- */
+
+/* A ping belongs to the last move that began before it, or just after: it may be under way then. */
+static void count_lost_pings(struct handoff *h, enum probe_way way)
+{
+	size_t count;
+	const struct ping *pings = probe_pings(h->probe, way, &count);
+	long move = -1;
+
+	for (size_t i = 0; i < count; i++) {
+		while (move + 1 < h->done &&
+		       h->moves[move + 1].call <= pings[i].sent_ns + PING_MARGIN_NS)
+			move++;
+		if (!pings[i].answered && move >= 0)
+			h->moves[move].pings_lost[way]++;
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void print_spread(const char *name, double *values, size_t count, int digits)
+{
+	qsort(values, count, sizeof(*values), compare);
+	size_t p99 = (count * 99 + 99) / 100 - 1;
+	printf("  \"%s\": {\"min\": %.*f, \"median\": %.*f, \"p99\": %.*f, \"max\": %.*f},\n", name,
+	       digits, values[0], digits, values[count / 2], digits, values[p99], digits,
+	       values[count - 1]);
+}
+
+static double outage_ms(const struct handoff *h, const struct move *m, unsigned way)
+{
+	if (m->first[way] == 0)
+		return (double)h->options.timeout_ms;
+	return (double)(m->first[way] - m->t0) / (double)NS_PER_MS;
+}
+
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+/* What is measured of one move; ways are the enum's. */
+enum measure {
+	OUTAGE,
+	OUTAGE_UP,
+	OUTAGE_DOWN,
+	BEFORE_LOSS,
+	AFTER_LOSS,
+	PINGS,
+	PINGS_BOTH,
+	MEASURES
+};
+
+static double measure(const struct handoff *h, const struct move *m, enum measure what)
+{
+	switch (what) {
+	case OUTAGE_UP:
+		return outage_ms(h, m, PROBE_UP);
+	case OUTAGE_DOWN:
+		return outage_ms(h, m, PROBE_DOWN);
+	case BEFORE_LOSS:
+		return (double)(m->t0 - m->call) / (double)NS_PER_MS;
+	case AFTER_LOSS:
+		return (double)(m->t1 - m->t0) / (double)NS_PER_MS;
+	case PINGS:
+		return larger(m->pings_lost[0], m->pings_lost[1]);
+	case PINGS_BOTH:
+		return m->pings_lost[0] + m->pings_lost[1];
+	case OUTAGE:
+	case MEASURES:
+		break;
+	}
+	return larger(outage_ms(h, m, PROBE_UP), outage_ms(h, m, PROBE_DOWN));
+}
+
+static void print_details(const struct handoff *h, const char *name, enum measure what)
+{
+	printf("  \"%s\": [", name);
+	for (long i = 0; i < h->done; i++)
+		printf("%s%.3f", i == 0 ? "" : ", ", measure(h, &h->moves[i], what));
+	printf("],\n");
+}
+
+static void print_result(struct handoff *h)
+{
+	static const char *const names[] = {"outage_ms",          "outage_up_ms",
+					    "outage_down_ms",     "carrier_change_ms",
+					    "pings_lost_at_10ms", "pings_lost_both_ways"};
+	double *values = memory_alloc_array((size_t)h->done, sizeof(double));
+	double load[3] = {0};
+	uint64_t sent, received;
+
+	printf("{\n  \"moves\": %ld,\n  \"failed\": %ld,\n  \"probe_interval_ms\": %.3f,\n",
+	       h->done, h->failed, (double)h->options.probe_us / 1000.0);
+	for (unsigned what = 0; what < MEASURES; what++) {
+		for (long i = 0; i < h->done; i++)
+			values[i] = measure(h, &h->moves[i], what);
+		print_spread(names[what], values, (size_t)h->done, what >= PINGS ? 0 : 3);
+	}
+	if (h->options.details) {
+		print_details(h, "outages_up_ms", OUTAGE_UP);
+		print_details(h, "outages_down_ms", OUTAGE_DOWN);
+	}
+	probe_count(h->probe, &sent, &received);
+	getloadavg(load, 3);
+	printf("  \"probes_sent\": %llu,\n  \"probes_received\": %llu,\n  \"at\": \"%s\",\n"
+	       "  \"loadavg\": [%.2f, %.2f, %.2f]\n}\n",
+	       (unsigned long long)sent, (unsigned long long)received, h->options.ports[h->at],
+	       load[0], load[1], load[2]);
+	free(values);
+}
+
+int main(int argc, char **argv)
+{
+	struct handoff h = {.options = parse_options(argc, argv)};
+	int r;
+
+	open_all(&h);
+	r = probe_start(h.probe);
+	if (r < 0)
+		die("the probes' thread", r);
+	wait_flowing(&h);
+	move_all(&h);
+	probe_stop(h.probe);
+	for (unsigned way = 0; way < 2; way++)
+		count_lost_pings(&h, way);
+	print_result(&h);
+	probe_destroy(h.probe);
+	carrier_destroy(h.carrier);
+	air_close(&h.air);
+	close(h.announce);
+	free(h.moves);
+	return h.failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,211 @@
+"""victorctl, every subcommand. Topology: lab/figure2.py."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+
+import ctl
+import labs
+import pytest
+from lab.runtime import Lab
+from traffic import Conversation
+
+SHOWS = [["elements"], ["links"], ["nodes"], ["attachments"], ["forwarding", "FE2"],
+         ["counters", "FE2"], ["counters"], ["refusals"], ["prefixes"], ["ports", "FE2"]]
+
+
+@pytest.mark.parametrize("what", SHOWS, ids=" ".join)
+def test_every_table_is_aligned_and_its_json_parses(lab: Lab, what: list[str]) -> None:
+    lines = ctl.text(lab, "show", *what).splitlines()
+    assert lines and re.match(r"[A-Z]", lines[0]), "a table begins with its columns' names"
+    assert all(line == line.rstrip() for line in lines)
+    assert isinstance(ctl.as_json(lab, "show", *what), dict)
+
+
+def test_show_elements(lab: Lab) -> None:
+    rows = {row["ELEMENT"]: row for row in ctl.table(lab, "show", "elements")}
+    assert set(rows) == {"fe1", "fe2", "fe3"}
+    assert {row["STATE"] for row in rows.values()} == {"online"}
+    found = {e["name"]: e["border"] for e in ctl.as_json(lab, "show", "elements")["elements"]}
+    assert found == {"fe1": True, "fe2": False, "fe3": False}
+
+
+def test_show_links(lab: Lab) -> None:
+    links = ctl.as_json(lab, "show", "links")["links"]
+    assert {tuple(sorted(link["between"])) for link in links} == {
+        ("fe1", "fe2"), ("fe1", "fe3"), ("fe2", "fe3")}
+    assert all(link["up"] for link in links)
+
+
+def test_show_nodes_and_attachments_agree_on_where_everybody_is(lab: Lab) -> None:
+    expected = {"server1": ("fe2", "srv0"), "server2": ("fe3", "srv0"), "vm1": ("fe2", "srv0"),
+                "laptop": ("fe2", "ap0"), "neighbor": ("fe2", "srv0")}
+    attachments = ctl.as_json(lab, "show", "attachments")["attachments"]
+    assert {a["node"]: (a["element"], a["port_name"]) for a in attachments} == expected
+    nodes = ctl.as_json(lab, "show", "nodes")["nodes"]
+    assert {n["id"]: (n["attachment"]["element"], n["attachment"]["port_name"])
+            for n in nodes} == expected
+    said = ctl.text(lab, "show", "attachments")
+    for node, (element, port) in expected.items():
+        assert re.search(rf"^{node} .*{element}.*{port}", said, re.M), said
+
+
+def test_show_counters_counts_by_ingress_element_and_node(lab: Lab) -> None:
+    with Conversation(lab.host("client"), lab.host("laptop")) as talk:
+        talk.wait_progress()
+    counters = ctl.as_json(lab, "show", "counters", "fe2")["counters"]
+    assert any(c["ingress"] == "fe1" and c["node"] == "laptop" and c["packets"] > 0
+               for c in counters)
+
+
+def test_names_of_elements_may_be_written_in_either_case(lab: Lab) -> None:
+    for name in ("FE3", "fe3", "Fe3"):
+        assert ctl.as_json(lab, "show", "forwarding", name)["element"] == "fe3"
+
+
+def test_trace_walks_the_tables_of_both_elements(lab: Lab) -> None:
+    steps = ctl.as_json(lab, "trace", "192.0.2.10", "10.10.0.36")["steps"]
+    assert all(step["reason"] for step in steps)
+    said = ctl.text(lab, "trace", "192.0.2.10", "10.10.0.36")
+    for word in ("fe1", "fe2", "10.10.0.36"):
+        assert word in said
+
+
+def test_a_node_added_by_hand_registers_and_one_removed_is_refused_again(lab: Lab) -> None:
+    laptop = lab.host("laptop")
+    ctl.text(lab, "node", "add", "printer", "10.10.0.99", "--mac", "02:00:00:00:00:99")
+    laptop.announce("10.10.0.99", "02:00:00:00:00:99")
+    labs.wait_place(lab, "printer", "fe2", "ap0")
+    assert any(row["address"] == "10.10.0.99" for row in labs.rules(lab, "fe3"))
+    ctl.text(lab, "node", "remove", "printer")
+    labs.eventually("end of its flows", lambda: not any(
+        row["address"] == "10.10.0.99" for e in ("fe1", "fe2", "fe3")
+        for row in labs.rules(lab, e)))
+
+
+def test_nodes_added_and_removed_by_hand_stay_so_over_a_restart(lab: Lab) -> None:
+    ctl.text(lab, "node", "add", "kept", "10.10.0.91", "--mac", "02:00:00:00:00:91")
+    ctl.text(lab, "node", "add", "gone", "10.10.0.92")
+    ctl.text(lab, "node", "remove", "gone")
+    for end in (lab.controller.kill, lab.controller.stop):
+        end()
+        lab.rest.close()
+        lab.controller.start()
+        labs.wait_online(lab)
+        nodes = {n["id"]: n for n in ctl.as_json(lab, "show", "nodes")["nodes"]}
+        assert nodes["kept"]["addresses"] == ["10.10.0.91"]
+        assert nodes["kept"]["mac"] == "02:00:00:00:00:91"
+        assert "gone" not in nodes
+    ctl.text(lab, "node", "remove", "kept")
+
+
+def test_a_move_by_hand_is_prepared_confirmed_and_reverted(lab: Lab) -> None:
+    ctl.text(lab, "move", "laptop", "fe3", "ap0")
+    found = labs.attachment(lab, "laptop")
+    assert found and (found["state"], found["element"]) == ("prepared", "fe3")
+    ctl.text(lab, "move", "--revert", "laptop")
+    labs.wait_place(lab, "laptop", "fe2", "ap0")
+    with Conversation(lab.host("client"), lab.host("laptop")) as talk:
+        talk.wait_progress()
+
+
+class Watch:
+    """victorctl watch, its lines read as they come."""
+
+    def __init__(self, lab: Lab, *words: str) -> None:
+        self.process = subprocess.Popen(ctl.command(*words, "watch"), text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        env=ctl.environment(lab))
+        self.lines: list[str] = []
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+    def __enter__(self) -> "Watch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait()
+        self.thread.join()
+        assert self.process.stdout and self.process.stderr
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+@pytest.fixture
+def laptop_at_home(lab: Lab) -> Iterator[None]:
+    yield
+    lab.move("laptop", "ap1")
+    labs.wait_place(lab, "laptop", "fe2", "ap0")
+
+
+def moves(lab: Lab) -> Iterator[None]:
+    """Moves until whoever watches has begun to listen."""
+    for place, element in (("ap2", "fe3"), ("ap1", "fe2")) * 10:
+        lab.move("laptop", place)
+        labs.wait_place(lab, "laptop", element, "ap0")
+        yield
+
+
+def test_watch_prints_a_move_as_it_happens(lab: Lab, laptop_at_home: None) -> None:
+    with Watch(lab) as watch:
+        for _ in moves(lab):
+            if any("moved" in line and "laptop" in line for line in watch.lines):
+                break
+    line = next(line for line in watch.lines if "moved" in line and "laptop" in line)
+    assert re.search("fe[23]", line)
+
+
+def test_watch_prints_json_one_event_a_line(lab: Lab, laptop_at_home: None) -> None:
+    with Watch(lab, "--json") as watch:
+        for _ in moves(lab):
+            if any('"moved"' in line for line in watch.lines):
+                break
+    events = [json.loads(line) for line in watch.lines]
+    moved = [event for event in events if event["kind"] == "moved"]
+    assert moved and moved[0]["node"] == "laptop" and moved[0]["version"]
+    revisions = [event["revision"] for event in events]
+    assert revisions == list(range(revisions[0], revisions[0] + len(revisions)))
+
+
+def test_watch_ends_when_its_reader_does(lab: Lab) -> None:
+    """`victorctl watch | head -1` must not hang, nor print a stack of errors."""
+    process = subprocess.Popen(f"{' '.join(ctl.command('watch'))} | head -1", shell=True, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=ctl.environment(lab))
+    for _ in moves(lab):
+        if process.poll() is not None:
+            break
+    out, err = process.communicate(timeout=20)
+    assert len(out.splitlines()) == 1 and len(err.splitlines()) <= 1, err
+
+
+def test_help_names_every_subcommand_and_each_has_help(lab: Lab) -> None:
+    said = ctl.text(lab, "--help")
+    for word in ("show", "node", "trace", "watch", "move"):
+        assert re.search(rf"^\s+{word}\b", said, re.M), f"--help does not name {word}"
+    for what in SHOWS:
+        assert what[0] in said + ctl.text(lab, "show", "--help"), what
+    for word in ("show", "node", "trace", "watch", "move"):
+        assert ctl.text(lab, word, "--help").startswith("usage: victorctl") or \
+            word in ctl.text(lab, word, "--help")
+
+
+def test_examples_in_the_help_are_true(lab: Lab) -> None:
+    """Every example that only looks is run as it stands."""
+    examples = re.findall(r"^\s+(victorctl (?:show|trace) .*?)(?:\s{2,}.*)?$",
+                          ctl.text(lab, "--help"), re.M)
+    runnable = [e for e in examples if not re.search(r"[A-Z<\[]{3,}|\||\.\.\.", e)]
+    for example in runnable:
+        words = example.split()[1:]
+        done = ctl.run(lab, *words)
+        assert done.returncode in (0, 1), f"{example}: {done.stderr}"
