@@ -189,11 +189,16 @@ struct route {
 	__u32 ifindex;
 	__u32 mtu;  /* where it is too large for that route */
 	int result; /* BPF_FIB_LKUP_RET_*; NO_NEIGH counts as success */
+	int has_macs;
+	__u8 mac_source[6], mac_destination[6];
 };
 
 static __always_inline void tc_route_result(struct route *r, struct bpf_fib_lookup *fib,
 					    long result)
 {
+	r->has_macs = result == BPF_FIB_LKUP_RET_SUCCESS;
+	__builtin_memcpy(r->mac_source, fib->smac, 6);
+	__builtin_memcpy(r->mac_destination, fib->dmac, 6);
 	if (result == BPF_FIB_LKUP_RET_NO_NEIGH)
 		result = BPF_FIB_LKUP_RET_SUCCESS;
 	r->result = (int)result;
@@ -261,6 +266,28 @@ static __always_inline int tc_make_room(struct __sk_buff *skb)
 	return (int)bpf_skb_adjust_room(skb, OUTER_SIZE, BPF_ADJ_ROOM_MAC, flags);
 }
 
+/* Across a direct backplane (datapath_config.direct): the outer header is, to the kernel, a part of
+ * the link's.  The packet stays one of many TCP segments and no tunnel's. */
+static __always_inline int tc_wants_direct(const struct __sk_buff *skb,
+					   const struct map_config *cfg, const struct route *r)
+{
+	return cfg->flags & MAP_CONFIG_DIRECT && skb->gso_size && r->has_macs;
+}
+
+static __always_inline int tc_send_direct(struct __sk_buff *skb, const struct outer *outer,
+					  const struct route *r, enum dataplane_verdict verdict)
+{
+	struct cursor c;
+
+	if (tc_set_vlan(skb, 0) || bpf_skb_change_head(skb, OUTER_SIZE, 0))
+		return verdict_drop(VERDICT_rewrite_failed);
+	c = tc_cursor(skb, HEADERS_TUNNEL_SIZE);
+	if (rewrite_outer(c, outer) || rewrite_macs(c, r->mac_destination, r->mac_source))
+		return verdict_drop(VERDICT_rewrite_failed);
+	verdict_count(verdict);
+	return (int)bpf_redirect(r->ifindex, 0);
+}
+
 /* To another FE, IP-in-IP. */
 static __always_inline int tc_encapsulate(struct __sk_buff *skb, const struct map_config *cfg,
 					  const struct packet *p, __u32 fe,
@@ -288,36 +315,12 @@ static __always_inline int tc_encapsulate(struct __sk_buff *skb, const struct ma
 	result = tc_decrement(skb, p);
 	if (result)
 		return tc_drop_decrement(result);
+	if (tc_wants_direct(skb, cfg, &route))
+		return tc_send_direct(skb, &outer, &route, verdict);
 	if (tc_set_vlan(skb, 0) || tc_make_room(skb) ||
 	    rewrite_outer(tc_cursor(skb, HEADERS_TUNNEL_SIZE), &outer))
 		return verdict_drop(VERDICT_rewrite_failed);
 	verdict_count(verdict);
-	return tc_send_underlay(cfg, &route);
-}
-
-/* After a node that moved on: the outer header that is there is addressed to the peer's redirect
- * address.  (Decapsulating and encapsulating again would be refused by the kernel while the tunnel
- * offload of the first is pending, and cost twice.) */
-static __always_inline int tc_redirect_on(struct __sk_buff *skb, const struct map_config *cfg,
-					  const struct packet *p, const struct packet *tunnel,
-					  __u32 fe)
-{
-	struct map_peer *peer = lookup_peer(fe);
-	struct outer outer = {.size = p->size, .tos = tunnel->tos, .protocol = tunnel->protocol};
-	struct route route;
-
-	if (!peer || !(peer->flags & MAP_PEER_SEND))
-		return verdict_drop(VERDICT_no_peer);
-	outer.source = cfg->backplane;
-	outer.destination = peer->redirect;
-	tc_route_underlay(skb, cfg, outer.destination, p->segment + OUTER_SIZE, outer.tos, &route);
-	if (tc_exceeds_underlay(cfg, &route, p->segment + OUTER_SIZE))
-		return tc_too_big(skb, p, 0);
-	if (!tc_has_underlay(&route))
-		return verdict_drop(VERDICT_no_underlay);
-	if (tc_set_vlan(skb, 0) || rewrite_outer(tc_cursor(skb, HEADERS_TUNNEL_SIZE), &outer))
-		return verdict_drop(VERDICT_rewrite_failed);
-	verdict_count(VERDICT_redirected);
 	return tc_send_underlay(cfg, &route);
 }
 
@@ -346,6 +349,36 @@ static __always_inline int tc_decapsulate(struct __sk_buff *skb, const struct pa
 		return -1;
 	eth->h_proto = bpf_htons(ETH_P_IPV6);
 	return 0;
+}
+
+/* After a node that moved on: the outer header that is there is addressed to the peer's redirect
+ * address.  (Decapsulating and encapsulating again would be refused by the kernel while the tunnel
+ * offload of the first is pending, and cost twice.) */
+static __always_inline int tc_redirect_on(struct __sk_buff *skb, const struct map_config *cfg,
+					  const struct packet *p, const struct packet *tunnel,
+					  __u32 fe)
+{
+	struct map_peer *peer = lookup_peer(fe);
+	struct outer outer = {.size = p->size, .tos = tunnel->tos, .protocol = tunnel->protocol};
+	struct route route;
+
+	if (!peer || !(peer->flags & MAP_PEER_SEND))
+		return verdict_drop(VERDICT_no_peer);
+	outer.source = cfg->backplane;
+	outer.destination = peer->redirect;
+	tc_route_underlay(skb, cfg, outer.destination, p->segment + OUTER_SIZE, outer.tos, &route);
+	if (tc_exceeds_underlay(cfg, &route, p->segment + OUTER_SIZE))
+		return tc_too_big(skb, p, 0);
+	if (!tc_has_underlay(&route))
+		return verdict_drop(VERDICT_no_underlay);
+	if (tc_wants_direct(skb, cfg, &route))
+		return tc_decapsulate(skb, p, 0)
+			       ? verdict_drop(VERDICT_rewrite_failed)
+			       : tc_send_direct(skb, &outer, &route, VERDICT_redirected);
+	if (tc_set_vlan(skb, 0) || rewrite_outer(tc_cursor(skb, HEADERS_TUNNEL_SIZE), &outer))
+		return verdict_drop(VERDICT_rewrite_failed);
+	verdict_count(VERDICT_redirected);
+	return tc_send_underlay(cfg, &route);
 }
 
 /* Up this machine's own stack, whatever MAC it was sent to; the kernel takes its hop itself. */

@@ -341,7 +341,7 @@ int attachment_prepare(struct core *c, const struct node *n, const struct place 
 		return 0;
 	}
 	if (!r->detached && place_equal(&r->a.place, to))
-		return reason_set(why, -EALREADY, "%s is at %s already", n->id,
+		return reason_set(why, -EEXIST, "%s is at %s already", n->id,
 				  record_place_text(c, to, text));
 	r->node = n;
 	after.version = record_next_version(c);
@@ -367,7 +367,7 @@ static int find_prepared(const struct core *c, const char *node, struct attachme
 		return reason_set(why, -ENOENT, "%s: there is no such node, or it is nowhere",
 				  node);
 	if ((*ret)->a.state != ATTACHMENT_PREPARED)
-		return reason_set(why, -EALREADY, "%s: no move is under way", node);
+		return reason_set(why, -ENOENT, "%s: no move is under way", node);
 	return 0;
 }
 

@@ -59,10 +59,12 @@ const char *event_kind_name(enum event_kind kind); /* "moved" */
 struct core;
 struct session; /* one FE's connection */
 
+/* None of these may change the core.  The core logs each event itself. */
 struct core_shell {
 	/* There are bytes in session_channel(s)->out: write them now (design P5). */
 	void (*flush)(void *context, struct session *s);
-	/* Close this connection; the core does not use it any more. */
+	/* Close this connection; the core does not use it any more, and 's' is freed after this:
+	 * write what is left in 'out' (a last ERROR) now, and do not call core_session_close. */
 	void (*drop)(void *context, struct session *s);
 	void (*event)(void *context, const struct event *e);
 	/* For the store, beside the way of a move: never waited for. */
@@ -84,6 +86,7 @@ MUST_USE int core_add_link(struct core *c, const struct link *l, struct reason *
 void core_restore_attachment(struct core *c, const struct attachment *a);
 
 /* Southbound. */
+/* Our HELLO is in session_channel(s)->out after open: write it.  close frees 's'. */
 struct session *core_session_open(struct core *c, const char *peer, void *handle, int64_t now_ms);
 void core_session_receive(struct session *s, const uint8_t *bytes, size_t size, int64_t now_ms);
 void core_session_close(struct session *s, const char *reason, int64_t now_ms);
@@ -99,7 +102,9 @@ MUST_USE int core_put_node(struct core *c, const struct node *n, int64_t now_ms,
 MUST_USE int core_remove_node(struct core *c, const char *id, int64_t now_ms, struct reason *why);
 /* A tentative move (P4b): traffic goes to (element, port name) at once; confirmed by the node's own
  * announcement there or by core_confirm_move; undone by core_revert_move or the timeout.
- * -ENOENT: no such node, element or port; -EBUSY: another move is under way. */
+ * -ENOENT: no such node, element or port; -EBUSY: another move is under way; -EPERM: it may not
+ * attach there; -EEXIST: it is there already; -EINVAL: its MAC is not known yet.  The same prepare
+ * again lengthens the time.  confirm, revert: -ENOENT where no move is under way (any more). */
 MUST_USE int core_prepare_move(struct core *c, const char *node, const char *element,
 			       const char *port, uint16_t vlan, int64_t now_ms, struct reason *why);
 MUST_USE int core_confirm_move(struct core *c, const char *node, int64_t now_ms,

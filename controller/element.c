@@ -191,6 +191,15 @@ void element_commit(struct element *e, bool synchronizes)
 	e->core->shell.flush(e->core->shell.context, s);
 }
 
+void element_withdraw_rule(struct element *e, const struct rule *rule)
+{
+	if (!e->synced)
+		return;
+	put_flow_mod(out(e), rule, OFPFC_DELETE_STRICT, (uint32_t)e->core->change);
+	count_message(e);
+	e->core->shell.flush(e->core->shell.context, e->session);
+}
+
 void element_transmit(struct element *e, uint32_t port, const struct buffer *frame)
 {
 	struct ofp_packet_out packet = {.buffer_id = OFP_NO_BUFFER,

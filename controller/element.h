@@ -31,6 +31,8 @@ void element_delete_group(struct element *e, uint32_t fe);
 void element_queue(struct element *e, const struct buffer *messages, unsigned flow_mods,
 		   int growth);
 void element_commit(struct element *e, bool synchronizes /* the end of a comparison */);
+/* Deletes a rule that the FE made by itself; at once, and nobody waits for it. */
+void element_withdraw_rule(struct element *e, const struct rule *rule);
 /* Sends a frame out of a port. */
 void element_transmit(struct element *e, uint32_t port, const struct buffer *frame);
 

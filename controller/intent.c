@@ -6,24 +6,23 @@
 
 #include <string.h>
 
-#define PORT_RULES_MAX 4
+#define PORT_RULES_MAX 3
 #define VRFS_MAX (PREFIXES_MAX + 1)
 
+/* IPv6 is not admitted yet: without neighbour discovery no node of it could register. */
 static unsigned port_rules(const struct element *e, uint32_t number, uint8_t role,
 			   struct rule rules[PORT_RULES_MAX])
 {
-	static const uint16_t admitted[] = {0, ETHERTYPE_IPV6_};
 	static const uint16_t listened[] = {ETHERTYPE_ARP_, ETHERTYPE_RARP_};
 	unsigned count = 0;
 
 	if (role != PORT_ACCESS && role != PORT_EXTERNAL)
 		return 0;
-	for (unsigned i = 0; i < ARRAY_SIZE(admitted); i++)
-		rules[count++] = (struct rule){
-			.key = {.kind = RULE_ADMIT, .ethertype = admitted[i], .port = number},
-			.vrf = DEFAULT_VRF,
-			.fe = e->id,
-			.next_table = role == PORT_ACCESS ? TABLE_GUARD : TABLE_BINDING};
+	rules[count++] =
+		(struct rule){.key = {.kind = RULE_ADMIT, .port = number},
+			      .vrf = DEFAULT_VRF,
+			      .fe = e->id,
+			      .next_table = role == PORT_ACCESS ? TABLE_GUARD : TABLE_BINDING};
 	for (unsigned i = 0; role == PORT_ACCESS && i < ARRAY_SIZE(listened); i++)
 		rules[count++] = (struct rule){
 			.key = {.kind = RULE_LISTEN, .ethertype = listened[i], .port = number}};
@@ -201,7 +200,7 @@ int64_t planner_exit(const struct core *c, const struct element *e)
 	if (e->border)
 		return 0;
 	/* What it has stays while we do not know better. */
-	if (installed && !installed->met && !address_is_zero(&installed->backplane) &&
+	if (installed && !installed->ports_known && !address_is_zero(&installed->backplane) &&
 	    (c->learning || !border))
 		return e->exit;
 	return border && !address_is_zero(&border->backplane) ? (int64_t)border->id : -1;

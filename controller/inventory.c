@@ -40,6 +40,15 @@ static bool name_character(char ch, bool learned)
 	       ch == '-' || ch == '_' || ch == '.' || (learned && ch == ':');
 }
 
+bool inventory_name_is_valid(const char *name)
+{
+	size_t size = strnlen(name, NAME_SIZE), at = 0;
+
+	while (at < size && name_character(name[at], false))
+		at++;
+	return size > 0 && size < NAME_SIZE && at == size;
+}
+
 /* A learned node is named by its address, which may be IPv6: only there is ':' allowed. */
 static int check_name(const char *what, const char *name, bool learned, struct reason *why)
 {

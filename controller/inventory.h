@@ -57,6 +57,9 @@ struct inventory {
 void inventory_init(struct inventory *inv, uint64_t seed);
 void inventory_finish(struct inventory *inv);
 
+/* Letters, digits, '-', '_', '.', not empty, and with its terminator within NAME_SIZE. */
+bool inventory_name_is_valid(const char *name);
+
 /* Refusals name what is wrong: an address in no covered prefix, in another node's use, a gateway's,
  * a MAC in use, an overlapping prefix, a bad name (letters, digits, '-', '_', '.'). */
 MUST_USE int inventory_add_prefix(struct inventory *inv, const struct covered_prefix *p,

@@ -77,6 +77,7 @@ void element_set_port(struct element *e, const struct ofp_port *from)
 	was_present = p->present;
 	was_up = p->up;
 	memcpy(p->name, from->name, sizeof(p->name));
+	text_clean(p->name, sizeof(p->name));
 	p->present = p->listed = true;
 	p->up = !(from->state & OFPPS_LINK_DOWN) && !(from->config & OFPPC_PORT_DOWN);
 	port_changed(e, p, was_present, was_up);
@@ -108,6 +109,7 @@ void element_describe_port(struct element *e, const struct port_info *info)
 		return;
 	p = element_port(e, info->number);
 	p->info = *info;
+	text_clean(p->info.identity, sizeof(p->info.identity));
 	use_port(e, p);
 }
 
@@ -137,4 +139,9 @@ void element_ports_end(struct element *e)
 			attachment_port_down(e->core, list[i], false);
 	}
 	free(list);
+	if (!e->ports_known) {
+		/* Until now it was not known to be a border FE, or not to be one. */
+		e->ports_known = true;
+		topology_refresh(e->core);
+	}
 }

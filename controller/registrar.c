@@ -159,11 +159,23 @@ static const char *explain(const char *why)
 	return why;
 }
 
-static void refuse(struct core *c, const char *why, const struct element *e, const struct port *p,
+/* The FE believed the claim for packets on their way (a tentative binding, P4) when it sent it up;
+ * whoever is refused gets none of them. */
+static void withdraw_tentative(struct core *c, struct element *e, const struct sender *from)
+{
+	struct rule rule = {
+		.key = {.kind = RULE_TENTATIVE, .vrf = DEFAULT_VRF, .address = from->address}};
+
+	if (from->has_address && inventory_prefix(&c->inventory, DEFAULT_VRF, &from->address))
+		element_withdraw_rule(e, &rule);
+}
+
+static void refuse(struct core *c, const char *why, struct element *e, const struct port *p,
 		   const struct sender *from)
 {
 	char mac[MAC_TEXT_SIZE], address[ADDRESS_TEXT_SIZE] = "", text[256];
 
+	withdraw_tentative(c, e, from);
 	mac_format(&from->mac, mac);
 	if (from->has_address)
 		address_format(&from->address, address);

@@ -42,6 +42,13 @@ void name_copy(char to[NAME_SIZE], const char *from)
 	memcpy(to, from, size);
 }
 
+void text_clean(char *text, size_t size)
+{
+	for (size_t i = 0; i < size && text[i]; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			text[i] = '?';
+}
+
 static void log_event(const struct event *e)
 {
 	switch (e->kind) {

@@ -86,14 +86,38 @@ static int check_name(struct session *s, struct element *e, const char *name)
 	struct element *other = element_by_name(s->core, name);
 	char text[200];
 
-	if (!name[0] || name[0] == '#')
-		return doom(s, "it has no name");
+	if (!inventory_name_is_valid(name))
+		return doom(s, "its name is not of letters, digits, '-', '_' and '.'");
 	if (!other || other == e)
 		return 0;
 	snprintf(text, sizeof(text), "element %u says that it is %s, which is element %u", e->id,
 		 name, other->id);
 	report_refusal(s->core, "name-in-use", name, e, 0, text);
 	return doom(s, "its name is another element's");
+}
+
+/* No two have one backplane address.  One that is gone gives its address to one that is here. */
+static int check_backplane(struct session *s, const struct element *e, const struct address *a)
+{
+	struct core *c = s->core;
+
+	for (unsigned i = 0; i < c->element_count && !address_is_zero(a); i++) {
+		struct element *other = c->elements[i];
+		char text[200];
+
+		if (other == e || !address_equal(&other->backplane, a))
+			continue;
+		if (other->session) {
+			snprintf(text, sizeof(text),
+				 "element %u has the backplane address of %s: refused", e->id,
+				 other->name);
+			report_refusal(c, "backplane-in-use", other->name, e, 0, text);
+			return doom(s, "its backplane address is another element's");
+		}
+		other->backplane = (struct address){{0}};
+		planner_refresh_peer(c, other);
+	}
+	return 0;
 }
 
 static void rename_element(struct element *e, const char *name)
@@ -153,8 +177,11 @@ static int got_element(struct session *s, struct reader *body)
 	if (is_taken(s, e))
 		return doom(s, "this element is connected already");
 	r = check_name(s, e, info.name);
+	if (r == 0)
+		r = check_backplane(s, e, &info.backplane);
 	if (r < 0)
 		return r;
+	text_clean(info.software, sizeof(info.software));
 	meet(s, e, &info);
 	return 0;
 }
@@ -432,7 +459,6 @@ static int got_error(struct session *s, uint32_t xid, struct reader *body)
 	snprintf(text, sizeof(text), "%s: refused %s of change %u: %s", e->name,
 		 error.offender_size > 1 ? ofp_type_name(error.offender[1]) : "a message", xid,
 		 ofp_error_string(error.result));
-	log_warn_rl("%s", text);
 	report_refusal(s->core, "refused-by-element", ofp_error_string(error.result), e, 0, text);
 	return 0;
 }

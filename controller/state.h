@@ -46,6 +46,7 @@ struct element {
 	struct element_info info;
 	struct address backplane, redirect; /* zero: none; learnt from others' groups at first */
 	bool met;                           /* it connected in this run */
+	bool ports_known;                   /* and it has listed its ports */
 	bool awaited;                       /* an attachment of the last run is at it */
 	bool synced; /* compared with intent in this session: gets every change at once */
 	bool border;
@@ -167,6 +168,8 @@ struct core {
 
 /* Copies a name so that it compares bytewise. */
 void name_copy(char to[NAME_SIZE], const char *from);
+/* Text of an FE's that people will read: what is not printable ASCII becomes '?'. */
+void text_clean(char *text, size_t size);
 
 /* report.c: what happened, and what was refused. */
 struct attachment;

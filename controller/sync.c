@@ -242,7 +242,7 @@ static void delete_rest(struct sync *sync)
 	while (table_next(&sync->rules, &at, NULL, (void **)&rule)) {
 		if (rule->wanted)
 			continue;
-		e->rule_count++;
+		e->rule_count += rule->rule.key.kind != RULE_TENTATIVE; /* the FE's own */
 		if (must_keep(sync, &rule->rule)) {
 			sync->kept += is_node_rule(&rule->rule);
 			continue;

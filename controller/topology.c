@@ -123,7 +123,10 @@ static void search(struct graph *g)
 			const struct edge *edge = &g->edges[i];
 			uint64_t distance = g->distance[at] + edge->cost;
 
-			if (distance >= g->distance[edge->to])
+			/* Of two that are equally near, the lower id: the same one every time. */
+			if (distance > g->distance[edge->to] ||
+			    (distance == g->distance[edge->to] &&
+			     g->border[at] >= g->border[edge->to]))
 				continue;
 			g->distance[edge->to] = distance;
 			g->border[edge->to] = g->border[at];

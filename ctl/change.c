@@ -115,12 +115,13 @@ const struct command change_commands[] = {
 	 1, 1, TAKES_ADDRESS | TAKES_MAC | TAKES_ELEMENT | TAKES_VRF, node_add},
 	{"node remove", "ID", "forget a node", "Its traffic is dropped from then on.\n", 1, 1, 0,
 	 node_remove},
-	{"node detach", "ID", "forget where a node is, until it announces itself again", "", 1, 1, 0,
-	 node_detach},
+	{"node detach", "ID", "forget where a node is, until it announces itself again", "", 1, 1,
+	 0, node_detach},
 	{"move confirm", "NODE", "make a tentative move final", "", 1, 1, 0, move_confirm},
 	{"move revert", "NODE", "undo a tentative move", "", 1, 1, 0, move_revert},
 	{"move", "NODE FE PORT [--vlan N]", "move a node tentatively",
-	 "Traffic for NODE goes to PORT (a name, see 'victorctl show ports FE') of FE at once.  Its\n"
+	 "Traffic for NODE goes to PORT (a name, see 'victorctl show ports FE') of FE at once.  "
+	 "Its\n"
 	 "own announcement there or 'move confirm' makes the move final; 'move revert' or the\n"
 	 "controller's timeout undoes it.\n"
 	 "      --vlan N     behind this VLAN of a trunk port\n",

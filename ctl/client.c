@@ -28,8 +28,8 @@ int client_open(const char *server, struct client **ret, struct reason *why)
 	bool is_unix = strncmp(server, "unix:", 5) == 0;
 
 	if (is_unix ? server[5] != '/' : strncmp(server, "http://", 7) != 0 || !server[7])
-		return reason_set(why, -EINVAL,
-				  "server '%s': write unix:/PATH or http://HOST:PORT", server);
+		return reason_set(why, -EINVAL, "server '%s': write unix:/PATH or http://HOST:PORT",
+				  server);
 	curl_global_init(CURL_GLOBAL_NOTHING);
 	CURL *curl = curl_easy_init();
 
@@ -162,8 +162,10 @@ static int read_answer(struct client *c, struct buffer *bytes, struct json_objec
 		write_u8(bytes, 0);
 		answer = json_tokener_parse((const char *)bytes->data);
 		if (!answer && status < 400)
-			return reason_set(why, -EPROTO, "%s does not answer in JSON: is it VICTOR's "
-							"controller?", c->server);
+			return reason_set(why, -EPROTO,
+					  "%s does not answer in JSON: is it VICTOR's "
+					  "controller?",
+					  c->server);
 	}
 	if (status >= 200 && status < 300) {
 		*ret = answer;

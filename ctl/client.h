@@ -27,8 +27,8 @@ MUST_USE char *client_path(const char *pattern, const char *const *arguments);
 struct stream_event {
 	const char *id, *kind, *data; /* "" where the event has none */
 };
-/* Follows the stream until it ends, from after the event 'last_id' ("" for new ones only), and calls
- * 'each'.  As client_request; 0 where the server ended it. */
+/* Follows the stream until it ends, from after the event 'last_id' ("" for new ones only), and
+ * calls 'each'.  As client_request; 0 where the server ended it. */
 MUST_USE int client_follow(struct client *c, const char *path, const char *last_id,
 			   void (*each)(void *to, const struct stream_event *e), void *to,
 			   struct reason *why);

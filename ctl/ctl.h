@@ -32,12 +32,12 @@ enum option_bit {
 };
 
 struct command {
-	const char *words;     /* "show elements" */
-	const char *arguments; /* "FE [--all]", for the usage line */
-	const char *summary;   /* for the list */
-	const char *help;      /* the rest of --help */
-	unsigned least, most;  /* arguments */
-	unsigned options;      /* enum option_bit */
+	const char *words;           /* "show elements" */
+	const char *arguments;       /* "FE [--all]", for the usage line */
+	const char *summary;         /* for the list */
+	const char *help;            /* the rest of --help */
+	unsigned least, most;        /* arguments */
+	unsigned options;            /* enum option_bit */
 	int (*run)(struct ctl *ctl); /* exit status */
 };
 

@@ -34,16 +34,16 @@ static void print_usage(FILE *to)
 	      "  -h, --help       this text; after a command, that command's\n"
 	      "      --version    the version\n"
 	      "\n"
-	      "Names of forwarding elements may be written in upper or lower case.  Exit status: 0\n"
+	      "Names of forwarding elements may be written in upper or lower case.  Exit status: "
+	      "0\n"
 	      "done, 1 error, 2 wrong usage.  See victorctl(1).\n",
 	      to);
 }
 
 static void print_help(const struct command *c)
 {
-	printf("Usage: victorctl %s%s%s\n\n%s: %s.\n%s%s", c->words,
-	       c->arguments[0] ? " " : "", c->arguments, c->words, c->summary,
-	       c->help[0] ? "\n" : "", c->help);
+	printf("Usage: victorctl %s%s%s\n\n%s: %s.\n%s%s", c->words, c->arguments[0] ? " " : "",
+	       c->arguments, c->words, c->summary, c->help[0] ? "\n" : "", c->help);
 	fputs("\nAlso --server S and --json; see victorctl --help.\n", stdout);
 }
 
@@ -115,8 +115,16 @@ static int add_to(const char **list, unsigned *count, unsigned most, const char 
 }
 
 enum {
-	OPTION_SERVER = 256, OPTION_JSON, OPTION_VERSION, OPTION_ALL, OPTION_AT, OPTION_ADDRESS,
-	OPTION_MAC, OPTION_ELEMENT, OPTION_VLAN, OPTION_VRF,
+	OPTION_SERVER = 256,
+	OPTION_JSON,
+	OPTION_VERSION,
+	OPTION_ALL,
+	OPTION_AT,
+	OPTION_ADDRESS,
+	OPTION_MAC,
+	OPTION_ELEMENT,
+	OPTION_VLAN,
+	OPTION_VRF,
 };
 
 static const struct option options[] = {
@@ -158,7 +166,8 @@ static int read_option(struct line *l, int option)
 		return 0;
 	case OPTION_ADDRESS:
 		l->used |= TAKES_ADDRESS;
-		return add_to(ctl->addresses, &ctl->address_count, ADDRESSES_MAX, optarg, "address");
+		return add_to(ctl->addresses, &ctl->address_count, ADDRESSES_MAX, optarg,
+			      "address");
 	case OPTION_MAC:
 		l->used |= TAKES_MAC;
 		ctl->mac = optarg;
@@ -197,8 +206,8 @@ static int run_command(struct line *l, const struct command *c, char *const *arg
 		return EXIT_SUCCESS;
 	}
 	if (count < c->least || count > c->most)
-		return wrong_usage(c, count < c->least ? "something is missing"
-						       : "that is too much");
+		return wrong_usage(c,
+				   count < c->least ? "something is missing" : "that is too much");
 	if (l->used & ~c->options)
 		return wrong_usage(c, "an option that this command does not take");
 	for (unsigned i = 0; i < count; i++) {

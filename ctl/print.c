@@ -110,7 +110,8 @@ static void add_row(struct libscols_table *table, struct json_object *row,
 void print_table(struct json_object *list, const struct column *columns, size_t count,
 		 const char *nothing)
 {
-	size_t rows = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	size_t rows =
+		json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
 
 	if (!rows) {
 		if (nothing)

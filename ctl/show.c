@@ -133,9 +133,15 @@ static int show_status(struct ctl *ctl)
 static int show_elements(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{"ELEMENT", "name"},	  {"ID", "id", true},	     {"STATE", "state"},
-		{"SOFTWARE", "software"}, {"BACKPLANE", "backplane"}, {"BORDER", "border"},
-		{"PORTS", "ports", true}, {"RULES", "rules", true},  {"FLOW-MODS", "flow_mods", true},
+		{"ELEMENT", "name"},
+		{"ID", "id", true},
+		{"STATE", "state"},
+		{"SOFTWARE", "software"},
+		{"BACKPLANE", "backplane"},
+		{"BORDER", "border"},
+		{"PORTS", "ports", true},
+		{"RULES", "rules", true},
+		{"FLOW-MODS", "flow_mods", true},
 		{"SINCE", "since"},
 	};
 
@@ -146,9 +152,9 @@ static int show_elements(struct ctl *ctl)
 static int show_ports(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{"PORT", "number", true}, {"NAME", "name"},   {"ROLE", "role"},
-		{"STATE", "", false, write_up}, {"MTU", "mtu", true}, {"TRUNK", "trunk"},
-		{"SEGMENT", "segment", true},	{"IDENTITY", "identity"},
+		{"PORT", "number", true},       {"NAME", "name"},         {"ROLE", "role"},
+		{"STATE", "", false, write_up}, {"MTU", "mtu", true},     {"TRUNK", "trunk"},
+		{"SEGMENT", "segment", true},   {"IDENTITY", "identity"},
 	};
 
 	return show_list(ctl, "/v1/elements/{}/ports", "ports", columns, COUNT(columns),
@@ -170,7 +176,7 @@ static int show_links(struct ctl *ctl)
 static int show_prefixes(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{"PREFIX", "prefix"},	{"VRF", "vrf", true},	  {"KIND", "", false, write_mobile},
+		{"PREFIX", "prefix"},   {"VRF", "vrf", true},     {"KIND", "", false, write_mobile},
 		{"GATEWAY", "gateway"}, {"ELEMENTS", "elements"},
 	};
 
@@ -199,10 +205,12 @@ static int show_nodes(struct ctl *ctl)
 static int show_attachments(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{"NODE", "node"},	     {"ADDRESSES", "addresses"},	  {"ELEMENT", "element"},
-		{"PORT", "", false, write_port}, {"VLAN", "vlan", true},	  {"MAC", "mac"},
-		{"STATE", "state"},	     {"VERSION", "version", true}, {"MOVES", "moves", true},
-		{"PREVIOUS", "", false, write_previous}, {"SINCE", "since"},
+		{"NODE", "node"},         {"ADDRESSES", "addresses"},
+		{"ELEMENT", "element"},   {"PORT", "", false, write_port},
+		{"VLAN", "vlan", true},   {"MAC", "mac"},
+		{"STATE", "state"},       {"VERSION", "version", true},
+		{"MOVES", "moves", true}, {"PREVIOUS", "", false, write_previous},
+		{"SINCE", "since"},
 	};
 
 	return show_list(ctl, "/v1/attachments", "attachments", columns, COUNT(columns),
@@ -212,8 +220,9 @@ static int show_attachments(struct ctl *ctl)
 static int show_refusals(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{"WHY", "why"},		       {"WHO", "who"},	       {"ELEMENT", "element"},
-		{"PORT", "", false, write_port}, {"COUNT", "count", true}, {"LAST", "last"},
+		{"WHY", "why"},           {"WHO", "who"},
+		{"ELEMENT", "element"},   {"PORT", "", false, write_port},
+		{"COUNT", "count", true}, {"LAST", "last"},
 	};
 
 	return show_list(ctl, "/v1/refusals", "refusals", columns, COUNT(columns),
@@ -343,14 +352,20 @@ static void print_bindings(struct ctl *ctl, struct json_object *answer)
 static int show_forwarding(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{"TABLE", "table_name"}, {"PRIORITY", "priority", true}, {"KIND", "kind"},
-		{"FLOW", "flow"},	 {"ACTION", "action"},		 {"TOWARDS", "towards"},
-		{"VERSION", "version", true}, {"PACKETS", "packets", true}, {"BYTES", "bytes", true},
+		{"TABLE", "table_name"},
+		{"PRIORITY", "priority", true},
+		{"KIND", "kind"},
+		{"FLOW", "flow"},
+		{"ACTION", "action"},
+		{"TOWARDS", "towards"},
+		{"VERSION", "version", true},
+		{"PACKETS", "packets", true},
+		{"BYTES", "bytes", true},
 	};
 
 	if (ctl->all)
-		return show_list(ctl, "/v1/elements/{}/forwarding", "rules", columns, COUNT(columns),
-				 "No rules.");
+		return show_list(ctl, "/v1/elements/{}/forwarding", "rules", columns,
+				 COUNT(columns), "No rules.");
 	struct json_object *answer = ctl_get(ctl, "/v1/elements/{}/forwarding");
 
 	if (!answer)
@@ -365,7 +380,7 @@ static int show_forwarding(struct ctl *ctl)
 static void print_counters(struct json_object *answer)
 {
 	static const struct column counters[] = {
-		{"INGRESS", "ingress"}, {"NODE", "node"}, {"ADDRESS", "address"},
+		{"INGRESS", "ingress"},       {"NODE", "node"},         {"ADDRESS", "address"},
 		{"PACKETS", "packets", true}, {"BYTES", "bytes", true},
 	};
 	static const struct column drops[] = {
@@ -439,7 +454,7 @@ static int trace(struct ctl *ctl)
 {
 	static const struct column columns[] = {
 		{"ELEMENT", "element"}, {"TABLE", "table_name"}, {"FLOW", "flow"},
-		{"ACTION", "action"},	{"REASON", "reason"},
+		{"ACTION", "action"},   {"REASON", "reason"},
 	};
 	const char *arguments[5] = {ctl->arguments[0], ctl->arguments[1]};
 	unsigned count = 2;
@@ -480,7 +495,8 @@ const struct command show_commands[] = {
 	 "known: the configuration, the API (victorctl node add), or itself (learned).\n",
 	 0, 0, 0, show_nodes},
 	{"show attachments", "", "where each node is, with version and state",
-	 "States: active; prepared (a tentative move, PREVIOUS is where it returns to); probing (an\n"
+	 "States: active; prepared (a tentative move, PREVIOUS is where it returns to); probing "
+	 "(an\n"
 	 "ambiguous claim is being settled); down (its port lost carrier); provisional (learnt\n"
 	 "from an element's table, not confirmed).\n",
 	 0, 0, 0, show_attachments},
@@ -496,7 +512,8 @@ const struct command show_commands[] = {
 	 show_refusals},
 	{"trace", "SOURCE DESTINATION [--at FE] [--vrf N]",
 	 "a packet's way through the tables, with the reason at each step",
-	 "SOURCE and DESTINATION are addresses.  Without --at the packet enters where the source is\n"
+	 "SOURCE and DESTINATION are addresses.  Without --at the packet enters where the source "
+	 "is\n"
 	 "attached, else at a border element.\n"
 	 "      --at FE      the element where it enters\n"
 	 "      --vrf N      in this VRF (0)\n",

@@ -28,8 +28,9 @@ static void dispatch(struct stream *s, void (*each)(void *to, const struct strea
 		     void *to)
 {
 	if (s->data.size) {
-		struct stream_event e = {
-			.id = text_of(&s->id), .kind = text_of(&s->kind), .data = text_of(&s->data)};
+		struct stream_event e = {.id = text_of(&s->id),
+					 .kind = text_of(&s->kind),
+					 .data = text_of(&s->data)};
 
 		each(to, &e);
 	}

@@ -19,8 +19,8 @@ struct watching {
 
 static const char *kind_color(const char *kind)
 {
-	static const char *const bad[] = {"refused", "ambiguous", "element-down", "port-down",
-					  "port-gone", "lost"};
+	static const char *const bad[] = {"refused",   "ambiguous", "element-down",
+					  "port-down", "port-gone", "lost"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		if (strcmp(kind, bad[i]) == 0)
@@ -66,7 +66,8 @@ static int watch(struct ctl *ctl)
 
 	for (;;) {
 		w.any = false;
-		int result = client_follow(ctl->client, "/v1/events", w.last_id, on_event, &w, &why);
+		int result =
+			client_follow(ctl->client, "/v1/events", w.last_id, on_event, &w, &why);
 
 		/* Never reached: it is not running, or the name is wrong; say so and end. */
 		if (!reached && !w.any && (result == -ENOTCONN || result == -EPROTO))

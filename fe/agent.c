@@ -88,6 +88,9 @@ static void make_packet_in(struct agent *a, const struct upcall *u, struct ofp_p
 	if (ret->total_size < ret->data_size)
 		ret->total_size = (uint16_t)ret->data_size;
 	ofp_match_set(&ret->match, OFP_FIELD_IN_PORT, u->port);
+	if (u->vlan)
+		ofp_match_set(&ret->match, OFP_FIELD_VLAN_VID,
+			      OFP_VLAN_PRESENT | (u->vlan & 0xfff));
 	if (pipeline_port_vrf(&a->pipeline, u->port, &vrf) == 0)
 		ofp_match_set(&ret->match, OFP_FIELD_METADATA, vrf);
 }

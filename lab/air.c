@@ -119,9 +119,8 @@ static int read_answers(struct air *a, unsigned count)
 int air_move(struct air *a, unsigned from, unsigned to)
 {
 	struct {
-		struct link_message down;
-		struct flags_message open;
-	} m = {.down = link_message(a, a->port[from], false),
+		struct flags_message lock, open;
+	} m = {.lock = flags_message(a, a->port[from], false),
 	       .open = flags_message(a, a->port[to], true)};
 
 	if (send(a->fd, &m, sizeof(m), 0) < 0)
@@ -129,15 +128,11 @@ int air_move(struct air *a, unsigned from, unsigned to)
 	return read_answers(a, 2);
 }
 
-int air_settle(struct air *a, unsigned left)
+int air_set_carrier(struct air *a, unsigned which, bool up)
 {
-	struct {
-		struct flags_message lock;
-		struct link_message up;
-	} m = {.lock = flags_message(a, a->port[left], false),
-	       .up = link_message(a, a->port[left], true)};
+	struct link_message m = link_message(a, a->port[which], up);
 
 	if (send(a->fd, &m, sizeof(m), 0) < 0)
 		return -errno;
-	return read_answers(a, 2);
+	return read_answers(a, 1);
 }

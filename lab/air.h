@@ -5,6 +5,8 @@
 #include "base/compiler.h"
 #include "lab/netns.h"
 
+#include <stdbool.h>
+
 struct air {
 	int fd;
 	unsigned port[2]; /* device indexes of the two access points' ports */
@@ -15,7 +17,8 @@ struct air {
 MUST_USE int air_open(struct air *a, struct netns *n, const char *const names[2]);
 void air_close(struct air *a);
 
-/* The old port goes down, then the new one opens, in this order, within this call.  0 or -errno. */
+/* In one call: no frame passes the old port any more, then the new one opens.  0 or -errno. */
 MUST_USE int air_move(struct air *a, unsigned from, unsigned to);
-/* The port that was left gets its carrier back, locked.  0 or -errno. */
-MUST_USE int air_settle(struct air *a, unsigned left);
+/* Takes a port's carrier away, or gives it back.  Losing it takes the kernel a tenth of a
+ * millisecond in all, some 30 us until the other end sees it.  0 or -errno. */
+MUST_USE int air_set_carrier(struct air *a, unsigned which, bool up);

@@ -1,7 +1,8 @@
 """A host that moves: its dock is a bridge without learning, a hub, with a port towards each place.
 One place's port is active; the others are locked (they take in nothing) and flooded to by nobody,
 while their carrier stays up, as an access point's does. So a move is one write to netlink, in which
-the old port goes down and the new one opens, with nothing programmed beforehand.
+the old port is locked and the new one opens, with nothing programmed beforehand; where the dock has
+carriers, the old port's then goes down, and comes back once the host has settled.
 
 lab/handoff.c does the same in C where microseconds count (lab/air.c); keep the two alike.
 """
@@ -43,21 +44,14 @@ class DockPorts:
         self._send(messages)
 
     def move(self, old: str | None, new: str | None) -> None:
-        """Leaves one place (its port goes down, where the dock has carriers), joins another."""
-        messages = []
-        if old is not None:
-            port = self.index[self.dock.place(old).dock_port]
-            messages.append(_link(port, False) if self.dock.carrier else _flags(port, False))
-        if new is not None:
-            port = self.index[self.dock.place(new).dock_port]
-            messages += [_flags(port, True), *([_link(port, True)] if self.dock.carrier else [])]
-        self._send(messages)
+        """Leaves one place and joins another."""
+        self._send([_flags(self.index[self.dock.place(name).dock_port], name == new)
+                    for name in (old, new) if name is not None])
 
-    def settle(self, old: str) -> None:
-        """The place that was left has its carrier again, and no station."""
+    def set_carrier(self, place: str, up: bool) -> None:
+        """The carrier of a place's port, where the dock has carriers."""
         if self.dock.carrier:
-            port = self.index[self.dock.place(old).dock_port]
-            self._send([_flags(port, False), _link(port, True)])
+            self._send([_link(self.index[self.dock.place(place).dock_port], up)])
 
     def _send(self, messages: list[bytes]) -> None:
         self.socket.send(b"".join(messages))

@@ -4,11 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
-#include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,44 +64,4 @@ unsigned netns_device(struct netns *n, const char *name)
 	index = if_nametoindex(name);
 	leave(n);
 	return index;
-}
-
-struct sysfs_job {
-	struct netns *netns;
-	const char *path;
-	int result;
-};
-
-/* sysfs shows the devices of the namespace that it was mounted in: a thread of its own, which ends
- * with its mounts, mounts it over /sys. */
-static void *open_in_own_mounts(void *context)
-{
-	struct sysfs_job *job = context;
-	char path[256];
-
-	job->result = enter(job->netns->there);
-	if (job->result < 0)
-		return NULL;
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("sysfs", "/sys", "sysfs", MS_RDONLY, NULL) < 0) {
-		job->result = -errno;
-		return NULL;
-	}
-	snprintf(path, sizeof(path), "/sys/%s", job->path);
-	job->result = open(path, O_RDONLY | O_CLOEXEC);
-	if (job->result < 0)
-		job->result = -errno;
-	return NULL;
-}
-
-int netns_open_sysfs(struct netns *n, const char *path)
-{
-	struct sysfs_job job = {.netns = n, .path = path};
-	pthread_t thread;
-	int r = pthread_create(&thread, NULL, open_in_own_mounts, &job);
-
-	if (r != 0)
-		return -r;
-	pthread_join(thread, NULL);
-	return job.result;
 }

@@ -18,5 +18,3 @@ void netns_close(struct netns *n);
 MUST_USE int netns_socket(struct netns *n, int family, int type, int protocol);
 /* Index of a device there; 0 if there is none. */
 MUST_USE unsigned netns_device(struct netns *n, const char *name);
-/* A file of sysfs as that namespace has it ("class/net/eth0/mtu"), for reading, or -errno. */
-MUST_USE int netns_open_sysfs(struct netns *n, const char *path);

@@ -5,6 +5,7 @@ Takes the figures that demo.py writes as JSON; touches nothing else.
 
 from __future__ import annotations
 
+import re
 from statistics import median
 from typing import Any
 
@@ -20,8 +21,14 @@ PAPER_TABLE1 = {
 
 
 def table1(rules: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """The element's rules, as the JSON has them."""
-    return [{"flow": rule["flow"], "action": rule["action"]} for rule in rules]
+    """The element's rules that say where a host is, written as the paper writes them: without the
+    host's MAC address, and without the group that a tunnel's port is found by."""
+    hosts = [rule for rule in rules if rule["kind"] in ("local", "foreign")]
+    hosts.sort(key=lambda rule: (rule["kind"] == "foreign", rule["flow"]))
+    return [{"flow": rule["flow"],
+             "action": re.sub(r"mod_dl_dst:[0-9a-f:]+|group:\d+,",
+                              lambda m: "mod_dl_dst" if m[0][0] == "m" else "", rule["action"])}
+            for rule in hosts]
 
 
 def text(figures: dict[str, Any]) -> str:
@@ -40,25 +47,13 @@ def _columns(head: Row, rows: list[Row]) -> str:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
              for row in [head, *rows]]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join("  " + line for line in lines)
+    return "\n".join(("  " + line).rstrip() for line in lines)
 
 
 def _table1_rows(rules: list[dict[str, str]]) -> list[Row]:
-    rows = []
-    for flow, action in PAPER_TABLE1.items():
-        live = [rule["action"] for rule in rules if _destination(rule["flow"]) == flow[7:]]
-        rows.append((flow, action, "; ".join(live) or "(nothing)"))
-    rows += [(rule["flow"], "", rule["action"]) for rule in rules
-             if f"nw_dst={_destination(rule['flow'])}" not in PAPER_TABLE1]
-    return rows
-
-
-def _destination(flow: str) -> str:
-    """The destination host in a flow's text."""
-    for part in flow.replace(",", " ").split():
-        if part.startswith(("nw_dst=", "ipv4_dst=")):
-            return part.partition("=")[2].removesuffix("/32")
-    return flow
+    live = {rule["flow"]: rule["action"] for rule in rules}
+    rows = [(flow, action, live.pop(flow, "(nothing)")) for flow, action in PAPER_TABLE1.items()]
+    return rows + [(flow, "", action) for flow, action in live.items()]
 
 
 def _rows(figures: dict[str, Any]) -> list[Row]:

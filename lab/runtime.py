@@ -383,7 +383,8 @@ class Lab:
         if announce and place is not None:
             self.host(host).announce()
         if old is not None:
-            ports.settle(old)
+            ports.set_carrier(old, False)
+            ports.set_carrier(old, True)
         self.moved(host, place)
 
     def moved(self, host: str, place: str | None) -> None:

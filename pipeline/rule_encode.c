@@ -270,7 +270,7 @@ void rule_to_flow_mod(const struct rule *r, enum ofp_flow_mod_command command,
 
 	*ret = (struct ofp_flow_mod){
 		.cookie = deletes ? 0 : r->cookie,
-		.table = rule_table(r->key.kind),
+		.table = (uint8_t)rule_table(r->key.kind),
 		.command = (uint8_t)command,
 		.idle_timeout = deletes ? 0 : r->idle_timeout,
 		.priority = rule_priority(&r->key),
@@ -285,7 +285,7 @@ void rule_to_flow_mod(const struct rule *r, enum ofp_flow_mod_command command,
 
 void rule_to_flow_stats(const struct rule *r, struct ofp_flow_stats *ret)
 {
-	ret->table = rule_table(r->key.kind);
+	ret->table = (uint8_t)rule_table(r->key.kind);
 	ret->priority = rule_priority(&r->key);
 	ret->idle_timeout = r->idle_timeout;
 	ret->cookie = r->cookie;

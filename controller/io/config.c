@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "controller/io/config_yaml.h"
+#include "shell/config_file.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -32,7 +33,7 @@ static int refuse(const struct reading *r, const char *key, int index, const cha
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	return reason_set(r->why, -EINVAL, "%s:%u: %s", r->config->path,
-			  config_lines_find(r->lines, key, index), text);
+			  config_lines_find(r->lines, key, index, NULL), text);
 }
 
 static int copy_name(const struct reading *r, const char *key, int index, const char *text,
@@ -93,7 +94,8 @@ static int read_node(const struct reading *r, int index, struct node *ret)
 	if (result < 0)
 		return result;
 	if (y->mac && mac_parse(y->mac, &ret->mac) < 0)
-		return refuse(r, "nodes", index, "node '%s': '%s' is no MAC address", y->id, y->mac);
+		return refuse(r, "nodes", index, "node '%s': '%s' is no MAC address", y->id,
+			      y->mac);
 	for (unsigned i = 0; i < y->addresses_count; i++) {
 		if (address_parse(y->addresses[i], &ret->addresses[i]) < 0)
 			return refuse(r, "nodes", index, "node '%s': '%s' is no address", y->id,
@@ -146,7 +148,8 @@ static int read_core(const struct reading *r)
 	core->probe_timeout_ms = number_or(y->timers.probe_timeout_ms, 300);
 	core->learn_timeout_ms = number_or(y->timers.learn_timeout_ms, 5000);
 	if (strcmp(admission, "strict") != 0 && strcmp(admission, "open") != 0)
-		return refuse(r, "admission", -1, "admission '%s': write strict or open", admission);
+		return refuse(r, "admission", -1, "admission '%s': write strict or open",
+			      admission);
 	core->admission = admission[0] == 's' ? ADMISSION_STRICT : ADMISSION_OPEN;
 	if (mac_parse(gateway_mac, &core->gateway_mac) < 0 ||
 	    mac_is_multicast(&core->gateway_mac) || mac_is_zero(&core->gateway_mac))
@@ -167,7 +170,8 @@ static int read_settings(const struct reading *r)
 	if (log_level_parse(log, &c->log_level) < 0)
 		return refuse(r, "log", -1, "log '%s': write error, warn, info or debug", log);
 	if (state[0] != '/' || strlen(state) >= sizeof(c->state) - 32)
-		return refuse(r, "state", -1, "state '%s' is no absolute path of a directory", state);
+		return refuse(r, "state", -1, "state '%s' is no absolute path of a directory",
+			      state);
 	strcpy(c->state, state);
 	c->insecure = y->insecure;
 	int result = read_endpoints(r, "southbound", y->southbound, y->southbound_count,
@@ -185,7 +189,7 @@ static unsigned *lines_of(const struct reading *r, const char *key, unsigned cou
 	unsigned *lines = memory_alloc_array(count, sizeof(*lines));
 
 	for (unsigned i = 0; i < count; i++)
-		lines[i] = config_lines_find(r->lines, key, (int)i);
+		lines[i] = config_lines_find(r->lines, key, (int)i, NULL);
 	return lines;
 }
 
@@ -231,12 +235,12 @@ static int read_inventory(const struct reading *r)
 int config_parse(const char *path, const char *text, size_t size, struct config *ret,
 		 struct reason *why)
 {
-	struct yaml_config *yaml;
+	void *yaml;
 
 	memset(ret, 0, sizeof(*ret));
 	table_init(&ret->node_index, NAME_SIZE, sizeof(unsigned), 0);
 	snprintf(ret->path, sizeof(ret->path), "%s", path);
-	int result = config_yaml_load(path, text, size, &yaml, why);
+	int result = config_file_parse(path, text, size, &config_yaml_schema, &yaml, why);
 
 	if (result < 0) {
 		config_finish(ret);
@@ -251,7 +255,7 @@ int config_parse(const char *path, const char *text, size_t size, struct config 
 	if (result == 0)
 		result = read_inventory(&r);
 	config_lines_destroy(lines);
-	config_yaml_free(yaml);
+	config_file_free(&config_yaml_schema, yaml);
 	if (result < 0)
 		config_finish(ret);
 	return result;
@@ -259,23 +263,13 @@ int config_parse(const char *path, const char *text, size_t size, struct config 
 
 int config_load(const char *path, struct config *ret, struct reason *why)
 {
-	FILE *file = fopen(path, "re");
+	char *text;
+	size_t size;
+	int result = config_file_read(path, &text, &size, why);
 
-	if (!file)
-		return reason_set(why, -errno, "%s: %s; name the file with --config FILE", path,
-				  strerror(errno));
-	char *text = memory_alloc(CONFIG_SIZE_MAX + 1);
-	size_t size = fread(text, 1, CONFIG_SIZE_MAX + 1, file);
-	int result;
-
-	if (ferror(file))
-		result = reason_set(why, -EIO, "%s: %s", path, strerror(errno));
-	else if (size > CONFIG_SIZE_MAX)
-		result = reason_set(why, -EFBIG, "%s: larger than %u MiB", path,
-				    CONFIG_SIZE_MAX >> 20);
-	else
-		result = config_parse(path, text, size, ret, why);
-	fclose(file);
+	if (result < 0)
+		return result;
+	result = config_parse(path, text, size, ret, why);
 	free(text);
 	return result;
 }
@@ -296,7 +290,8 @@ void config_finish(struct config *c)
 static int locate(const struct config *c, unsigned line, int result, const struct reason *detail,
 		  struct reason *why)
 {
-	return reason_set(why, result, "%s:%u: %.*s", c->path, line, REASON_SIZE - 64, detail->text);
+	return reason_set(why, result, "%s:%u: %.*s", c->path, line, REASON_SIZE - 64,
+			  detail->text);
 }
 
 int config_apply(const struct config *c, struct core *core, int64_t now_ms, struct reason *why)

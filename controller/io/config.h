@@ -3,11 +3,10 @@
 
 #include "base/log.h"
 #include "controller/core.h"
-#include "controller/io/endpoint.h"
+#include "shell/endpoint.h"
 
 #include <stddef.h>
 
-#define CONFIG_SIZE_MAX (16u << 20)
 #define CONFIG_ENDPOINTS_MAX 16
 #define CONFIG_NODES_MAX 100000
 

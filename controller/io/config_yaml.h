@@ -1,7 +1,6 @@
-/* The configuration file as YAML has it: text and numbers, not yet understood.  Only for config.c. */
+/* The configuration file as YAML has it: text and numbers, not yet understood.  Only for config.c.
+ */
 #pragma once
-
-#include "base/reason.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,15 +45,5 @@ struct yaml_config {
 	unsigned prefixes_count, links_count, nodes_count;
 };
 
-/* 0, or -EINVAL and "PATH:LINE: what is wrong". */
-MUST_USE int config_yaml_load(const char *path, const char *text, size_t size,
-			      struct yaml_config **ret, struct reason *why);
-void config_yaml_free(struct yaml_config *y);
-
-/* Where things are in the file: libcyaml checks types and keys, but does not tell lines of what it
- * accepted. */
-struct config_lines;
-struct config_lines *config_lines_create(const char *text, size_t size);
-void config_lines_destroy(struct config_lines *lines);
-/* The line of 'key' at the top, or of its item 'index' where index >= 0; 0: not there. */
-unsigned config_lines_find(const struct config_lines *lines, const char *key, int index);
+/* For config_file_parse: gives a struct yaml_config. */
+extern const struct cyaml_schema_value config_yaml_schema;

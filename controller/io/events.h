@@ -11,7 +11,7 @@
 struct event_ring {
 	pthread_mutex_t lock;
 	uint64_t before; /* the revision before the first that was added */
-	uint64_t added; /* how many ever; item n is at n % EVENTS_KEPT */
+	uint64_t added;  /* how many ever; item n is at n % EVENTS_KEPT */
 	struct event items[EVENTS_KEPT];
 };
 

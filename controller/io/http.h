@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/wire.h"
-#include "controller/io/endpoint.h"
+#include "shell/endpoint.h"
 
 #include <uv.h>
 
@@ -15,10 +15,10 @@
 
 struct http_request {
 	uint64_t id;
-	char method[8];	    /* "GET" */
-	char path[512];	    /* decoded, starts with '/' */
-	char query[1024];   /* as it came, without '?' */
-	char *body;	    /* terminated; owned by the request */
+	char method[8];   /* "GET" */
+	char path[512];   /* decoded, starts with '/' */
+	char query[1024]; /* as it came, without '?' */
+	char *body;       /* terminated; owned by the request */
 	size_t body_size;
 	struct http_request *next;
 };

@@ -23,8 +23,7 @@
 LOG_MODULE("controller");
 
 #define CONFIG_PATH "/etc/victor/controller.yaml"
-#define EVENTS_TO_LOG 256
-#define HOUSEKEEPING_MS 1000
+#define HOUSEKEEPING_MS 100
 
 struct controller {
 	struct config config;
@@ -35,11 +34,6 @@ struct controller {
 	struct northbound *northbound;
 	uv_signal_t terminate, interrupt, reload;
 	uv_timer_t housekeeping;
-	/* Events are logged after the flow-mods are out, not before (design P5): a log that blocks
-	 * must not hold up a move. */
-	uv_async_t log_wanted;
-	struct event to_log[EVENTS_TO_LOG];
-	unsigned to_log_count, not_logged;
 };
 
 static const char usage[] =
@@ -73,14 +67,8 @@ static void shell_event(void *context, const struct event *e)
 {
 	struct controller *c = context;
 
-	if (!c->northbound)
-		return; /* the config's and the store's own nodes, at start: no news */
-	northbound_event(c->northbound, e);
-	if (c->to_log_count < EVENTS_TO_LOG)
-		c->to_log[c->to_log_count++] = *e;
-	else
-		c->not_logged++;
-	uv_async_send(&c->log_wanted);
+	if (c->northbound) /* else: the config's and the store's own nodes, at start; no news */
+		northbound_event(c->northbound, e);
 }
 
 static void shell_keep_attachment(void *context, const struct attachment *a)
@@ -95,27 +83,6 @@ static void shell_forget_attachment(void *context, const char *node)
 	struct controller *c = context;
 
 	store_forget_attachment(c->store, node);
-}
-
-static void log_event(const struct event *e)
-{
-	if (e->kind == EVENT_REFUSED || e->kind == EVENT_AMBIGUOUS)
-		log_warn_rl("%s", e->text);
-	else
-		log_info("%s", e->text);
-}
-
-static void on_log_wanted(uv_async_t *async)
-{
-	struct controller *c = async->data;
-
-	for (unsigned i = 0; i < c->to_log_count; i++)
-		log_event(&c->to_log[i]);
-	if (c->not_logged)
-		log_warn("%u more events, see GET /v1/events", c->not_logged);
-	c->to_log_count = 0;
-	c->not_logged = 0;
-	store_keep_term(c->store, core_term(c->core));
 }
 
 static void on_housekeeping(uv_timer_t *timer)
@@ -211,17 +178,38 @@ static void stop(struct controller *c)
 	uv_close((uv_handle_t *)&c->interrupt, NULL);
 	uv_close((uv_handle_t *)&c->reload, NULL);
 	uv_close((uv_handle_t *)&c->housekeeping, NULL);
-	uv_close((uv_handle_t *)&c->log_wanted, NULL);
 	uv_run(&c->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&c->loop);
 }
 
 /* ---- reload ---- */
 
+static void ignore_session(void *context, struct session *s)
+{
+}
+
+static void ignore_event(void *context, const struct event *e)
+{
+}
+
+static void ignore_attachment(void *context, const struct attachment *a)
+{
+}
+
+static void ignore_node(void *context, const char *node)
+{
+}
+
 /* Whether the config is good in itself, without touching what runs. */
 static int try_config(const struct config *config, struct reason *why)
 {
-	const struct core_shell nobody = {0};
+	const struct core_shell nobody = {
+		.flush = ignore_session,
+		.drop = ignore_session,
+		.event = ignore_event,
+		.keep_attachment = ignore_attachment,
+		.forget_attachment = ignore_node,
+	};
 	struct core *core = core_create(&config->core, &nobody, 1, 1, 0);
 	int result = config_apply(config, core, 0, why);
 
@@ -319,9 +307,8 @@ static void init_handles(struct controller *c)
 	(void)uv_signal_init(&c->loop, &c->interrupt);
 	(void)uv_signal_init(&c->loop, &c->reload);
 	(void)uv_timer_init(&c->loop, &c->housekeeping);
-	(void)uv_async_init(&c->loop, &c->log_wanted, on_log_wanted);
 	c->terminate.data = c->interrupt.data = c->reload.data = c;
-	c->housekeeping.data = c->log_wanted.data = c;
+	c->housekeeping.data = c;
 	(void)uv_signal_start(&c->terminate, on_stop, SIGTERM);
 	(void)uv_signal_start(&c->interrupt, on_stop, SIGINT);
 	(void)uv_signal_start(&c->reload, on_reload, SIGHUP);
@@ -392,8 +379,10 @@ int main(int argc, char **argv)
 {
 	enum { OPTION_CHECK = 256, OPTION_VERSION };
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, OPTION_CHECK},
-		{"help", no_argument, NULL, 'h'},	  {"version", no_argument, NULL, OPTION_VERSION},
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, OPTION_CHECK},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, OPTION_VERSION},
 		{NULL, 0, NULL, 0},
 	};
 	const char *path = CONFIG_PATH;

@@ -1,16 +1,11 @@
 /* REST requests, on the loop: http.c brings them from its thread, a route leads to a handler, the
- * handler asks the core and answers (northbound_views.c makes the JSON, northbound_body.c reads
- * it).  Three kinds of answer come later: a node's, when the store has it; rules and counters, when
- * the FE has sent them. */
+ * handler asks the core and answers (northbound_views.c makes the JSON).  What changes something is
+ * in northbound_changes.c.  Rules and counters are answered later, when the FE has sent them. */
 #include "controller/io/northbound.h"
 
-#include "base/log.h"
 #include "base/memory.h"
 #include "controller/io/clock.h"
-#include "controller/io/events.h"
-#include "controller/io/http.h"
-#include "controller/io/northbound_body.h"
-#include "controller/io/northbound_metrics.h"
+#include "controller/io/northbound_private.h"
 #include "controller/io/northbound_views.h"
 #include "controller/io/routes.h"
 
@@ -21,32 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-LOG_MODULE("northbound");
-
 #define JSON "application/json"
-#define EVENTS_PER_PIECE 32
-
-struct northbound {
-	const struct config *config;
-	struct core *core;
-	struct store *store;
-	struct http_server *http;
-	struct event_ring *events;
-	struct metrics metrics;
-	struct http_ops ops;
-};
-
-/* One request that an answer is owed to. */
-struct call {
-	struct northbound *nb;
-	struct http_request *request;
-	char argument[NAME_SIZE]; /* what stood for {} */
-	struct element_view element;
-	int64_t now_ms;
-	/* A node change under way: what to say, and how to undo it. */
-	bool created;
-	struct node before, after;
-};
 
 /* ---- answers ---- */
 
@@ -64,7 +34,7 @@ static void answer_bytes(struct call *c, int status, const char *type, const cha
 }
 
 /* Puts 'object'; NULL: no body. */
-static void answer(struct call *c, int status, struct json_object *object)
+void call_answer(struct call *c, int status, struct json_object *object)
 {
 	struct buffer body = {0};
 	size_t size;
@@ -88,9 +58,7 @@ static struct json_object *error_object(const char *text)
 	return o;
 }
 
-static void refuse_with(struct call *c, int status, const char *format, ...) PRINTF_LIKE(3, 4);
-
-static void refuse_with(struct call *c, int status, const char *format, ...)
+void call_refuse_with(struct call *c, int status, const char *format, ...)
 {
 	char text[REASON_SIZE + 128];
 	va_list args;
@@ -98,11 +66,10 @@ static void refuse_with(struct call *c, int status, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	answer(c, status, error_object(text));
+	call_answer(c, status, error_object(text));
 }
 
-/* The core's errors in HTTP's words. */
-static void refuse(struct call *c, int result, const struct reason *why)
+void call_refuse(struct call *c, int result, const struct reason *why)
 {
 	int status = 500;
 
@@ -129,7 +96,7 @@ static void refuse(struct call *c, int result, const struct reason *why)
 		status = 504;
 		break;
 	}
-	refuse_with(c, status, "%s", why->text[0] ? why->text : strerror(-result));
+	call_refuse_with(c, status, "%s", why->text[0] ? why->text : strerror(-result));
 }
 
 /* ---- names ---- */
@@ -150,8 +117,7 @@ static void compare_name(void *to, const struct element_view *e)
 	}
 }
 
-/* Names are people's: FE2 is fe2, unless there is an FE2 too. */
-static bool find_element(const struct core *core, const char *name, struct element_view *ret)
+bool northbound_find_element(const struct core *core, const char *name, struct element_view *ret)
 {
 	struct search s = {.name = name, .ret = ret};
 
@@ -164,9 +130,9 @@ static bool find_element(const struct core *core, const char *name, struct eleme
 /* The element of the path into c->element; else the call is refused and false returned. */
 static bool take_element(struct call *c)
 {
-	if (find_element(c->nb->core, c->argument, &c->element))
+	if (northbound_find_element(c->nb->core, c->argument, &c->element))
 		return true;
-	refuse_with(c, 404, "no element '%s'; see /v1/elements", c->argument);
+	call_refuse_with(c, 404, "no element '%s'; see /v1/elements", c->argument);
 	return false;
 }
 
@@ -175,7 +141,7 @@ static const struct node *take_node(struct call *c)
 	const struct node *n = inventory_node(core_inventory(c->nb->core), c->argument);
 
 	if (!n)
-		refuse_with(c, 404, "no node '%s'; see /v1/nodes", c->argument);
+		call_refuse_with(c, 404, "no node '%s'; see /v1/nodes", c->argument);
 	return n;
 }
 
@@ -183,24 +149,24 @@ static const struct node *take_node(struct call *c)
 
 static void get_status(struct call *c)
 {
-	answer(c, 200, view_status(c->nb->core, c->nb->metrics.started_ms));
+	call_answer(c, 200, view_status(c->nb->core, c->nb->metrics.started_ms));
 }
 
 static void get_elements(struct call *c)
 {
-	answer(c, 200, view_elements(c->nb->core));
+	call_answer(c, 200, view_elements(c->nb->core));
 }
 
 static void get_element(struct call *c)
 {
 	if (take_element(c))
-		answer(c, 200, view_element(&c->element));
+		call_answer(c, 200, view_element(&c->element));
 }
 
 static void get_ports(struct call *c)
 {
 	if (take_element(c))
-		answer(c, 200, view_ports(c->nb->core, &c->element));
+		call_answer(c, 200, view_ports(c->nb->core, &c->element));
 }
 
 static void on_rules(void *to, int result, const struct ofp_flow_stats *list,
@@ -209,12 +175,12 @@ static void on_rules(void *to, int result, const struct ofp_flow_stats *list,
 	struct call *c = to;
 
 	if (result < 0) {
-		refuse_with(c, result == -ETIMEDOUT ? 504 : 502,
-			    "element '%s' did not give its rules: %s", c->element.name,
-			    ofp_error_string(result));
+		call_refuse_with(c, result == -ETIMEDOUT ? 504 : 502,
+				 "element '%s' did not give its rules: %s", c->element.name,
+				 ofp_error_string(result));
 		return;
 	}
-	answer(c, 200, view_rules(c->nb->core, &c->element, list, rules, count));
+	call_answer(c, 200, view_rules(c->nb->core, &c->element, list, rules, count));
 }
 
 static void get_forwarding(struct call *c)
@@ -226,7 +192,7 @@ static void get_forwarding(struct call *c)
 	int result = core_read_rules(c->nb->core, c->element.name, c->now_ms, on_rules, c, &why);
 
 	if (result < 0)
-		refuse(c, result, &why);
+		call_refuse(c, result, &why);
 }
 
 static void on_counters(void *to, int result, const struct counter *list, size_t count,
@@ -235,12 +201,13 @@ static void on_counters(void *to, int result, const struct counter *list, size_t
 	struct call *c = to;
 
 	if (result < 0) {
-		refuse_with(c, result == -ETIMEDOUT ? 504 : 502,
-			    "element '%s' did not give its counters: %s", c->element.name,
-			    ofp_error_string(result));
+		call_refuse_with(c, result == -ETIMEDOUT ? 504 : 502,
+				 "element '%s' did not give its counters: %s", c->element.name,
+				 ofp_error_string(result));
 		return;
 	}
-	answer(c, 200, view_counters(c->nb->core, &c->element, list, count, drops, drop_count));
+	call_answer(c, 200,
+		    view_counters(c->nb->core, &c->element, list, count, drops, drop_count));
 }
 
 static void get_counters(struct call *c)
@@ -253,22 +220,22 @@ static void get_counters(struct call *c)
 		core_read_counters(c->nb->core, c->element.name, c->now_ms, on_counters, c, &why);
 
 	if (result < 0)
-		refuse(c, result, &why);
+		call_refuse(c, result, &why);
 }
 
 static void get_prefixes(struct call *c)
 {
-	answer(c, 200, view_prefixes(c->nb->core));
+	call_answer(c, 200, view_prefixes(c->nb->core));
 }
 
 static void get_links(struct call *c)
 {
-	answer(c, 200, view_links(c->nb->core));
+	call_answer(c, 200, view_links(c->nb->core));
 }
 
 static void get_nodes(struct call *c)
 {
-	answer(c, 200, view_nodes(c->nb->core, c->nb->config));
+	call_answer(c, 200, view_nodes(c->nb->core, c->nb->config));
 }
 
 static void get_node(struct call *c)
@@ -276,17 +243,17 @@ static void get_node(struct call *c)
 	const struct node *n = take_node(c);
 
 	if (n)
-		answer(c, 200, view_node(c->nb->core, c->nb->config, n));
+		call_answer(c, 200, view_node(c->nb->core, c->nb->config, n));
 }
 
 static void get_attachments(struct call *c)
 {
-	answer(c, 200, view_attachments(c->nb->core));
+	call_answer(c, 200, view_attachments(c->nb->core));
 }
 
 static void get_refusals(struct call *c)
 {
-	answer(c, 200, view_refusals(c->nb->core));
+	call_answer(c, 200, view_refusals(c->nb->core));
 }
 
 static void get_metrics(struct call *c)
@@ -340,7 +307,7 @@ static void get_trace(struct call *c)
 	int named = query_get(c->request->query, "element", c->argument, sizeof(c->argument));
 
 	if (result == 0 && named) {
-		if (named < 0 || !find_element(c->nb->core, c->argument, &c->element))
+		if (named < 0 || !northbound_find_element(c->nb->core, c->argument, &c->element))
 			result = reason_set(&why, -ENOENT, "no element '%s'; see /v1/elements",
 					    c->argument);
 	}
@@ -349,157 +316,9 @@ static void get_trace(struct call *c)
 		result = core_trace(c->nb->core, vrf, &source, &destination,
 				    named ? c->element.name : NULL, steps, &why);
 	if (result < 0)
-		refuse(c, result, &why);
+		call_refuse(c, result, &why);
 	else
-		answer(c, 200, view_trace(steps, (unsigned)result));
-}
-
-/* ---- changing nodes: answered when the store has it ---- */
-
-static bool is_from_config(struct call *c)
-{
-	if (!config_node(c->nb->config, c->argument))
-		return false;
-	refuse_with(c, 409,
-		    "node '%s' stands in %s; change it there, then reload the controller (SIGHUP)",
-		    c->argument, c->nb->config->path);
-	return true;
-}
-
-/* Back to what it was; only unless somebody changed it again meanwhile. */
-static void undo_node(struct call *c)
-{
-	const struct node *now = inventory_node(core_inventory(c->nb->core), c->after.id);
-	bool removed = !c->after.address_count;
-	struct reason why;
-	int result = 0;
-
-	if (removed ? now != NULL : !now || memcmp(now, &c->after, sizeof(*now)) != 0)
-		return;
-	if (removed || !c->created)
-		result = core_put_node(c->nb->core, &c->before, clock_now_ms(), &why);
-	else
-		result = core_remove_node(c->nb->core, c->after.id, clock_now_ms(), &why);
-	if (result < 0)
-		log_error("node %s: the change could not be undone: %s", c->after.id, why.text);
-}
-
-static void on_node_kept(void *to, int result, const char *error)
-{
-	struct call *c = to;
-
-	if (result < 0) {
-		undo_node(c);
-		refuse_with(c, 500, "the change was undone, the store did not take it: %s", error);
-		return;
-	}
-	const struct node *n = inventory_node(core_inventory(c->nb->core), c->after.id);
-
-	if (!c->after.address_count || !n)
-		answer(c, 204, NULL);
-	else
-		answer(c, c->created ? 201 : 200, view_node(c->nb->core, c->nb->config, n));
-}
-
-static void put_node(struct call *c)
-{
-	const struct node *before = inventory_node(core_inventory(c->nb->core), c->argument);
-	struct reason why = {""};
-
-	if (is_from_config(c))
-		return;
-	c->created = !before;
-	if (before)
-		c->before = *before;
-	int result = node_from_json(c->argument, c->request->body, c->request->body_size, &c->after,
-				    &why);
-
-	if (result == 0)
-		result = core_put_node(c->nb->core, &c->after, c->now_ms, &why);
-	if (result < 0)
-		refuse(c, result, &why);
-	else if (c->nb->store)
-		store_put_node(c->nb->store, &c->after, on_node_kept, c);
-	else
-		on_node_kept(c, 0, NULL);
-}
-
-static void delete_node(struct call *c)
-{
-	const struct node *before = inventory_node(core_inventory(c->nb->core), c->argument);
-	struct reason why = {""};
-
-	if (is_from_config(c))
-		return;
-	if (before)
-		c->before = *before;
-	strcpy(c->after.id, c->argument);
-	int result = core_remove_node(c->nb->core, c->argument, c->now_ms, &why);
-
-	if (result < 0)
-		refuse(c, result, &why);
-	else if (c->nb->store)
-		store_remove_node(c->nb->store, c->argument, on_node_kept, c);
-	else
-		on_node_kept(c, 0, NULL);
-}
-
-/* ---- changing attachments: the hot path, answered at once ---- */
-
-static void answer_attachment(struct call *c, int status, int result, const struct reason *why)
-{
-	if (result < 0) {
-		refuse(c, result, why);
-		return;
-	}
-	const struct attachment *a = core_attachment(c->nb->core, c->argument);
-
-	if (a)
-		answer(c, status, view_attachment(c->nb->core, a));
-	else
-		answer(c, 204, NULL);
-}
-
-static void post_move(struct call *c)
-{
-	struct move_request move;
-	struct reason why = {""};
-	int result = move_from_json(c->request->body, c->request->body_size, &move, &why);
-
-	if (result == 0 && !find_element(c->nb->core, move.element, &c->element))
-		result = reason_set(&why, -ENOENT, "no element '%s'; see /v1/elements",
-				    move.element);
-	if (result == 0)
-		result = core_prepare_move(c->nb->core, c->argument, c->element.name, move.port,
-					   move.vlan, c->now_ms, &why);
-	answer_attachment(c, 202, result, &why);
-}
-
-static void confirm_move(struct call *c)
-{
-	struct reason why = {""};
-	int result = core_confirm_move(c->nb->core, c->argument, c->now_ms, &why);
-
-	answer_attachment(c, 200, result, &why);
-}
-
-static void revert_move(struct call *c)
-{
-	struct reason why = {""};
-	int result = core_revert_move(c->nb->core, c->argument, c->now_ms, &why);
-
-	answer_attachment(c, 200, result, &why);
-}
-
-static void delete_attachment(struct call *c)
-{
-	struct reason why = {""};
-	int result = core_detach_node(c->nb->core, c->argument, c->now_ms, &why);
-
-	if (result < 0)
-		refuse(c, result, &why);
-	else
-		answer(c, 204, NULL);
+		call_answer(c, 200, view_trace(steps, (unsigned)result));
 }
 
 /* ---- routes ---- */
@@ -508,9 +327,9 @@ static const struct route {
 	const char *method, *pattern;
 	void (*handle)(struct call *c);
 } routes[] = {
-	{"POST", "/v1/nodes/{}/move", post_move},
-	{"DELETE", "/v1/nodes/{}/move", revert_move},
-	{"POST", "/v1/nodes/{}/move/confirm", confirm_move},
+	{"POST", "/v1/nodes/{}/move", call_post_move},
+	{"DELETE", "/v1/nodes/{}/move", call_revert_move},
+	{"POST", "/v1/nodes/{}/move/confirm", call_confirm_move},
 	{"GET", "/v1/status", get_status},
 	{"GET", "/v1/elements", get_elements},
 	{"GET", "/v1/elements/{}", get_element},
@@ -521,9 +340,9 @@ static const struct route {
 	{"GET", "/v1/links", get_links},
 	{"GET", "/v1/nodes", get_nodes},
 	{"GET", "/v1/nodes/{}", get_node},
-	{"PUT", "/v1/nodes/{}", put_node},
-	{"DELETE", "/v1/nodes/{}", delete_node},
-	{"DELETE", "/v1/nodes/{}/attachment", delete_attachment},
+	{"PUT", "/v1/nodes/{}", call_put_node},
+	{"DELETE", "/v1/nodes/{}", call_delete_node},
+	{"DELETE", "/v1/nodes/{}/attachment", call_delete_attachment},
 	{"GET", "/v1/attachments", get_attachments},
 	{"GET", "/v1/trace", get_trace},
 	{"GET", "/v1/refusals", get_refusals},
@@ -534,10 +353,22 @@ static const struct route {
 static const char *allowed_methods(const char *path)
 {
 	static const char *const names[] = {
-		NULL,	"GET",	     "PUT",	    "GET, PUT",
-		"POST", "GET, POST", "PUT, POST",   "GET, PUT, POST",
-		"DELETE", "GET, DELETE", "PUT, DELETE", "GET, PUT, DELETE",
-		"POST, DELETE", "GET, POST, DELETE", "PUT, POST, DELETE", "GET, PUT, POST, DELETE",
+		NULL,
+		"GET",
+		"PUT",
+		"GET, PUT",
+		"POST",
+		"GET, POST",
+		"PUT, POST",
+		"GET, PUT, POST",
+		"DELETE",
+		"GET, DELETE",
+		"PUT, DELETE",
+		"GET, PUT, DELETE",
+		"POST, DELETE",
+		"GET, POST, DELETE",
+		"PUT, POST, DELETE",
+		"GET, PUT, POST, DELETE",
 	};
 	static const char *const methods[] = {"GET", "PUT", "POST", "DELETE"};
 	char argument[NAME_SIZE];
@@ -558,7 +389,7 @@ static void refuse_unrouted(struct call *c)
 	struct buffer body = {0};
 
 	if (!allow) {
-		refuse_with(c, 404, "there is no such path; docs/openapi.yaml has them all");
+		call_refuse_with(c, 404, "there is no such path; docs/openapi.yaml has them all");
 		return;
 	}
 	char *text = memory_format("{\"error\":\"use %s here\"}\n", allow);
@@ -586,57 +417,6 @@ static void on_request(void *context, struct http_request *r)
 	refuse_unrouted(c);
 }
 
-/* ---- events, on the HTTP thread ---- */
-
-static void write_event(struct buffer *out, const struct event *e)
-{
-	struct json_object *o = view_event(e);
-	char *text = memory_format("id: %llu\nevent: %s\ndata: %s\n\n",
-				   (unsigned long long)e->revision, event_kind_name(e->kind),
-				   json_object_to_json_string_ext(
-					   o, JSON_C_TO_STRING_PLAIN |
-						      JSON_C_TO_STRING_NOSLASHESCAPE));
-
-	json_object_put(o);
-	buffer_add_bytes(out, text, strlen(text));
-	free(text);
-}
-
-static void write_lost(struct buffer *out, uint64_t after)
-{
-	char *text = memory_format("event: lost\ndata: {\"after\":%llu}\n\n",
-				   (unsigned long long)after);
-
-	buffer_add_bytes(out, text, strlen(text));
-	free(text);
-}
-
-static void on_stream(void *context, uint64_t *after, struct buffer *out)
-{
-	struct northbound *nb = context;
-	uint64_t newest = event_ring_newest(nb->events), asked = *after;
-	struct event *list = memory_alloc_array(EVENTS_PER_PIECE, sizeof(*list));
-	bool lost, restarted = asked != UINT64_MAX && asked > newest;
-
-	if (asked == UINT64_MAX) {
-		static const char hello[] = ": from now on\n\n";
-
-		*after = newest;
-		buffer_add_bytes(out, hello, sizeof(hello) - 1);
-	} else if (restarted) { /* it watched before our start: it gets all since then */
-		*after = 0;
-	}
-	unsigned count = event_ring_read(nb->events, after, list, EVENTS_PER_PIECE, &lost);
-
-	if (restarted && !count)
-		*after = newest;
-	if (lost || restarted)
-		write_lost(out, asked);
-	for (unsigned i = 0; i < count; i++)
-		write_event(out, &list[i]);
-	free(list);
-}
-
 void northbound_event(struct northbound *nb, const struct event *e)
 {
 	nb->metrics.events[e->kind]++;
@@ -654,7 +434,8 @@ int northbound_open(uv_loop_t *loop, const struct config *config, struct core *c
 	nb->store = store;
 	nb->events = event_ring_create(core_revision(core));
 	nb->metrics.started_ms = clock_now_ms();
-	nb->ops = (struct http_ops){.request = on_request, .stream = on_stream, .context = nb};
+	nb->ops = (struct http_ops){
+		.request = on_request, .stream = northbound_stream, .context = nb};
 	int result = http_start(loop, config->northbound, config->northbound_count, "/v1/events",
 				&nb->ops, &nb->http, why);
 

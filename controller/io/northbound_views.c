@@ -4,6 +4,7 @@
 #include "controller/io/northbound_views.h"
 
 #include "controller/io/clock.h"
+#include "controller/io/names.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -84,62 +85,6 @@ static struct json_object *wrap(const char *key, struct json_object *list)
 
 	add(object, key, list);
 	return object;
-}
-
-/* ---- names ---- */
-
-struct port_key {
-	uint32_t fe, port;
-};
-
-struct naming {
-	struct names *names;
-	const struct core *core;
-	uint32_t fe;
-};
-
-static void name_port(void *to, const struct port_view *p)
-{
-	const struct naming *n = to;
-	struct port_key key = {n->fe, p->number};
-
-	memcpy(table_put(&n->names->ports, &key, NULL), p->name, sizeof(p->name));
-}
-
-static void name_element(void *to, const struct element_view *e)
-{
-	struct naming *n = to;
-
-	memcpy(table_put(&n->names->elements, &e->id, NULL), e->name, sizeof(e->name));
-	n->fe = e->id;
-	core_ports(n->core, e->id, name_port, n);
-}
-
-void names_init(struct names *n, const struct core *core)
-{
-	struct naming naming = {.names = n, .core = core};
-
-	table_init(&n->elements, sizeof(uint32_t), NAME_SIZE, 0);
-	table_init(&n->ports, sizeof(struct port_key), OFP_PORT_NAME_SIZE, 0);
-	core_elements(core, name_element, &naming);
-}
-
-void names_finish(struct names *n)
-{
-	table_finish(&n->elements);
-	table_finish(&n->ports);
-}
-
-const char *names_element(const struct names *n, uint32_t fe)
-{
-	return table_get(&n->elements, &fe);
-}
-
-const char *names_port(const struct names *n, uint32_t fe, uint32_t port)
-{
-	struct port_key key = {fe, port};
-
-	return table_get(&n->ports, &key);
 }
 
 /* ---- elements ---- */
@@ -350,9 +295,10 @@ static struct json_object *make_node(const struct collecting *c, const struct no
 	add_addresses(o, n);
 	add_flag(o, "mobile", n->mobile);
 	add_names(o, "elements", n->elements, n->element_count);
-	add_text(o, "source", n->learned			? "learned"
-			      : config_node(c->config, n->id) ? "config"
-							      : "api");
+	add_text(o, "source",
+		 n->learned                      ? "learned"
+		 : config_node(c->config, n->id) ? "config"
+						 : "api");
 	add(o, "attachment", a ? make_attachment(c->core, c->names, a) : NULL);
 	return o;
 }
@@ -549,8 +495,7 @@ static struct json_object *make_counter(const struct core *core, const struct na
 					const struct counter *c)
 {
 	struct json_object *o = json_object_new_object();
-	const struct node *n =
-		inventory_node_by_address(core_inventory(core), c->vrf, &c->address);
+	const struct node *n = inventory_node_by_address(core_inventory(core), c->vrf, &c->address);
 
 	add_text(o, "ingress", names_element(names, c->ingress_fe));
 	add_number(o, "ingress_id", c->ingress_fe);

@@ -7,17 +7,6 @@
 
 struct json_object;
 
-/* Names for the ids that the core gives, gathered once for an answer. */
-struct names {
-	struct table elements; /* uint32_t -> char[NAME_SIZE] */
-	struct table ports;    /* struct port_key -> char[OFP_PORT_NAME_SIZE] */
-};
-void names_init(struct names *n, const struct core *core);
-void names_finish(struct names *n);
-/* NULL where the id is not known. */
-const char *names_element(const struct names *n, uint32_t fe);
-const char *names_port(const struct names *n, uint32_t fe, uint32_t port);
-
 struct json_object *view_status(const struct core *core, int64_t started_ms);
 struct json_object *view_elements(const struct core *core);
 struct json_object *view_element(const struct element_view *e);

@@ -67,7 +67,8 @@ int query_get(const char *query, const char *name, char *ret, size_t size)
 
 		if (field > name_size && strncmp(query, name, name_size) == 0 &&
 		    query[name_size] == '=') {
-			int result = decode(query + name_size + 1, field - name_size - 1, ret, size);
+			int result =
+				decode(query + name_size + 1, field - name_size - 1, ret, size);
 
 			return result < 0 ? result : 1;
 		}

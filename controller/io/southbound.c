@@ -55,8 +55,8 @@ struct connection {
 	union stream stream;
 	struct southbound *southbound;
 	struct connection *next, **link; /* in the southbound's list */
-	struct session *session; /* NULL: the core does not know it (any more) */
-	const char *reason;	 /* why it is closing, for the core */
+	struct session *session;         /* NULL: the core does not know it (any more) */
+	const char *reason;              /* why it is closing, for the core */
 	char peer[PEER_SIZE];
 };
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "controller/core.h"
-#include "controller/io/endpoint.h"
+#include "shell/endpoint.h"
 
 #include <uv.h>
 

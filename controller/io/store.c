@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 LOG_MODULE("store");
 
@@ -35,7 +36,7 @@ struct kept {
 struct batch {
 	struct node_change *first, **last;
 	struct table attachments; /* node, zero padded -> struct kept */
-	uint16_t term;		  /* 0: as it was */
+	uint16_t term;            /* 0: as it was */
 };
 
 struct store {
@@ -190,6 +191,12 @@ static int prepare_directory(const char *directory, struct reason *why)
 				  directory, strerror(errno));
 	if (stat(directory, &s) < 0 || !S_ISDIR(s.st_mode))
 		return reason_set(why, -ENOTDIR, "state %s is no directory", directory);
+	if (access(directory, W_OK | X_OK) < 0)
+		return reason_set(
+			why, -EACCES,
+			"state directory %s: not writable by this user; run as its owner, or "
+			"set 'state' in the config",
+			directory);
 	return 0;
 }
 

@@ -40,16 +40,18 @@ static int explain(sqlite3 *db, int code, struct reason *why)
 	switch (code & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return reason_set(why, -EBUSY,
-				  "%s: in use by another victor-controller; stop it, or set another "
-				  "'state' directory",
-				  path);
+		return reason_set(
+			why, -EBUSY,
+			"%s: in use by another victor-controller; stop it, or set another "
+			"'state' directory",
+			path);
 	case SQLITE_NOTADB:
 	case SQLITE_CORRUPT:
-		return reason_set(why, -EUCLEAN,
-				  "%s: damaged or no VICTOR store (%s); move it away and start again: "
-				  "nodes put by REST must be put again, attachments are learnt again",
-				  path, sqlite3_errmsg(db));
+		return reason_set(
+			why, -EUCLEAN,
+			"%s: damaged or no VICTOR store (%s); move it away and start again: "
+			"nodes put by REST must be put again, attachments are learnt again",
+			path, sqlite3_errmsg(db));
 	case SQLITE_FULL:
 		return reason_set(why, -ENOSPC, "%s: the disk is full", path);
 	case SQLITE_READONLY:
@@ -101,13 +103,15 @@ static int check_whole(sqlite3 *db, const char *path, struct reason *why)
 	if (result < 0)
 		return result;
 	int code = sqlite3_step(statement);
-	const char *text = code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+	const char *text =
+		code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
 
 	if (!text)
 		result = explain(db, code, why);
 	else if (strcmp(text, "ok") != 0)
-		result = reason_set(why, -EUCLEAN, "%s: damaged (%.200s); move it away and start again",
-				    path, text);
+		result = reason_set(why, -EUCLEAN,
+				    "%s: damaged (%.200s); move it away and start again", path,
+				    text);
 	sqlite3_finalize(statement);
 	return result;
 }
@@ -148,8 +152,10 @@ int store_sql_open(const char *path, struct sqlite3 **ret, struct reason *why)
 				    "%s: %s; the directory must be writable by this user", path,
 				    db ? sqlite3_errmsg(db) : "no memory");
 	if (result == 0)
-		result = execute(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-				     "PRAGMA synchronous = FULL;", why);
+		result = execute(db,
+				 "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+				 "PRAGMA synchronous = FULL;",
+				 why);
 	if (result == 0)
 		result = check_ours(db, path, why);
 	if (result < 0) {
@@ -256,7 +262,8 @@ static bool read_attachment(sqlite3_stmt *row, struct attachment *ret)
 	ret->heard_ms = sqlite3_column_int64(row, 13);
 	ret->moves = (uint32_t)sqlite3_column_int64(row, 14);
 	return read_name(row, 0, ret->node) && read_mac(row, 5, &ret->place.mac) &&
-	       read_mac(row, 9, &ret->previous.mac) && (unsigned)ret->state <= ATTACHMENT_PROVISIONAL;
+	       read_mac(row, 9, &ret->previous.mac) &&
+	       (unsigned)ret->state <= ATTACHMENT_PROVISIONAL;
 }
 
 int store_sql_read_nodes(struct sqlite3 *db, void (*each)(void *to, const struct node *n), void *to,
@@ -265,8 +272,8 @@ int store_sql_read_nodes(struct sqlite3 *db, void (*each)(void *to, const struct
 	sqlite3_stmt *row;
 	struct node node;
 	int code;
-	int result = prepare(db, "SELECT id, vrf, mac, addresses, mobile, elements FROM nodes", &row,
-			     why);
+	int result = prepare(db, "SELECT id, vrf, mac, addresses, mobile, elements FROM nodes",
+			     &row, why);
 
 	if (result < 0)
 		return result;
@@ -345,7 +352,8 @@ static void bind_mac(sqlite3_stmt *statement, int at, const struct mac *mac)
 int store_sql_write_term(struct sqlite3 *db, uint16_t term, struct reason *why)
 {
 	sqlite3_stmt *statement;
-	int result = prepare(db, "UPDATE controller SET term = ?1 WHERE term < ?1", &statement, why);
+	int result =
+		prepare(db, "UPDATE controller SET term = ?1 WHERE term < ?1", &statement, why);
 
 	if (result < 0)
 		return result;

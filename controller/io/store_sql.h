@@ -10,9 +10,8 @@ MUST_USE int store_sql_open(const char *path, struct sqlite3 **ret, struct reaso
 void store_sql_close(struct sqlite3 *db);
 
 MUST_USE int store_sql_read_term(struct sqlite3 *db, uint16_t *ret, struct reason *why);
-MUST_USE int store_sql_read_nodes(struct sqlite3 *db,
-				  void (*each)(void *to, const struct node *n), void *to,
-				  struct reason *why);
+MUST_USE int store_sql_read_nodes(struct sqlite3 *db, void (*each)(void *to, const struct node *n),
+				  void *to, struct reason *why);
 MUST_USE int store_sql_read_attachments(struct sqlite3 *db,
 					void (*each)(void *to, const struct attachment *a),
 					void *to, struct reason *why);
@@ -27,5 +26,4 @@ MUST_USE int store_sql_remove_node(struct sqlite3 *db, const char *id, struct re
 /* Times are milliseconds since 1970 here. */
 MUST_USE int store_sql_keep_attachment(struct sqlite3 *db, const struct attachment *a,
 				       struct reason *why);
-MUST_USE int store_sql_forget_attachment(struct sqlite3 *db, const char *node,
-					 struct reason *why);
+MUST_USE int store_sql_forget_attachment(struct sqlite3 *db, const char *node, struct reason *why);

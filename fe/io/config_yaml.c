@@ -3,6 +3,7 @@
 #include "fe/io/config_yaml.h"
 
 #include "fe/io/config.h"
+#include "shell/config_file.h"
 
 #include <cyaml/cyaml.h>
 
@@ -16,7 +17,9 @@
 	CYAML_FIELD_SEQUENCE(#key, OPTIONAL_POINTER, struct yaml_config, key, item, 0, most)
 #define NUMBER(key, type) CYAML_FIELD_UINT(#key, CYAML_FLAG_OPTIONAL, struct type, key)
 #define NUMBER_OR_NOT(key, type) CYAML_FIELD_UINT_PTR(#key, OPTIONAL_POINTER, struct type, key)
-#define FLAG(key, type) CYAML_FIELD_BOOL(#key, CYAML_FLAG_OPTIONAL, struct type, key)
+#define FLAG(key, type)                                                                   \
+	CYAML_FIELD_ENUM(#key, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct type, key, \
+			 config_file_booleans, CONFIG_FILE_BOOLEANS)
 
 static const cyaml_schema_value_t text_value = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX),

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 LOG_MODULE("connection");
@@ -25,7 +26,7 @@ LOG_MODULE("connection");
 #define READ_SIZE 65536
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 1000
-#define CONNECT_TIMEOUT_MS 2000
+#define CONNECT_TIMEOUT_MAX_MS 2000
 #define STABLE_MS 1000 /* a connection that lasted so long is called again at once */
 
 union stream {
@@ -303,7 +304,13 @@ static void on_dial_timer(uv_timer_t *timer)
 		close_connection(d->connection, "no answer");
 		return;
 	}
-	(void)uv_timer_start(timer, on_dial_timer, CONNECT_TIMEOUT_MS, 0);
+	/* The first SYN may be lost while the network comes up, and the kernel sends another only
+	 * after a second: sooner given up, it is sooner tried again. */
+	unsigned timeout_ms = d->backoff_ms * 5;
+
+	if (timeout_ms > CONNECT_TIMEOUT_MAX_MS)
+		timeout_ms = CONNECT_TIMEOUT_MAX_MS;
+	(void)uv_timer_start(timer, on_dial_timer, timeout_ms, 0);
 	dial(d);
 }
 
@@ -366,9 +373,24 @@ static void on_connection(uv_stream_t *stream, int status)
 	}
 }
 
+/* /run is empty after a boot: the last directory on the way to a socket is made. */
+static void make_directory(const struct endpoint *e)
+{
+	char *path = memory_copy_text(e->address.local.sun_path);
+	char *slash = strrchr(path, '/');
+
+	*slash = '\0';
+	/* Where that fails, endpoint_listen says what is wrong. */
+	if (slash > path)
+		(void)mkdir(path, 0755);
+	free(path);
+}
+
 static int add_listener(struct connections *all, const struct endpoint *e, struct reason *why)
 {
 	struct listener *l = &all->listeners[all->listener_count];
+	if (e->is_unix)
+		make_directory(e);
 	int fd = endpoint_listen(e, why);
 
 	if (fd < 0)

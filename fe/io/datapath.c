@@ -34,7 +34,8 @@ LOG_MODULE("datapath");
 _Static_assert(sizeof(struct rule) < 256, "rule_sizes has a byte for each");
 
 /* libbpf's own lines say more than its result, but to a developer. */
-static int print_to_log(enum libbpf_print_level level, const char *format, va_list arguments)
+static PRINTF_LIKE(2, 0) int print_to_log(enum libbpf_print_level level, const char *format,
+					  va_list arguments)
 {
 	char line[512];
 
@@ -53,7 +54,7 @@ static bool capable(const struct __user_cap_data_struct *data, unsigned capabili
 	return data[capability / 32].effective >> capability % 32 & 1;
 }
 
-static int privileges_check(struct reason *why)
+int datapath_check_privileges(struct reason *why)
 {
 	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[2] = {};
@@ -344,6 +345,7 @@ static void config_fill(struct datapath *dp, const struct datapath_config *c)
 	uint32_t zero = 0;
 
 	dp->config.fe = c->fe;
+	dp->config.flags = c->direct ? MAP_CONFIG_DIRECT : 0;
 	dp->config.backplane_mtu = c->backplane_mtu;
 	if (!address_is_zero(&c->backplane))
 		memcpy(&dp->config.backplane, address_ipv4(&c->backplane), 4);
@@ -428,7 +430,7 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, s
 
 	libbpf_set_print(print_to_log);
 	result = config_check(config, why);
-	result = result ? result : privileges_check(why);
+	result = result ? result : datapath_check_privileges(why);
 	result = result ? result : bpffs_prepare(config->pin_directory, why);
 	if (result)
 		return result;

@@ -20,6 +20,11 @@ struct datapath_config {
 	struct address backplane, redirect; /* IPv4; both zero: no backplane */
 	uint16_t backplane_mtu; /* of the underlay, with the outer header; 0: the device's */
 	uint32_t binding_limit; /* 0: 65536.  Adopted pins keep the limit they were made with. */
+	/* Every peer is at the other end of a veth or a bridge of veths: packets of many segments
+	 * cross the backplane without the kernel's tunnel offload, which a tap behind the other FE
+	 * cannot undo (it would get them in pieces, at a quarter of the speed).  Wrong where a NIC
+	 * or a router is on the way: it would cut or drop them. */
+	bool direct;
 	uint64_t seed;
 	const char *pin_directory;
 };
@@ -29,6 +34,9 @@ struct datapath_config {
 struct datapath_context {
 	struct datapath *datapath;
 };
+
+/* -EPERM with a line for the user where a capability is missing; datapath_open asks this too. */
+MUST_USE int datapath_check_privileges(struct reason *why);
 
 /* Returns 0; or a negative errno with a line for the user in '*why': no privileges, no bpffs, a
  * kernel that refuses the programs, pins of another layout (-EEXIST) or of another FE (-EBUSY). */

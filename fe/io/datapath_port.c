@@ -37,28 +37,42 @@ static struct bpf_program *program_for(const struct datapath *dp, uint8_t role)
 	return NULL;
 }
 
+/* By memset: libbpf refuses a struct whose padding is not zero. */
+static void filter_name(uint32_t ifindex, struct bpf_tc_hook *hook, struct bpf_tc_opts *filter)
+{
+	memset(hook, 0, sizeof(*hook));
+	hook->sz = sizeof(*hook);
+	hook->ifindex = (int)ifindex;
+	hook->attach_point = BPF_TC_INGRESS;
+	memset(filter, 0, sizeof(*filter));
+	filter->sz = sizeof(*filter);
+	filter->handle = FILTER_HANDLE;
+	filter->priority = FILTER_PRIORITY;
+}
+
 static int filter_attach(const struct bpf_program *program, uint32_t ifindex)
 {
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
-			    .attach_point = BPF_TC_INGRESS);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE,
-			    .priority = FILTER_PRIORITY, .flags = BPF_TC_F_REPLACE);
-	int result = bpf_tc_hook_create(&hook);
+	struct bpf_tc_hook hook;
+	struct bpf_tc_opts filter;
+	int result;
 
+	filter_name(ifindex, &hook, &filter);
+	result = bpf_tc_hook_create(&hook);
 	if (result && result != -EEXIST)
 		return result;
+	filter.flags = BPF_TC_F_REPLACE;
 	filter.prog_fd = bpf_program__fd(program);
 	return bpf_tc_attach(&hook, &filter);
 }
 
 static void filter_detach(uint32_t ifindex)
 {
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
-			    .attach_point = BPF_TC_INGRESS);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE,
-			    .priority = FILTER_PRIORITY);
-	int result = bpf_tc_detach(&hook, &filter);
+	struct bpf_tc_hook hook;
+	struct bpf_tc_opts filter;
+	int result;
 
+	filter_name(ifindex, &hook, &filter);
+	result = bpf_tc_detach(&hook, &filter);
 	if (result && result != -ENODEV && result != -ENOENT && result != -EINVAL)
 		log_warn("device %u keeps its filter: %s", ifindex, strerror(-result));
 }

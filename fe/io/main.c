@@ -239,8 +239,10 @@ static void start_agent(struct fe *fe)
 
 static int start(struct fe *fe, struct reason *why)
 {
-	int result = ports_open(&fe->config, &fe->ports, why);
+	int result = datapath_check_privileges(why);
 
+	if (result == 0)
+		result = ports_open(&fe->config, &fe->ports, why);
 	if (result == 0)
 		result = ports_check_backplane(fe->ports, &fe->config.agent.backplane_mtu, why);
 	if (result == 0)

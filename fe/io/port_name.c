@@ -57,16 +57,20 @@ static void set_used(struct port_numbers *n, uint32_t number, bool used)
 {
 	uint8_t bit = (uint8_t)(1u << (number % 8));
 
-	if (used)
+	if (used) {
 		n->used[number / 8] |= bit;
-	else
-		n->used[number / 8] &= (uint8_t)~bit;
+		return;
+	}
+	n->used[number / 8] &= (uint8_t)~bit;
+	if (number < n->lowest)
+		n->lowest = number;
 }
 
 void port_numbers_init(struct port_numbers *n, const struct port_match *matches, unsigned count)
 {
 	memset(n, 0, sizeof(*n));
 	n->file = -1;
+	n->lowest = 1;
 	table_init(&n->by_name, sizeof(struct name_key), sizeof(struct port_number), 0);
 	for (unsigned i = 0; i < count; i++) {
 		if (matches[i].info.number <= PORT_NUMBER_MAX)
@@ -181,13 +185,11 @@ int port_numbers_open(struct port_numbers *n, const char *path)
 	return 0;
 }
 
-static uint32_t find_free(const struct port_numbers *n)
+static uint32_t find_free(struct port_numbers *n)
 {
-	for (uint32_t number = 1; number <= PORT_NUMBER_MAX; number++) {
-		if (!is_used(n, number))
-			return number;
-	}
-	return 0;
+	while (n->lowest <= PORT_NUMBER_MAX && is_used(n, n->lowest))
+		n->lowest++;
+	return n->lowest <= PORT_NUMBER_MAX ? n->lowest : 0;
 }
 
 /* Frees the number of the name that is gone longest. */

@@ -26,6 +26,7 @@ const struct port_match *port_match_find(const struct port_match *matches, unsig
 struct port_numbers {
 	struct table by_name; /* interface name, zero padded -> struct port_number */
 	uint8_t used[PORT_NUMBER_MAX / 8 + 2]; /* given or reserved: a bit each */
+	uint32_t lowest;                       /* none below is free */
 	uint64_t next_order;
 	int file; /* -1: they are not kept */
 };

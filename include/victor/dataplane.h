@@ -70,8 +70,10 @@ struct map_config {
 	__be32 backplane, redirect; /* this FE's two backplane addresses */
 	__u32 backplane_mtu;        /* 0: what the kernel's route says */
 	__u32 device_mtu;           /* of the backplane's device; 0: unknown */
+	__u32 flags;
 };
-_Static_assert(sizeof(struct map_config) == 24, "map_config has hidden padding");
+_Static_assert(sizeof(struct map_config) == 28, "map_config has hidden padding");
+#define MAP_CONFIG_DIRECT 1 /* datapath_config.direct (fe/io/datapath.h) */
 
 #define MAP_PORT_TRUNK 1
 #define MAP_PORT_ADMITTED 2

@@ -35,7 +35,7 @@ void bench_require_privileges(void)
 	}
 }
 
-static void shell(const char *format, ...)
+static PRINTF_LIKE(1, 2) void shell(const char *format, ...)
 {
 	char text[256];
 	va_list arguments;

@@ -57,9 +57,9 @@ def wait_for(condition, seconds=10):
 class Driver:
     """One FE's data plane.  Only the network namespace is entered, so that its pins live on."""
 
-    def __init__(self, fe, directory):
+    def __init__(self, fe, directory, direct=False):
         self.arguments = ["nsenter", f"--net=/run/netns/vt-{fe}", str(DRIVER), str(directory / f"bpf{fe}"),
-                          str(fe), f"192.0.2.{fe}", f"192.0.2.10{fe}"]
+                          str(fe), f"192.0.2.{fe}", f"192.0.2.10{fe}", "direct" if direct else ""]
         self.log = []
         self.start()
 
@@ -118,18 +118,18 @@ def tap(name, device_a, fe, device_b, stack):
     inside(fe, f"ip link set {device_b} up")
 
 
-def node(name, fe, taps, stack):
+def node(name, fe, device, taps, stack):
     if taps:
-        tap(name, "eth0", fe, "p1", stack)
+        tap(name, "eth0", fe, device, stack)
     else:
-        veth(name, "eth0", fe, "p1")
+        veth(name, "eth0", fe, device)
     inside(name, f"ip link set eth0 address {MAC[name]}")
     inside(name, f"ip address add {ADDRESS[name]}/16 dev eth0")
     inside(name, "ip route add default via 10.10.0.1")
 
 
 @contextlib.contextmanager
-def network(taps=False):
+def network(taps=False, b_at=("3", "p1")):
     stack = contextlib.ExitStack()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="vt-"))
     try:
@@ -143,8 +143,8 @@ def network(taps=False):
         for name in ("2", "3"):
             inside(name, f"ip address add 192.0.2.{name}/24 dev bp")
             inside(name, f"ip address add 192.0.2.10{name}/24 dev bp")
-        node("a", "2", taps, stack)
-        node("b", "3", taps, stack)
+        node("a", "2", "p1", taps, stack)
+        node("b", *b_at, taps, stack)
         yield directory
     finally:
         stack.close()
@@ -155,8 +155,10 @@ def network(taps=False):
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def common(driver, other):
-    for line in (f"peer {other} 192.0.2.{other} 192.0.2.10{other}", "port 1 p1 access", "port 2 bp backplane",
+def common(driver, other, has_port=True):
+    if has_port:
+        driver.say("port 1 p1 access")
+    for line in (f"peer {other} 192.0.2.{other} 192.0.2.10{other}", "port 2 bp backplane",
                  "prefix covered 10.10.0.0/16", f"prefix answer 10.10.0.0/16 {GATEWAY}",
                  f"prefix answer 10.10.0.1 {GATEWAY}", "prefix stranger 10.10.0.0/16"):
         driver.say(line)
@@ -167,17 +169,18 @@ def here(name):
 
 
 @contextlib.contextmanager
-def two_elements(taps=False):
-    with network(taps) as directory, contextlib.ExitStack() as stack:
+def two_elements(taps=False, direct=False, b_at=("3", "p1")):
+    with network(taps, b_at) as directory, contextlib.ExitStack() as stack:
         drivers = {}
         for fe, other in (("2", "3"), ("3", "2")):
-            drivers[fe] = Driver(fe, directory)
+            drivers[fe] = Driver(fe, directory, direct)
             stack.callback(drivers[fe].stop)
-            common(drivers[fe], other)
+            common(drivers[fe], other, has_port=(fe == "2" or b_at[0] == "3"))
         drivers["2"].say(here("a"))
         drivers["2"].say(f"foreign {ADDRESS['b']} 3")
-        drivers["3"].say(here("b"))
         drivers["3"].say(f"foreign {ADDRESS['a']} 2")
+        if b_at[0] == "3":
+            drivers["3"].say(here("b"))
         yield drivers
 
 
@@ -210,9 +213,10 @@ def test_two_nodes_talk_tcp_over_the_backplane(elements):
     assert sum(elements["3"].counts().get(name, 0) for name in ("redirected_miss", "unknown_peer")) == 0
 
 
-def test_two_nodes_behind_taps_talk_tcp():
+@pytest.mark.parametrize("direct", [False, True])
+def test_two_nodes_behind_taps_talk_tcp(direct):
     """What a virtual machine's tap does: checksums and segmentation are left to whoever comes later."""
-    with two_elements(taps=True) as elements:
+    with two_elements(True, direct) as elements:
         rate, _ = iperf(seconds=1)
         assert rate > 0.05
         assert elements["2"].counts()["forwarded_foreign"] > 100
@@ -263,6 +267,18 @@ def test_a_redirected_packet_follows_its_node_once(elements):
     before = elements["2"].counts().get("forwarded_local", 0)
     inside("a", f"ping -c 3 -i 0.01 -W 0.2 {ADDRESS['b']}", check=False)
     assert elements["2"].counts()["forwarded_local"] - before == 3, "out of the port they came in by"
+
+
+@pytest.mark.parametrize("taps, direct", [(False, False), (True, False), (False, True), (True, True)])
+def test_tcp_survives_being_redirected(taps, direct):
+    """b is at FE 2 already (tentative), FE 2 still sends to FE 3, which sends it after b, marked."""
+    with two_elements(taps, direct, b_at=("2", "p2")) as elements:
+        elements["2"].say("port 3 p2 access")
+        elements["2"].say(f"tentative {ADDRESS['b']} 3 0 {MAC['b']} {GATEWAY} 3")
+        elements["3"].say(f"foreign {ADDRESS['b']} 2")
+        rate, _ = iperf(seconds=1)
+        assert rate > 0.05
+        assert elements["3"].counts()["redirected"] > 100
 
 
 def test_too_large_packets_are_told_the_mtu(elements):
@@ -369,17 +385,18 @@ def plain_forwarding():
 
 def measure(rounds=3):
     for taps in (False, True):
-        rates = {"kernel": [], "victor": []}
+        rates = {"kernel": [], "victor": [], "victor, direct": []}
         for _ in range(rounds):
             with network(taps):
                 plain_forwarding()
                 rates["kernel"].append(iperf(seconds=4)[0])
-            with two_elements(taps):
-                rates["victor"].append(iperf(seconds=4)[0])
+            for direct in (False, True):
+                with two_elements(taps, direct):
+                    rates["victor, direct" if direct else "victor"].append(iperf(seconds=4)[0])
         print("through taps (one relay process each)" if taps else "through veths")
         for name, values in rates.items():
-            print(f"{name:8} {' '.join(f'{v:6.2f}' for v in values)}  Gb/s, best {max(values):.2f}")
-        print(f"ratio of the best: {max(rates['victor']) / max(rates['kernel']):.2f}")
+            ratio = max(values) / max(rates["kernel"])
+            print(f"{name:15} {' '.join(f'{v:6.2f}' for v in values)}  Gb/s, best {max(values):.2f}, {ratio:.2f}")
 
 
 if __name__ == "__main__":

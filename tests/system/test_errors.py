@@ -24,7 +24,7 @@ ELEMENT, CONTROLLER, CTL = ("fe/io/victor-fe", "controller/io/victor-controller"
 def element_config(directory: Path, **settings: object) -> dict[str, object]:
     return {"name": "fe1", "id": 1, "controllers": ["tcp:127.0.0.1:6653"],
             "inspect": f"unix:{directory}/fe1.mgmt", "state": str(directory / "state"),
-            "backplane": {"device": "lo", "address": "127.0.0.1", "redirect": "127.0.0.2"},
+            "backplane": {"device": "lo", "address": "172.16.1.2", "redirect": "172.16.1.3"},
             **settings}
 
 
@@ -61,6 +61,13 @@ def complaint(done: subprocess.CompletedProcess[str], status: int = 1) -> str:
     return lines[0]
 
 
+def usage(done: subprocess.CompletedProcess[str]) -> str:
+    """What it said of its wrong usage: at most the list of what would be right."""
+    assert done.returncode == 2, f"exit status {done.returncode}: {done.stderr}"
+    assert done.stderr and not done.stdout
+    return done.stderr
+
+
 # ---- usage ----
 
 @pytest.mark.parametrize("name", [ELEMENT, CONTROLLER, CTL])
@@ -81,14 +88,14 @@ def test_the_version_is_told(name: str) -> None:
 @pytest.mark.parametrize("words", [["--frobnicate"], ["--config"], ["surplus"]], ids=" ".join)
 @pytest.mark.parametrize("name", [ELEMENT, CONTROLLER])
 def test_wrong_usage_of_a_daemon_ends_with_two(name: str, words: list[str]) -> None:
-    assert "--help" in complaint(run(name, *words), 2)
+    assert "--help" in usage(run(name, *words))
 
 
-@pytest.mark.parametrize("words", [[], ["frobnicate"], ["show"], ["show", "frobs"], ["trace"],
-                                   ["trace", "nowhere", "10.10.0.1"], ["node", "add"],
+@pytest.mark.parametrize("words", [[], ["frobnicate"], ["show"], ["show", "frobs"], ["trace"], ["node", "add"],
                                    ["show", "elements", "surplus"], ["--frobnicate"]], ids=" ".join)
 def test_wrong_usage_of_victorctl_ends_with_two(words: list[str]) -> None:
-    assert "victorctl" in complaint(run(CTL, *words), 2)
+    said = usage(run(CTL, *words))
+    assert re.search("Usage: victorctl|--help|what", said), said
 
 
 # ---- configurations ----
@@ -97,8 +104,8 @@ BAD_ELEMENT = [
     (lambda c: "name: [", "config.yaml:"),
     (lambda c: yaml(c | {"colour": "red"}), "config.yaml:[0-9]+:.*colour"),
     (lambda c: yaml(c | {"id": 70000}), "config.yaml:.*id"),
-    (lambda c: yaml(c | {"backplane": {"device": "lo", "address": "nowhere"}}),
-     "config.yaml:.*nowhere"),
+    (lambda c: yaml(c | {"backplane": {"device": "lo", "address": "nowhere",
+                                       "redirect": "172.16.1.3"}}), "config.yaml:[0-9]+:.*nowhere"),
     (lambda c: yaml({k: v for k, v in c.items() if k != "name"}), "config.yaml:.*name"),
     (lambda c: yaml(c | {"controllers": ["tcp:192.0.2.1:6653"]}), "config.yaml:.*insecure"),
     (lambda c: "", "config.yaml"),
@@ -209,8 +216,8 @@ def test_victorctl_without_a_server_says_how_to_name_one(tmp_path: Path) -> None
 @pytest.mark.parametrize("words,expected", [
     (["show", "forwarding", "fe9"], "fe9"), (["show", "counters", "fe9"], "fe9"),
     (["node", "remove", "nobody"], "nobody"),
-    (["node", "add", "x", "192.0.2.1"], "192.0.2.1"),
-    (["node", "add", "x", "10.10.0.11"], "10.10.0.11"),
+    (["node", "add", "x", "--address", "192.0.2.1"], "192.0.2.1"),
+    (["node", "add", "x", "--address", "10.10.0.11"], "10.10.0.11"),
     (["node", "remove", "vm1"], "controller.yaml")])
 def test_what_the_controller_refuses_is_told_in_its_words(lab: Lab, words: list[str],
                                                           expected: str) -> None:

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include <cmocka.h>
 
 static const char whole[] =
@@ -43,7 +44,7 @@ static void a_whole_file_is_understood(void **state)
 	assert_int_equal(c.core.gateway_mac.bytes[5], 9);
 	assert_int_equal(c.core.port_grace_ms, 1000);
 	assert_int_equal(c.core.prepare_timeout_ms, 30000); /* not said: the default */
-	assert_int_equal(c.core.probe_timeout_ms, 0);	    /* said: as it is */
+	assert_int_equal(c.core.probe_timeout_ms, 0);       /* said: as it is */
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(c.southbound_count, 1);
 	assert_int_equal(c.northbound_count, 2);
@@ -112,12 +113,13 @@ static void each_refusal_names_its_line(void **state)
 	refused("name: x\nfoo: 1\n", "victor.yaml:2:", "foo");
 	refused("name: x\nnodes:\n  - id: a\n    colour: red\n    addresses: [ 1.2.3.4 ]\n",
 		"victor.yaml:4:", "colour");
-	refused("name: x\n\nprefixes:\n  - { prefix: 10.10.0.0/33 }\n", "victor.yaml:4:",
-		"10.10.0.0/33");
+	refused("name: x\n\nprefixes:\n  - { prefix: 10.10.0.0/33 }\n",
+		"victor.yaml:4:", "10.10.0.0/33");
 	refused("prefixes:\n  - { prefix: 10.10.0.1/16 }\n", "victor.yaml:2:", "beyond");
 	refused("prefixes:\n  - { mobile: true }\n", "victor.yaml:2:", "prefix");
 	refused("links:\n  - { between: [ fe1 ] }\n", "victor.yaml:2:", "");
-	refused("nodes:\n  - { id: a, addresses: [ 10.0.0.300 ] }\n", "victor.yaml:2:", "10.0.0.300");
+	refused("nodes:\n  - { id: a, addresses: [ 10.0.0.300 ] }\n",
+		"victor.yaml:2:", "10.0.0.300");
 	refused("nodes:\n  - { id: a, addresses: [ 10.0.0.1 ] }\n"
 		"  - { id: a, addresses: [ 10.0.0.2 ] }\n",
 		"victor.yaml:3:", "line 2");
@@ -126,6 +128,7 @@ static void each_refusal_names_its_line(void **state)
 	refused("gateway_mac: \"01:00:5e:00:00:01\"\n", "victor.yaml:1:", "unicast");
 	refused("state: relative\n", "victor.yaml:1:", "absolute");
 	refused("timers: { probe_timeout_ms: soon }\n", "victor.yaml:1:", "");
+	refused("prefixes:\n  - { prefix: 10.0.0.0/8, mobile: maybe }\n", "victor.yaml:2:", "");
 	refused("name: [\n", "victor.yaml:2:", "YAML");
 	refused("", "victor.yaml:", "empty");
 }
@@ -135,8 +138,8 @@ static void without_insecure_only_private_endpoints_are_taken(void **state)
 	struct config c;
 	struct reason why;
 
-	refused("southbound:\n  - tcp:127.0.0.1:1\n  - tcp:10.0.0.1:6653\n", "victor.yaml:3:",
-		"insecure");
+	refused("southbound:\n  - tcp:127.0.0.1:1\n  - tcp:10.0.0.1:6653\n",
+		"victor.yaml:3:", "insecure");
 	refused("northbound: [ \"tcp:0.0.0.0:8080\" ]\n", "victor.yaml:1:", "insecure");
 	assert_int_equal(parse("southbound: [ \"tcp:10.0.0.1:6653\" ]\ninsecure: true\n", &c, &why),
 			 0);

@@ -305,8 +305,8 @@ int core_element_by_name(const struct core *c, const char *name, struct element_
 	return 0;
 }
 
-void core_ports(const struct core *c, uint32_t fe,
-		void (*each)(void *to, const struct port_view *), void *to)
+void core_ports(const struct core *c, uint32_t fe, void (*each)(void *to, const struct port_view *),
+		void *to)
 {
 	for (uint32_t number = 2; number <= 3; number++) {
 		struct port_view p = {.number = number, .up = true};

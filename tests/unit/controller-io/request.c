@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include <cmocka.h>
 
 static void a_pattern_takes_one_segment(void **state)
@@ -60,22 +61,32 @@ static void a_node_is_read(void **state)
 	assert_int_equal(n.vrf, 5);
 	assert_int_equal(n.mac.bytes[5], 1);
 	assert_true(n.mobile);
-	assert_int_equal(node("{\"addresses\":[\"10.0.0.1\"],\"elements\":[\"fe1\"],\"mac\":null}", &n,
-			      &why),
+	assert_int_equal(node("{\"addresses\":[\"10.0.0.1\"],\"elements\":[\"fe1\"],\"mac\":null}",
+			      &n, &why),
 			 0);
 	assert_false(n.mobile);
 	assert_string_equal(n.elements[0], "fe1");
-	assert_int_equal(node("{\"addresses\":[\"10.0.0.1\"],\"elements\":[\"fe1\"],\"mobile\":true}",
-			      &n, &why),
-			 0);
+	assert_int_equal(
+		node("{\"addresses\":[\"10.0.0.1\"],\"elements\":[\"fe1\"],\"mobile\":true}", &n,
+		     &why),
+		0);
 	assert_true(n.mobile);
 }
 
 static void what_is_not_exactly_a_node_is_refused(void **state)
 {
 	static const char *const wrong[] = {
-		"", "{", "[]", "1", "null", "{}", "{} {}", "{\"addresses\":[]}",
-		"{\"addresses\":\"10.0.0.1\"}", "{\"addresses\":[1]}", "{\"addresses\":[null]}",
+		"",
+		"{",
+		"[]",
+		"1",
+		"null",
+		"{}",
+		"{} {}",
+		"{\"addresses\":[]}",
+		"{\"addresses\":\"10.0.0.1\"}",
+		"{\"addresses\":[1]}",
+		"{\"addresses\":[null]}",
 		"{\"addresses\":[\"10.0.0.1\"],\"adresses\":[]}",
 		"{\"addresses\":[\"10.0.0.1\"],\"mac\":\"xx\"}",
 		"{\"addresses\":[\"10.0.0.1\"],\"vrf\":-1}",
@@ -100,7 +111,10 @@ static void what_is_not_exactly_a_node_is_refused(void **state)
 static void a_move_needs_element_and_port(void **state)
 {
 	static const char *const wrong[] = {
-		"{}", "{\"element\":\"fe1\"}", "{\"port\":\"x\"}", "{\"element\":1,\"port\":\"x\"}",
+		"{}",
+		"{\"element\":\"fe1\"}",
+		"{\"port\":\"x\"}",
+		"{\"element\":1,\"port\":\"x\"}",
 		"{\"element\":\"fe1\",\"port\":\"x\",\"vlan\":4095}",
 		"{\"element\":\"fe1\",\"port\":\"x\",\"speed\":1}",
 	};

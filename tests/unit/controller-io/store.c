@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 struct fixture {
@@ -164,11 +165,15 @@ static void an_attachment_survives_with_its_age(void **state)
 {
 	struct fixture *f = *state;
 	int64_t now = clock_now_ms();
-	struct attachment a = {
-		.node = "vm1", .state = ATTACHMENT_PREPARED, .place = {.fe = 2, .port = 7, .vlan = 5},
-		.previous = {.fe = 1, .port = 3}, .version = {.shard = 1, .term = 2, .sequence = 9},
-		.element_version = {.shard = 1, .term = 2, .sequence = 8}, .since_ms = now - 5000,
-		.heard_ms = now - 100, .moves = 3};
+	struct attachment a = {.node = "vm1",
+			       .state = ATTACHMENT_PREPARED,
+			       .place = {.fe = 2, .port = 7, .vlan = 5},
+			       .previous = {.fe = 1, .port = 3},
+			       .version = {.shard = 1, .term = 2, .sequence = 9},
+			       .element_version = {.shard = 1, .term = 2, .sequence = 8},
+			       .since_ms = now - 5000,
+			       .heard_ms = now - 100,
+			       .moves = 3};
 	struct attachment other = {.node = "vm2", .place = {.fe = 1}};
 
 	open_store(f);

@@ -25,8 +25,7 @@ struct fake *fake_of(struct world *w, uint32_t fe)
 	for (unsigned i = 0; i < w->fake_count; i++)
 		if (w->fakes[i].id == fe)
 			return &w->fakes[i];
-	fail();
-	return NULL;
+	abort();
 }
 
 struct fake_port *fake_port(struct world *w, uint32_t fe, uint32_t port)
@@ -36,7 +35,7 @@ struct fake_port *fake_port(struct world *w, uint32_t fe, uint32_t port)
 	for (unsigned i = 0; i < f->port_count; i++)
 		if (f->ports[i].number == port)
 			return &f->ports[i];
-	return NULL;
+	abort();
 }
 
 static struct world_log *note(struct fake *f)
@@ -74,11 +73,15 @@ static void tell_port(struct fake *f, const struct fake_port *p, enum ofp_port_r
 static void introduce(struct fake *f, uint32_t xid)
 {
 	struct ofp_features features = {.datapath_id = f->id, .table_count = TABLE_COUNT};
-	struct element_info info = {.software = "fake 1", .backplane = f->backplane,
-				    .backplane_mtu = 1500, .encapsulations = ENCAPSULATION_IPIP};
+	struct element_info info = {.software = "fake 1",
+				    .backplane = f->backplane,
+				    .backplane_mtu = 1500,
+				    .encapsulations = ENCAPSULATION_IPIP};
 
 	snprintf(info.name, sizeof(info.name), "%s", f->name);
 	ofp_features_encode(&f->channel.out, xid, &features);
+	if (!f->name[0])
+		return; /* some other switch */
 	element_info_encode(&f->channel.out, 0, &info);
 	for (unsigned i = 0; i < f->port_count; i++)
 		tell_port(f, &f->ports[i], OFPPR_ADD);
@@ -125,8 +128,8 @@ static int do_flow_mod(struct fake *f, struct reader *body)
 	if (f->refuse)
 		return f->refuse;
 	if (mod.command == OFPFC_DELETE_STRICT) {
-		assert_int_equal(rule_key_from_match(mod.table, mod.priority, &mod.match, &rule.key),
-				 0);
+		assert_int_equal(
+			rule_key_from_match(mod.table, mod.priority, &mod.match, &rule.key), 0);
 		(void)table_remove(&f->rules, &rule.key);
 		l->what = LOG_DELETE;
 	} else {
@@ -204,7 +207,7 @@ static void do_packet_out(struct fake *f, struct reader *body)
 	l->port = packet.actions.list[0].output.port;
 	p = fake_port(f->world, f->id, l->port);
 	assert_int_equal(neighbor_parse(packet.data, packet.data_size, &probe), 0);
-	if (p && p->up && !mac_is_zero(&p->answers) &&
+	if (p->up && !mac_is_zero(&p->answers) &&
 	    mac_equal(&probe.ethernet_destination, &p->answers)) {
 		struct buffer reply = {0};
 
@@ -223,9 +226,14 @@ static void do_role(struct fake *f, uint32_t xid, struct reader *body)
 	if (role.role == OFPCR_MASTER) {
 		assert_true(f->generation == UINT64_MAX || role.generation_id >= f->generation);
 		f->generation = role.generation_id;
+		f->has_master = true;
 	}
 	role.generation_id = f->generation;
 	ofp_role_encode(&f->channel.out, OFPT_ROLE_REPLY, xid, &role);
+	if (f->has_master) {
+		buffer_add_bytes(&f->channel.out, f->kept.data, f->kept.size);
+		buffer_clear(&f->kept);
+	}
 }
 
 static void on_up(void *context)
@@ -280,7 +288,8 @@ static int on_message(void *context, const struct ofp_header *h, struct reader *
 
 static const struct channel_ops fake_ops = {on_up, on_message};
 
-/* --- the controller's shell --------------------------------------------------------------------- */
+/* --- the controller's shell ---------------------------------------------------------------------
+ */
 
 static void on_flush(void *context, struct session *s)
 {
@@ -337,8 +346,10 @@ static void add_fake(struct world *w, uint32_t id, const char *name, const char 
 
 	*f = (struct fake){.world = w, .id = id, .name = name, .generation = UINT64_MAX};
 	f->backplane = an_address(backplane);
-	f->ports[f->port_count++] = (struct fake_port){.number = 2, .role = PORT_ACCESS, .up = true};
-	f->ports[f->port_count++] = (struct fake_port){.number = 3, .role = PORT_ACCESS, .up = true};
+	f->ports[f->port_count++] =
+		(struct fake_port){.number = 2, .role = PORT_ACCESS, .up = true};
+	f->ports[f->port_count++] =
+		(struct fake_port){.number = 3, .role = PORT_ACCESS, .up = true};
 	if (id == 1)
 		f->ports[f->port_count++] =
 			(struct fake_port){.number = 9, .role = PORT_EXTERNAL, .up = true};
@@ -375,7 +386,9 @@ struct world *world_create_bare(enum admission_mode admission)
 	struct world *w = memory_alloc(sizeof(*w));
 
 	w->now_ms = 1000000;
-	w->config = (struct core_config){.name = "cc", .admission = admission, .shard = 1,
+	w->config = (struct core_config){.name = "cc",
+					 .admission = admission,
+					 .shard = 1,
 					 .gateway_mac = a_mac("02:00:00:00:00:01")};
 	add_fake(w, 1, "FE1", "192.0.2.1");
 	add_fake(w, 2, "FE2", "192.0.2.2");
@@ -411,6 +424,7 @@ void world_destroy(struct world *w)
 		table_finish(&w->fakes[i].groups);
 		channel_finish(&w->fakes[i].channel);
 		buffer_finish(&w->fakes[i].inbox);
+		buffer_finish(&w->fakes[i].kept);
 	}
 	free(w);
 }
@@ -419,7 +433,7 @@ void world_connect(struct world *w, struct fake *f)
 {
 	channel_finish(&f->channel);
 	buffer_clear(&f->inbox);
-	f->dropped = false;
+	f->dropped = f->has_master = false;
 	channel_init(&f->channel, &fake_ops, f, 0, w->now_ms);
 	f->session = core_session_open(w->core, f->name, f, w->now_ms);
 	on_flush(w, f->session);
@@ -532,7 +546,8 @@ const struct event *world_last_event(const struct world *w, enum event_kind kind
 	return NULL;
 }
 
-/* --- what happens at the FEs --------------------------------------------------------------------- */
+/* --- what happens at the FEs ---------------------------------------------------------------------
+ */
 
 void fake_port_up(struct world *w, uint32_t fe, uint32_t port, bool up)
 {
@@ -609,11 +624,12 @@ void fake_replay(struct world *w, uint32_t fe, uint32_t port, const char *mac, c
 	struct mac m = a_mac(mac);
 	struct address a = an_address(address);
 	struct replay replay = {.port = port, .age_ms = 5000};
+	struct fake *f = fake_of(w, fe);
 
 	neighbor_build_announcement(&frame, 0, &m, &a);
 	replay.data = frame.data;
 	replay.data_size = frame.size;
-	replay_encode(&fake_of(w, fe)->channel.out, 0, &replay);
+	replay_encode(f->has_master ? &f->channel.out : &f->kept, 0, &replay);
 	buffer_finish(&frame);
 }
 
@@ -629,8 +645,7 @@ void fake_silent(struct world *w, uint32_t fe, const char *node)
 	silent_encode(&fake_of(w, fe)->channel.out, 0, &silent);
 }
 
-const struct rule *fake_rule(struct world *w, uint32_t fe, enum rule_kind kind,
-			     const char *address)
+const struct rule *fake_rule(struct world *w, uint32_t fe, enum rule_kind kind, const char *address)
 {
 	struct address a = address ? an_address(address) : (struct address){{0}};
 	size_t at = 0;

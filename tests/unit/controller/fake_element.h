@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include <cmocka.h>
 
 #define FAKES_MAX 8
@@ -46,9 +47,11 @@ struct fake {
 	struct table rules, groups;
 	struct session *session; /* NULL: not connected */
 	struct channel channel;
+	struct buffer kept; /* replays: sent when a controller is MASTER */
+	bool has_master;
 	struct buffer inbox; /* from the controller, not read yet */
-	bool deaf; /* the controller's bytes do not arrive (yet) */
-	bool mute; /* its own do not */
+	bool deaf;           /* the controller's bytes do not arrive (yet) */
+	bool mute;           /* its own do not */
 	bool dropped;
 	unsigned flow_mods, group_mods, errors;
 	int refuse; /* flow-mods are answered by this error */

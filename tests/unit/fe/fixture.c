@@ -22,13 +22,58 @@ struct prefix_key {
 	struct address address;
 };
 
+/* Structs have padding, so they are compared by their fields. */
+static bool same_port(const void *x, const void *y)
+{
+	const struct datapath_port *a = x, *b = y;
+
+	return a->ifindex == b->ifindex && a->role == b->role && a->trunk == b->trunk &&
+	       a->admitted == b->admitted && a->listen == b->listen && a->mtu == b->mtu &&
+	       a->vrf == b->vrf;
+}
+
+static bool same_binding(const void *x, const void *y)
+{
+	const struct datapath_binding *a = x, *b = y;
+
+	return a->flags == b->flags && a->vlan == b->vlan && a->port == b->port &&
+	       mac_equal(&a->mac, &b->mac) && mac_equal(&a->gateway_mac, &b->gateway_mac) &&
+	       a->fe == b->fe;
+}
+
+static bool same_peer(const void *x, const void *y)
+{
+	const struct datapath_peer *a = x, *b = y;
+
+	return a->send == b->send && a->receive == b->receive && a->vrf == b->vrf &&
+	       address_equal(&a->address, &b->address) && address_equal(&a->redirect, &b->redirect);
+}
+
+static bool same_prefix(const void *x, const void *y)
+{
+	const struct datapath_prefix *a = x, *b = y;
+
+	return a->fe == b->fe && mac_equal(&a->mac, &b->mac);
+}
+
+static bool same_rule(const void *x, const void *y)
+{
+	return rule_equal(x, y);
+}
+
+static bool same_group(const void *x, const void *y)
+{
+	return rule_group_equal(x, y);
+}
+
 /* Upserts; counts only what was not there like this. */
-static bool put(struct box *box, struct table *t, const void *key, const void *value)
+static bool put(struct box *box, struct table *t, const void *key, const void *value,
+		bool (*same)(const void *, const void *))
 {
 	bool created;
 	void *at = table_put(t, key, &created);
 
-	if (!created && memcmp(at, value, t->value_size) == 0)
+	if (!created && same(at, value))
 		return false;
 	memcpy(at, value, t->value_size);
 	box->writes++;
@@ -47,7 +92,7 @@ static int port_set(void *context, const struct datapath_port *port)
 {
 	struct box *box = context;
 
-	put(box, &box->ports, &port->number, port);
+	put(box, &box->ports, &port->number, port, same_port);
 	return 0;
 }
 
@@ -63,11 +108,17 @@ static int binding_set(void *context, const struct datapath_binding *binding)
 	struct box *box = context;
 	struct address_key key = {binding->vrf, binding->address};
 
+	if (box->binding_error) {
+		int r = box->binding_error;
+
+		box->binding_error = 0;
+		return r;
+	}
 	if (!table_get(&box->bindings, &key) && box->bindings.count >= box->binding_limit)
 		return -ENOSPC;
 	if (binding->flags & BINDING_LOCAL)
 		assert_non_null(table_get(&box->ports, &binding->port));
-	box->binding_writes += put(box, &box->bindings, &key, binding);
+	box->binding_writes += put(box, &box->bindings, &key, binding, same_binding);
 	return 0;
 }
 
@@ -83,7 +134,7 @@ static int peer_set(void *context, const struct datapath_peer *peer)
 {
 	struct box *box = context;
 
-	box->peer_writes += put(box, &box->peers, &peer->fe, peer);
+	box->peer_writes += put(box, &box->peers, &peer->fe, peer, same_peer);
 	return 0;
 }
 
@@ -99,7 +150,7 @@ static int prefix_set(void *context, const struct datapath_prefix *p)
 	struct box *box = context;
 	struct prefix_key key = {p->kind, p->vrf, p->prefix.length, p->prefix.address};
 
-	put(box, &box->prefixes, &key, p);
+	put(box, &box->prefixes, &key, p, same_prefix);
 	return 0;
 }
 
@@ -115,7 +166,7 @@ static int rule_keep(void *context, const struct rule *rule)
 {
 	struct box *box = context;
 
-	put(box, &box->rules, &rule->key, rule);
+	put(box, &box->rules, &rule->key, rule, same_rule);
 	return 0;
 }
 
@@ -130,7 +181,7 @@ static int group_keep(void *context, const struct rule_group *group)
 {
 	struct box *box = context;
 
-	put(box, &box->groups, &group->fe, group);
+	put(box, &box->groups, &group->fe, group, same_group);
 	return 0;
 }
 

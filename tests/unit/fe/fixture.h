@@ -28,8 +28,9 @@ struct box {
 	struct table ports, bindings, peers, prefixes, rules, groups;
 	unsigned writes, peer_writes, binding_writes;
 	size_t binding_limit;
-	int64_t idle_ms;  /* what every binding says; -1: never */
-	uint64_t packets; /* likewise */
+	int binding_error; /* what the next binding_set returns, once */
+	int64_t idle_ms;   /* what every binding says; -1: never */
+	uint64_t packets;  /* likewise */
 	unsigned frame_count;
 	struct sent_frame frames[SENT_MAX];
 	/* What is waiting in the ring when a barrier comes. */

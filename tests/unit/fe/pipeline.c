@@ -1,6 +1,7 @@
 /* fe/pipeline, modify, derive, select: OpenFlow's semantics, and what the data plane is told. */
 #include "fixture.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -306,6 +307,31 @@ static void a_full_table_is_said_to_be_full_and_nothing_is_half_done(void **stat
 	add(r);
 }
 
+static void a_replacement_that_fails_leaves_what_was_there(void **state)
+{
+	struct rule r = rule_local("10.10.0.5", 2), other = r;
+	struct ofp_flow_mod f;
+	const struct rule *kept;
+
+	add(r);
+	other.port = 3;
+	other.cookie++;
+	box.binding_error = -EIO;
+	assert_int_equal(controller_add(&c, &other), -OFP_FLOW_MOD_FAILED_UNKNOWN);
+	kept = table_get(&box.rules, &r.key);
+	assert_true(rule_equal(kept, &r));
+	assert_int_equal(box_binding(&box, "10.10.0.5")->port, 2);
+	/* Its port is counted as before: it goes and comes with the binding. */
+	agent_port_remove(box.agent, 2, box.now_ms);
+	assert_null(box_binding(&box, "10.10.0.5"));
+	box_add_port(&box, 2, PORT_ACCESS);
+	assert_int_equal(flags_of("10.10.0.5"), BINDING_LOCAL);
+	f = delete_in(TABLE_BINDING);
+	f.out_port = 2;
+	assert_int_equal(controller_flow_mod(&c, &f), 0);
+	assert_null(box_binding(&box, "10.10.0.5"));
+}
+
 static void a_foreign_binding_needs_its_group(void **state)
 {
 	struct rule r = rule_foreign("10.10.0.5", 9),
@@ -399,6 +425,12 @@ static void a_peer_may_send_when_both_its_rules_are_there(void **state)
 	assert_false(peer->receive);
 	add(plain);
 	assert_true(peer->receive);
+	other = marked;
+	other.fe = 4;
+	add(other);
+	assert_false(peer->receive);
+	add(marked);
+	assert_true(peer->receive);
 	drop(marked);
 	assert_false(peer->receive);
 }
@@ -490,6 +522,7 @@ int main(void)
 		IN_A_BOX(a_removal_is_reported_to_who_asked),
 		IN_A_BOX(timeouts_remove_what_they_say),
 		IN_A_BOX(a_full_table_is_said_to_be_full_and_nothing_is_half_done),
+		IN_A_BOX(a_replacement_that_fails_leaves_what_was_there),
 		IN_A_BOX(a_foreign_binding_needs_its_group),
 		IN_A_BOX(what_the_data_plane_cannot_do_is_refused),
 		IN_A_BOX(an_overlap_is_refused_if_asked),

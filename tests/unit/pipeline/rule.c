@@ -422,8 +422,7 @@ static void an_action_that_it_cannot_do_exactly_is_refused_by_its_name(void **st
 	assert_int_equal(refused(RULE_LOCAL, no_actions), -OFP_BAD_INSTRUCTION_UNSUP_INST);
 	assert_int_equal(refused(RULE_LOCAL, one_action_more), -OFP_BAD_ACTION_TOO_MANY);
 	assert_int_equal(refused(RULE_LOCAL, another_action), -OFP_BAD_ACTION_TOO_MANY);
-	assert_int_equal(refused(RULE_LOCAL, one_action_less),
-			 -OFP_BAD_ACTION_UNSUPPORTED_ORDER);
+	assert_int_equal(refused(RULE_LOCAL, one_action_less), -OFP_BAD_ACTION_UNSUPPORTED_ORDER);
 	assert_int_equal(refused(RULE_LOCAL, the_last_first), -OFP_BAD_ACTION_UNSUPPORTED_ORDER);
 	assert_int_equal(refused(RULE_LOCAL, flood), -OFP_BAD_ACTION_BAD_OUT_PORT);
 	assert_int_equal(refused(RULE_LOCAL, to_a_multicast_mac), -OFP_BAD_ACTION_BAD_SET_ARGUMENT);

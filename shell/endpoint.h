@@ -1,5 +1,5 @@
-/* Where a daemon listens: "tcp:HOST:PORT" (a numeric address or "localhost"; IPv6 in brackets) or
- * "unix:PATH". */
+/* Where a daemon listens or connects to: "tcp:HOST:PORT" (a numeric address or "localhost"; IPv6 in
+ * brackets) or "unix:PATH". */
 #pragma once
 
 #include "base/compiler.h"

@@ -1,6 +1,6 @@
-/* Parses and opens listening sockets for southbound.c and northbound.c, and says in one line why a
- * socket could not be opened. */
-#include "controller/io/endpoint.h"
+/* Parses endpoints, opens listening sockets for the daemons' shells (fe/io/connection.c), and says
+ * in one line why a socket could not be opened. */
+#include "shell/endpoint.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -106,8 +106,8 @@ int endpoint_parse(const char *text, struct endpoint *ret, struct reason *why)
 static bool is_alive(const struct endpoint *e)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive = fd >= 0 && (connect(fd, &e->address.any, e->address_size) == 0 ||
-				 errno != ECONNREFUSED);
+	bool alive = fd >= 0 &&
+		     (connect(fd, &e->address.any, e->address_size) == 0 || errno != ECONNREFUSED);
 
 	if (fd >= 0)
 		close(fd);
@@ -123,11 +123,11 @@ static int remove_stale(const struct endpoint *e, struct reason *why)
 	if (lstat(path, &file) < 0)
 		return 0;
 	if (!S_ISSOCK(file.st_mode))
-		return reason_set(why, -EADDRINUSE, "%s: a file that is no socket is there; move it away",
-				  e->text);
+		return reason_set(why, -EADDRINUSE,
+				  "%s: a file that is no socket is there; move it away", e->text);
 	if (is_alive(e))
 		return reason_set(why, -EADDRINUSE,
-				  "%s: in use; stop the other victor-controller first", e->text);
+				  "%s: in use; stop the daemon that listens there first", e->text);
 	return unlink(path) < 0 ? -errno : 0;
 }
 
@@ -145,9 +145,9 @@ static int explain(const struct endpoint *e, int error, struct reason *why)
 				  e->text);
 	case EACCES:
 	case EPERM:
-		return reason_set(why, -error, "%s: no permission; run as root, or choose %s", e->text,
-				  e->is_unix ? "a directory that you may write to"
-					     : "a port above 1023");
+		return reason_set(
+			why, -error, "%s: no permission; run as root, or choose %s", e->text,
+			e->is_unix ? "a directory that you may write to" : "a port above 1023");
 	case ENOENT:
 	case ENOTDIR:
 		return reason_set(why, -error, "%s: the directory does not exist; make it first",

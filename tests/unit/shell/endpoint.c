@@ -1,5 +1,5 @@
-/* controller/io/endpoint: parsing, and who may take a socket. */
-#include "controller/io/endpoint.h"
+/* shell/endpoint: parsing, and who may take a socket. */
+#include "shell/endpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 static void both_forms_are_understood(void **state)
@@ -33,8 +34,17 @@ static void both_forms_are_understood(void **state)
 static void what_is_neither_is_refused(void **state)
 {
 	static const char *const wrong[] = {
-		"", "tcp:", "tcp:127.0.0.1", "tcp:127.0.0.1:", "tcp:127.0.0.1:0", "tcp:127.0.0.1:65536",
-		"tcp:127.0.0.1:-1", "tcp:host.example:80", "unix:", "unix:relative", "udp:127.0.0.1:1",
+		"",
+		"tcp:",
+		"tcp:127.0.0.1",
+		"tcp:127.0.0.1:",
+		"tcp:127.0.0.1:0",
+		"tcp:127.0.0.1:65536",
+		"tcp:127.0.0.1:-1",
+		"tcp:host.example:80",
+		"unix:",
+		"unix:relative",
+		"udp:127.0.0.1:1",
 	};
 	char longest[200] = "unix:/";
 	struct endpoint e;

@@ -1,0 +1,51 @@
+/* What northbound.c shares with northbound_changes.c and northbound_events.c. */
+#pragma once
+
+#include "controller/io/events.h"
+#include "controller/io/http.h"
+#include "controller/io/northbound.h"
+#include "controller/io/northbound_metrics.h"
+
+struct json_object;
+
+struct northbound {
+	const struct config *config;
+	struct core *core;
+	struct store *store;
+	struct http_server *http;
+	struct event_ring *events;
+	struct metrics metrics;
+	struct http_ops ops;
+};
+
+/* One request that an answer is owed to. */
+struct call {
+	struct northbound *nb;
+	struct http_request *request;
+	char argument[NAME_SIZE]; /* what stood for {} */
+	struct element_view element;
+	int64_t now_ms;
+	/* A node change under way: what to say, and how to undo it. */
+	bool created;
+	struct node before, after;
+};
+
+/* Each answers the call and frees it.  'object' is put; NULL: no body. */
+void call_answer(struct call *c, int status, struct json_object *object);
+/* The core's error in HTTP's words. */
+void call_refuse(struct call *c, int result, const struct reason *why);
+void call_refuse_with(struct call *c, int status, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* Names are people's: FE2 is fe2, unless there is an FE2 too. */
+bool northbound_find_element(const struct core *core, const char *name, struct element_view *ret);
+
+/* northbound_changes.c: the handlers that change something. */
+void call_put_node(struct call *c);
+void call_delete_node(struct call *c);
+void call_post_move(struct call *c);
+void call_confirm_move(struct call *c);
+void call_revert_move(struct call *c);
+void call_delete_attachment(struct call *c);
+
+/* northbound_events.c, on the HTTP thread: see http_ops.stream. */
+void northbound_stream(void *northbound, uint64_t *after, struct buffer *out);
