@@ -170,12 +170,11 @@ static void withdraw_tentative(struct core *c, struct element *e, const struct s
 		element_withdraw_rule(e, &rule);
 }
 
-static void refuse(struct core *c, const char *why, struct element *e, const struct port *p,
+static void refuse(struct core *c, const char *why, const struct element *e, const struct port *p,
 		   const struct sender *from)
 {
 	char mac[MAC_TEXT_SIZE], address[ADDRESS_TEXT_SIZE] = "", text[256];
 
-	withdraw_tentative(c, e, from);
 	mac_format(&from->mac, mac);
 	if (from->has_address)
 		address_format(&from->address, address);
@@ -279,6 +278,7 @@ void registrar_sighting(struct core *c, struct element *e, const struct sighting
 		why = "wrong-mac";
 	}
 	if (!n || !registrar_may_attach(c, n, e, p, &why)) {
+		withdraw_tentative(c, e, &from);
 		refuse(c, why, e, p, &from);
 		return;
 	}

@@ -62,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     command("status", _status, "what is up")
     shell = command("shell", _shell, "a shell in a node's namespace")
     shell.add_argument("node")
-    shell.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="instead of a shell")
+    shell.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND",
+                       help="instead of a shell")
     move = command("move", _move, "move a host")
     move.add_argument("node")
     move.add_argument("place", help="laptop: ap1 or ap2; vm: site2 or site3")

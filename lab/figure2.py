@@ -51,7 +51,8 @@ def _underlay(t: Topology) -> None:
                End("core", f"net{i}", (f"172.16.{i}.1/24",)), mtu=BACKPLANE_MTU)
         t.elements.append(Element(
             f"fe{i}", i, f"172.16.{i}.2", f"172.16.{i}.3",
-            access=() if i == 1 else ({"match": "srv0", "number": 2}, {"match": "ap0", "number": 3}),
+            access=() if i == 1 else ({"match": "srv0", "number": 2},
+                                      {"match": "ap0", "number": 3}),
             external=({"match": "ext0", "number": 1},) if i == 1 else ()))
     t.backplane_links = [{"between": ["fe1", "fe2"], "cost": 10},
                          {"between": ["fe1", "fe3"], "cost": 10},

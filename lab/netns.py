@@ -1,5 +1,5 @@
-"""Makes and removes network namespaces, in few processes: ip(8) in batches, sysctls and sockets from
-a thread that enters the namespace. Nothing here remembers anything: runtime.py keeps the state.
+"""Makes and removes network namespaces, in few processes: ip(8) in batches, sysctls and sockets
+from a thread that enters the namespace. Nothing here remembers anything: runtime.py keeps the state.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def inside(netns: str, function: Callable[[], None]) -> None:
 
 
 def sysctl(netns: str, settings: dict[str, str]) -> None:
-    """Sets keys such as net.ipv4.ip_forward; those that the kernel does not have are passed over."""
+    """Sets keys such as net.ipv4.ip_forward; what the kernel does not have is passed over."""
     def write() -> None:
         for key, value in settings.items():
             path = Path("/proc/sys") / key.replace(".", "/")

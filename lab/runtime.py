@@ -6,7 +6,8 @@
         lab.host("client").run("ping", "-c1", "10.10.0.36")
         lab.fe("fe2").kill()
 
-Names in the kernel are "vl-INSTANCE-NODE"; several labs can be up at a time. state.py undoes it all.
+Names in the kernel are "vl-INSTANCE-NODE"; several labs can be up at a time. state.py undoes it
+all.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 /* The HTTP server's half on the loop.  It accepts (uv_poll on our own listening sockets, so that
  * errors are explained and UNIX sockets in use are not taken away), hands descriptors to
- * http_thread.c, takes requests from there and gives answers back. */
+ * northbound_http.c, takes requests from there and gives answers back. */
 #include "controller/io/http_private.h"
 
 #include "base/log.h"

@@ -1,6 +1,6 @@
-/* What the two halves of the HTTP server share: http.c runs on the loop, http_thread.c on a thread
- *of its own with libwebsockets.  Both directions are lists under one lock, each with its alarm; no
- * timer is on the way.
+/* What the two halves of the HTTP server share: http.c runs on the loop, northbound_http.c on a
+ * thread of its own with libwebsockets.  Both directions are lists under one lock, each with its
+ * alarm; no timer is on the way.
  *
  *	loop:    accepted, answers, wake_streams -> http_thread_wake -> take_inbox
  *	thread:  requests                        -> uv_async_send    -> on_requests */

@@ -20,10 +20,11 @@ struct datapath_config {
 	struct address backplane, redirect; /* IPv4; both zero: no backplane */
 	uint16_t backplane_mtu; /* of the underlay, with the outer header; 0: the device's */
 	uint32_t binding_limit; /* 0: 65536.  Adopted pins keep the limit they were made with. */
-	/* Every peer is at the other end of a veth or a bridge of veths: packets of many segments
-	 * cross the backplane without the kernel's tunnel offload, which a tap behind the other FE
-	 * cannot undo (it would get them in pieces, at a quarter of the speed).  Wrong where a NIC
-	 * or a router is on the way: it would cut or drop them. */
+	/* Every peer is at the other end of a veth, with no bridge, router or NIC between: packets
+	 * of many segments cross the backplane without the kernel's tunnel offload.  That offload
+	 * cannot be undone at the other FE (Linux has no helper for it), so that a tap there gets
+	 * packets in pieces, at a quarter of the speed; veths do not mind.  Where it is wrong, the
+	 * kernel drops what comes from taps.  Default: false. */
 	bool direct;
 	uint64_t seed;
 	const char *pin_directory;
