@@ -1,3 +1,5 @@
+/* Parsing and printing of addresses, prefixes and MACs, with the C library's own inet_pton and
+ * inet_ntop: no leading zeros, no short forms, nothing after the end. */
 #include "base/address.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,5 @@
+/* Lines to stderr for journald or a terminal.  The level and the program's name are the only
+ * mutable statics of the tree, set once by a main. */
 #include "base/log.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The one place where the heap's NULL is seen: it aborts. */
 #include "base/memory.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* A bounded printf into the caller's struct. */
 #include "base/reason.h"
 
 #include <stdarg.h>

@@ -1,3 +1,5 @@
+/* Linear probing over slots of (hash, entry pointer): a lookup touches one cache line of slots and
+ * one entry, and an entry never moves.  Removed slots keep a tombstone until the next growth. */
 #include "base/table.h"
 
 #include "base/memory.h"

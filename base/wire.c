@@ -1,3 +1,4 @@
+/* Big-endian integers by shifts, so that neither alignment nor the host's byte order matters. */
 #include "base/wire.h"
 
 #include "base/memory.h"
@@ -56,7 +57,9 @@ uint16_t read_u16(struct reader *rd)
 {
 	const uint8_t *b = read_borrow(rd, 2);
 
-	return b ? (uint16_t)(b[0] << 8 | b[1]) : 0;
+	if (!b)
+		return 0;
+	return (uint16_t)((uint32_t)b[0] << 8 | b[1]);
 }
 
 uint32_t read_u32(struct reader *rd)

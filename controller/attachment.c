@@ -347,7 +347,9 @@ int attachment_prepare(struct core *c, const struct node *n, const struct place 
 	after.version = record_next_version(c);
 	if (r->detached || to->fe != after.place.fe)
 		after.element_version = after.version;
-	after.previous = r->detached ? (struct place){0} : r->a.place;
+	after.previous = (struct place){0};
+	if (!r->detached)
+		after.previous = r->a.place;
 	after.place = *to;
 	after.state = ATTACHMENT_PREPARED;
 	after.since_ms = c->now_ms;

@@ -57,7 +57,9 @@ static uint8_t significant(unsigned size, unsigned bits, unsigned i)
 
 	if (bits >= below + 8)
 		return 0xff;
-	return bits > below ? (uint8_t)((1u << (bits - below)) - 1) : 0;
+	if (bits <= below)
+		return 0;
+	return (uint8_t)(0xffu >> (8 - (bits - below)));
 }
 
 bool ofp_match_field_fits(const struct ofp_match_field *f)

@@ -38,10 +38,11 @@ def test_cppcheck_finds_nothing():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("suffix", ["c", "h", "py", "sh"])
-def test_no_file_is_longer_than_a_reader_bears(suffix):
-    long = {name: count for name in tracked(f"*.{suffix}")
-            if (count := len((ROOT / name).read_text().splitlines())) > 640}
+def test_no_file_is_longer_than_a_reader_bears():
+    """About 600 lines for sources; a test program may list more of its sentences."""
+    long = {name: count for name in tracked("*.c", "*.h", "*.py", "*.sh")
+            if (count := len((ROOT / name).read_text().splitlines()))
+            > (750 if name.startswith("tests/") else 620)}
     assert not long
 
 

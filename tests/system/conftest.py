@@ -11,7 +11,13 @@ from collections.abc import Iterator
 
 import labs
 import pytest
+from lab import signals
 from lab.runtime import Lab
+
+
+def pytest_configure() -> None:
+    """Whatever ends the run, the labs are taken away."""
+    signals.raise_on_signals()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

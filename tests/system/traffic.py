@@ -158,26 +158,31 @@ def transfer(source: HostHandle, sink: HostHandle, size: int = 16 << 20,
     else:
         into, out = connect(sink, source)
     failed: list[Exception] = []
+    deadline = time.monotonic() + TIMEOUT_S
+
+    def wait(sock: socket.socket) -> socket.socket:
+        sock.settimeout(max(0.001, deadline - time.monotonic()))
+        return sock
 
     def send() -> None:
         try:
-            out.settimeout(TIMEOUT_S)
             offset = 0
             while offset < size:
-                offset += out.send(said(offset, min(READ, size - offset)))
+                offset += wait(out).send(said(offset, min(READ, size - offset)))
             out.shutdown(socket.SHUT_WR)
         except Exception as error:
             failed.append(error)
 
     with out, into:
-        into.settimeout(TIMEOUT_S)
         thread = threading.Thread(target=send)
         thread.start()
+        received = 0
         try:
-            received = 0
-            while data := into.recv(READ):
+            while data := wait(into).recv(READ):
                 assert data == said(received, len(data)), f"other bytes than sent, at {received}"
                 received += len(data)
+        except TimeoutError:
+            raise AssertionError(f"{received} of {size} bytes in {TIMEOUT_S:g} s") from None
         finally:
             thread.join()
     assert not failed, failed[0]

@@ -1,3 +1,4 @@
+/* A controller core that answers from a script, so that its shell can be tested alone. */
 #include "tests/unit/controller-io/fake_core.h"
 
 #include "base/memory.h"

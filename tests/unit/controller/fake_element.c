@@ -1,3 +1,5 @@
+/* A forwarding element of the tests: speaks real OpenFlow bytes to the core, keeps the flows it is
+ * told, and answers barriers only when the test says so. */
 #include "fake_element.h"
 
 #include "base/memory.h"
