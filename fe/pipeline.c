@@ -400,14 +400,17 @@ static void note_use(struct pipeline *p, struct pipeline_entry *entry)
 /* The reason, or -1. */
 static int expired(struct pipeline *p, struct pipeline_entry *entry)
 {
-	if (entry->hard_timeout && p->now_ms - entry->since_ms >= entry->hard_timeout * 1000)
+	if (entry->hard_timeout &&
+	    p->now_ms - entry->since_ms >= entry->hard_timeout * INT64_C(1000))
 		return OFPRR_HARD_TIMEOUT;
 	if (entry->deadline_ms && p->now_ms >= entry->deadline_ms)
 		return OFPRR_HARD_TIMEOUT;
 	if (!entry->idle_timeout)
 		return -1;
 	note_use(p, entry);
-	return p->now_ms - entry->used_ms >= entry->idle_timeout * 1000 ? OFPRR_IDLE_TIMEOUT : -1;
+	return p->now_ms - entry->used_ms >= entry->idle_timeout * INT64_C(1000)
+		       ? OFPRR_IDLE_TIMEOUT
+		       : -1;
 }
 
 void pipeline_tick(struct pipeline *p)
