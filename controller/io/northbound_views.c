@@ -3,12 +3,14 @@
  * would round (cookies, versions) are text. */
 #include "controller/io/northbound_views.h"
 
+#include "base/memory.h"
 #include "controller/io/clock.h"
 #include "controller/io/names.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void add(struct json_object *to, const char *key, struct json_object *value)
@@ -474,18 +476,40 @@ static struct json_object *make_rule(const struct core *core, const struct names
 	return o;
 }
 
+/* As a packet meets them: by table, then the highest priority first, then as the match reads. */
+static int compare_flows(const void *a, const void *b, void *list)
+{
+	const struct ofp_flow_stats *flows = *(const struct ofp_flow_stats **)list;
+	const struct ofp_flow_stats *x = &flows[*(const size_t *)a],
+				    *y = &flows[*(const size_t *)b];
+
+	if (x->table != y->table)
+		return x->table < y->table ? -1 : 1;
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
+	return memcmp(x->match.fields, y->match.fields,
+		      (x->match.count < y->match.count ? x->match.count : y->match.count) *
+			      sizeof(x->match.fields[0]));
+}
+
 struct json_object *view_rules(const struct core *core, const struct element_view *e,
 			       const struct ofp_flow_stats *list, const struct rule *rules,
 			       size_t count)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *array = json_object_new_array();
+	size_t *order = memory_alloc_array(count, sizeof(*order));
 	struct names names;
 
+	for (size_t i = 0; i < count; i++)
+		order[i] = i;
+	qsort_r(order, count, sizeof(*order), compare_flows, &list);
 	names_init(&names, core);
 	for (size_t i = 0; i < count; i++)
-		json_object_array_add(array, make_rule(core, &names, e, &list[i], &rules[i]));
+		json_object_array_add(
+			array, make_rule(core, &names, e, &list[order[i]], &rules[order[i]]));
 	names_finish(&names);
+	free(order);
 	add_text(o, "element", e->name);
 	add(o, "rules", array);
 	return o;
