@@ -92,6 +92,21 @@ struct {
 	__type(value, __u64);
 } verdicts SEC(".maps");
 
+/* When a packet between two addresses (a hash of them) last took the long way, in ns. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DATAPLANE_TRAILS);
+	__type(key, __u32);
+	__type(value, __u64);
+} trails SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct map_inner_health);
+} inner_health SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, DATAPLANE_UPCALL_RING);

@@ -189,16 +189,11 @@ struct route {
 	__u32 ifindex;
 	__u32 mtu;  /* where it is too large for that route */
 	int result; /* BPF_FIB_LKUP_RET_*; NO_NEIGH counts as success */
-	int has_macs;
-	__u8 mac_source[6], mac_destination[6];
 };
 
 static __always_inline void tc_route_result(struct route *r, struct bpf_fib_lookup *fib,
 					    long result)
 {
-	r->has_macs = result == BPF_FIB_LKUP_RET_SUCCESS;
-	__builtin_memcpy(r->mac_source, fib->smac, 6);
-	__builtin_memcpy(r->mac_destination, fib->dmac, 6);
 	if (result == BPF_FIB_LKUP_RET_NO_NEIGH)
 		result = BPF_FIB_LKUP_RET_SUCCESS;
 	r->result = (int)result;
@@ -266,29 +261,7 @@ static __always_inline int tc_make_room(struct __sk_buff *skb)
 	return (int)bpf_skb_adjust_room(skb, OUTER_SIZE, BPF_ADJ_ROOM_MAC, flags);
 }
 
-/* Across a direct backplane (datapath_config.direct): the outer header is, to the kernel, a part of
- * the link's.  The packet stays one of many TCP segments and no tunnel's. */
-static __always_inline int tc_wants_direct(const struct __sk_buff *skb,
-					   const struct map_config *cfg, const struct route *r)
-{
-	return cfg->flags & MAP_CONFIG_DIRECT && skb->gso_size && r->has_macs;
-}
-
-static __always_inline int tc_send_direct(struct __sk_buff *skb, const struct outer *outer,
-					  const struct route *r, enum dataplane_verdict verdict)
-{
-	struct cursor c;
-
-	if (tc_set_vlan(skb, 0) || bpf_skb_change_head(skb, OUTER_SIZE, 0))
-		return verdict_drop(VERDICT_rewrite_failed);
-	c = tc_cursor(skb, HEADERS_TUNNEL_SIZE);
-	if (rewrite_outer(c, outer) || rewrite_macs(c, r->mac_destination, r->mac_source))
-		return verdict_drop(VERDICT_rewrite_failed);
-	verdict_count(verdict);
-	return (int)bpf_redirect(r->ifindex, 0);
-}
-
-/* To another FE, IP-in-IP. */
+/* To another FE, IP-in-IP; to its redirect address if that is the verdict. */
 static __always_inline int tc_encapsulate(struct __sk_buff *skb, const struct map_config *cfg,
 					  const struct packet *p, __u32 fe,
 					  enum dataplane_verdict verdict)
@@ -304,7 +277,7 @@ static __always_inline int tc_encapsulate(struct __sk_buff *skb, const struct ma
 	if (!cfg->backplane_ifindex)
 		return verdict_drop(VERDICT_no_underlay);
 	outer.source = cfg->backplane;
-	outer.destination = peer->address;
+	outer.destination = verdict == VERDICT_redirected ? peer->redirect : peer->address;
 	outer.protocol = p->ethertype == ETH_P_IP ? IPPROTO_IPIP : IPPROTO_IPV6;
 	tc_route_underlay(skb, cfg, outer.destination, p->segment + OUTER_SIZE, p->tos, &route);
 	mtu = tc_exceeds_underlay(cfg, &route, p->segment + OUTER_SIZE);
@@ -315,8 +288,6 @@ static __always_inline int tc_encapsulate(struct __sk_buff *skb, const struct ma
 	result = tc_decrement(skb, p);
 	if (result)
 		return tc_drop_decrement(result);
-	if (tc_wants_direct(skb, cfg, &route))
-		return tc_send_direct(skb, &outer, &route, verdict);
 	if (tc_set_vlan(skb, 0) || tc_make_room(skb) ||
 	    rewrite_outer(tc_cursor(skb, HEADERS_TUNNEL_SIZE), &outer))
 		return verdict_drop(VERDICT_rewrite_failed);
@@ -371,10 +342,6 @@ static __always_inline int tc_redirect_on(struct __sk_buff *skb, const struct ma
 		return tc_too_big(skb, p, 0);
 	if (!tc_has_underlay(&route))
 		return verdict_drop(VERDICT_no_underlay);
-	if (tc_wants_direct(skb, cfg, &route))
-		return tc_decapsulate(skb, p, 0)
-			       ? verdict_drop(VERDICT_rewrite_failed)
-			       : tc_send_direct(skb, &outer, &route, VERDICT_redirected);
 	if (tc_set_vlan(skb, 0) || rewrite_outer(tc_cursor(skb, HEADERS_TUNNEL_SIZE), &outer))
 		return verdict_drop(VERDICT_rewrite_failed);
 	verdict_count(VERDICT_redirected);
@@ -389,15 +356,15 @@ static __always_inline int tc_pass_up(struct __sk_buff *skb)
 	return VERDICT_PASS;
 }
 
-/* Out of VICTOR, by the kernel's FIB. */
-static __always_inline int tc_leave(struct __sk_buff *skb, const struct packet *p)
+/* Out of VICTOR, by the kernel's FIB; it came in by the device 'ifindex'. */
+static __always_inline int tc_leave(struct __sk_buff *skb, const struct packet *p, __u32 ifindex)
 {
 	struct bpf_fib_lookup fib = {};
 	struct route route;
 	int result;
 
 	fib.tot_len = (__u16)p->segment;
-	fib.ifindex = skb->ifindex;
+	fib.ifindex = ifindex;
 	if (p->ethertype == ETH_P_IP) {
 		fib.family = AF_INET;
 		fib.tos = p->tos & ~ECN_MASK;

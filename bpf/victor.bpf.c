@@ -5,6 +5,7 @@
  * and attaches these programs and fills the maps (maps.h, include/victor/dataplane.h).
  *
  * Each returns VERDICT_PASS for whatever is not VICTOR's: the frame goes on untouched (P6). */
+#include "bpf/inner.h"
 #include "bpf/tc.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -110,7 +111,7 @@ static __always_inline int access_unbound(struct __sk_buff *skb, const struct ma
 	prefix = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
 	if (prefix && prefix->fe)
 		return tc_encapsulate(skb, cfg, p, prefix->fe, VERDICT_forwarded_external);
-	return tc_leave(skb, p);
+	return tc_leave(skb, p, skb->ifindex);
 }
 
 static __always_inline int access_ip(struct __sk_buff *skb, const struct map_config *cfg,
@@ -201,9 +202,11 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 	}
 	if ((tunnel->tos & ECN_MASK) == ECN_CE && !(p->tos & ECN_MASK))
 		return verdict_drop(VERDICT_ecn_mismatch);
+	if (inner_is_wanted(skb, cfg, p) && !inner_send(skb, cfg, tunnel, p, marked))
+		return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
 	if (tc_decapsulate(skb, p, tunnel->tos))
 		return verdict_drop(VERDICT_rewrite_failed);
-	return local ? tc_deliver(skb, p, to, peer->fe) : tc_leave(skb, p);
+	return local ? tc_deliver(skb, p, to, peer->fe) : tc_leave(skb, p, skb->ifindex);
 }
 
 SEC("tc")
@@ -236,6 +239,65 @@ int victor_backplane(struct __sk_buff *skb)
 	p.source.vrf = peer->vrf;
 	p.destination.vrf = peer->vrf;
 	return backplane_inner(skb, cfg, &tunnel, &p, peer, to == cfg->redirect);
+}
+
+/* ---- from the backplane, the long way (inner.h) ---- */
+
+/* Up this machine's stack, by the backplane's device again. */
+static __always_inline int inner_pass_up(struct __sk_buff *skb, const struct map_config *cfg,
+					 const struct inner_header *head)
+{
+	if (rewrite_macs(tc_cursor(skb, sizeof(struct ethhdr)), head->mac, head->mac))
+		return verdict_drop(VERDICT_rewrite_failed);
+	return (int)bpf_redirect(cfg->backplane_ifindex, BPF_F_INGRESS);
+}
+
+/* What victor_backplane found is found again: a table may have changed between. */
+static __always_inline int inner_forward(struct __sk_buff *skb, const struct map_config *cfg,
+					 const struct inner_header *head, struct packet *p,
+					 const struct map_peer_source *peer)
+{
+	struct map_binding *to = lookup_binding(&p->destination);
+	int result;
+
+	if (head->marked ? to && to->flags & MAP_BINDING_LOCAL : binding_is_local(to))
+		return tc_deliver(skb, p, to, peer->fe);
+	if (head->marked)
+		return verdict_drop(VERDICT_redirected_miss);
+	if (binding_is_foreign(to))
+		return tc_encapsulate(skb, cfg, p, to->fe, VERDICT_redirected);
+	if (lookup_prefix(PREFIX_COVERED, &p->destination))
+		return verdict_drop(VERDICT_no_binding);
+	result = tc_leave(skb, p, cfg->backplane_ifindex);
+	return result == VERDICT_PASS ? inner_pass_up(skb, cfg, head) : result;
+}
+
+SEC("tc")
+int victor_inner(struct __sk_buff *skb)
+{
+	struct map_config *cfg = lookup_config();
+	struct inner_header head;
+	struct map_peer_source *peer;
+	struct packet p = {};
+	struct cursor c;
+
+	if (!cfg || inner_read(tc_cursor(skb, sizeof(head)), cfg, &head))
+		return verdict_drop(VERDICT_inner_refused);
+	inner_heard();
+	if (inner_strip(skb, &head))
+		return verdict_drop(VERDICT_rewrite_failed);
+	c = tc_cursor(skb, HEADERS_SIZE);
+	p.ethertype = bpf_ntohs(head.eth.h_proto);
+	if (parse_ip(c, &p, sizeof(struct ethhdr), skb->len - sizeof(struct ethhdr), skb->gso_size))
+		return verdict_drop(VERDICT_bad_packet);
+	if (p.ethertype == ETH_P_IP && (head.tos & ECN_MASK) == ECN_CE && rewrite_ce_ipv4(c))
+		return verdict_drop(VERDICT_rewrite_failed);
+	peer = lookup_peer_source(head.peer);
+	if (!peer)
+		return verdict_drop(VERDICT_unknown_peer);
+	p.source.vrf = peer->vrf;
+	p.destination.vrf = peer->vrf;
+	return inner_forward(skb, cfg, &head, &p, peer);
 }
 
 /* ---- external ports ---- */

@@ -78,7 +78,8 @@ static void on_connection_closed(uv_handle_t *handle)
 	struct connection *c = handle->data;
 	struct southbound *sb = c->southbound;
 
-	if (c->session && !sb->closing)
+	/* While we close, too: the store's end runs the loop before the core is gone. */
+	if (c->session)
 		core_session_close(c->session, c->reason, clock_now_ms());
 	*c->link = c->next;
 	if (c->next)

@@ -8,6 +8,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -34,8 +35,8 @@ LOG_MODULE("datapath");
 _Static_assert(sizeof(struct rule) < 256, "rule_sizes has a byte for each");
 
 /* libbpf's own lines say more than its result, but to a developer. */
-static PRINTF_LIKE(2, 0) int print_to_log(enum libbpf_print_level level, const char *format,
-					  va_list arguments)
+static int PRINTF_LIKE(2, 0)
+	print_to_log(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	char line[512];
 
@@ -345,7 +346,6 @@ static void config_fill(struct datapath *dp, const struct datapath_config *c)
 	uint32_t zero = 0;
 
 	dp->config.fe = c->fe;
-	dp->config.flags = c->direct ? MAP_CONFIG_DIRECT : 0;
 	dp->config.backplane_mtu = c->backplane_mtu;
 	if (!address_is_zero(&c->backplane))
 		memcpy(&dp->config.backplane, address_ipv4(&c->backplane), 4);
@@ -355,6 +355,8 @@ static void config_fill(struct datapath *dp, const struct datapath_config *c)
 	if (dp->adopted && !bpf_map_lookup_elem(map_fd(dp->skeleton->maps.config), &zero, &old)) {
 		dp->config.backplane_ifindex = old.backplane_ifindex;
 		dp->config.device_mtu = old.device_mtu;
+		memcpy(dp->config.inner_token, old.inner_token, sizeof(old.inner_token));
+		memcpy(dp->config.inner_address, old.inner_address, sizeof(old.inner_address));
 	}
 }
 
@@ -402,6 +404,11 @@ static int sockets_open(struct datapath *dp, struct reason *why)
 	dp->route_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (dp->packet_fd < 0 || dp->route_fd < 0)
 		return reason_set(why, -errno, "no packet or netlink socket: %s", strerror(errno));
+	return 0;
+}
+
+static int ring_open(struct datapath *dp, struct reason *why)
+{
 	dp->ring = ring_buffer__new(map_fd(dp->skeleton->maps.upcalls), upcall_deliver, dp, NULL);
 	if (!dp->ring)
 		return reason_set(why, -errno, "the upcall ring cannot be mapped: %s",
@@ -442,9 +449,11 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, s
 	result = bpffs_lock(dp, why);
 	result = result ? result : load(dp, config, why);
 	result = result ? result : sockets_open(dp, why);
+	result = result ? result : ring_open(dp, why);
 	if (result)
 		goto fail;
 	config_fill(dp, config);
+	datapath_inner_open(dp);
 	if (datapath_config_write(dp) || header_write(dp, config)) {
 		result = reason_set(why, -EIO, "the BPF maps cannot be written");
 		goto fail;
@@ -466,6 +475,7 @@ void datapath_close(struct datapath *dp, bool remove)
 		return;
 	if (remove && dp->skeleton) {
 		datapath_detach_all(dp);
+		datapath_inner_remove(dp, dp->config.fe);
 		unpin_all(dp);
 	}
 	ring_buffer__free(dp->ring);
@@ -482,6 +492,68 @@ void datapath_close(struct datapath *dp, bool remove)
 		table_finish(&dp->stale[i]);
 	free(dp->pin_directory);
 	free(dp);
+}
+
+/* ---- removal of what another release left: of its maps only the keys of 'ports' are used ---- */
+
+static void detach_others(const struct datapath *dp)
+{
+	char *path = pin_path(dp, "ports");
+	int fd = bpf_obj_get(path);
+	struct bpf_map_info info = {};
+	uint32_t ifindex, *previous = NULL, size = sizeof(info);
+
+	free(path);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ||
+	    info.key_size != sizeof(ifindex)) {
+		log_warn("which devices are ports is not readable: 'tc qdisc del dev DEVICE "
+			 "clsact' frees one");
+	} else {
+		while (!bpf_map_get_next_key(fd, previous, &ifindex)) {
+			previous = &ifindex;
+			datapath_filter_detach(ifindex);
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* All but what the kernel itself puts into a bpffs. */
+static void unpin_others(const struct datapath *dp)
+{
+	DIR *directory = opendir(dp->pin_directory);
+	const struct dirent *entry;
+
+	while (directory && (entry = readdir(directory))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (!dot && unlinkat(dp->lock_fd, entry->d_name, 0))
+			log_warn("%s/%s cannot be removed: %s", dp->pin_directory, entry->d_name,
+				 strerror(errno));
+	}
+	if (directory)
+		closedir(directory);
+}
+
+int datapath_remove(const struct datapath_config *config, struct reason *why)
+{
+	struct datapath *dp;
+	int result = datapath_open(config, &dp, why);
+
+	if (!result)
+		datapath_close(dp, true);
+	if (result != -EEXIST)
+		return result;
+	dp = datapath_create(config);
+	result = bpffs_lock(dp, why);
+	result = result ? result : sockets_open(dp, why);
+	if (!result) {
+		detach_others(dp);
+		datapath_inner_remove(dp, config->fe);
+		unpin_others(dp);
+	}
+	datapath_close(dp, false);
+	return result;
 }
 
 bool datapath_adopted(const struct datapath *dp)

@@ -1,7 +1,7 @@
 /* The BPF data plane as the agent's shell holds it: loads and pins bpf/victor.bpf.c, attaches it to
  * ports, puts struct datapath_ops into BPF maps and hands upcalls out.  Everything lives in a bpffs
  * directory, so that filters and maps forward on when the process dies, and the next one adopts
- * them.
+ * them.  So does the device 'victor-ID', the data plane's own (bpf/inner.h).
  *
  * The pin directory is a mount point of its own, outside /sys (it is mounted here if it is none).
  * 'ip netns exec' runs its command in a private mount namespace whose mounts die with it: start an
@@ -15,17 +15,14 @@
 
 struct datapath;
 
+/* Such a device's name: this and the FE's id.  None of them is a port. */
+#define DATAPATH_DEVICE_PREFIX "victor-"
+
 struct datapath_config {
 	uint32_t fe;                        /* 1..65535 */
 	struct address backplane, redirect; /* IPv4; both zero: no backplane */
 	uint16_t backplane_mtu; /* of the underlay, with the outer header; 0: the device's */
 	uint32_t binding_limit; /* 0: 65536.  Adopted pins keep the limit they were made with. */
-	/* Every peer is at the other end of a veth, with no bridge, router or NIC between: packets
-	 * of many segments cross the backplane without the kernel's tunnel offload.  That offload
-	 * cannot be undone at the other FE (Linux has no helper for it), so that a tap there gets
-	 * packets in pieces, at a quarter of the speed; veths do not mind.  Where it is wrong, the
-	 * kernel drops what comes from taps.  Default: false. */
-	bool direct;
 	uint64_t seed;
 	const char *pin_directory;
 };
@@ -46,6 +43,9 @@ MUST_USE int datapath_open(const struct datapath_config *config, struct datapath
 /* Leaves filters, maps and pins as they are, forwarding; 'remove': detaches and unpins everything.
  * Accepts NULL. */
 void datapath_close(struct datapath *dp, bool remove);
+
+/* Detaches and unpins everything that such a data plane left, another release's too. */
+MUST_USE int datapath_remove(const struct datapath_config *config, struct reason *why);
 
 const struct datapath_ops *datapath_operations(void);
 

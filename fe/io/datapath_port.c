@@ -38,25 +38,27 @@ static struct bpf_program *program_for(const struct datapath *dp, uint8_t role)
 }
 
 /* By memset: libbpf refuses a struct whose padding is not zero. */
-static void filter_name(uint32_t ifindex, struct bpf_tc_hook *hook, struct bpf_tc_opts *filter)
+static void filter_name(uint32_t ifindex, enum bpf_tc_attach_point point, struct bpf_tc_hook *hook,
+			struct bpf_tc_opts *filter)
 {
 	memset(hook, 0, sizeof(*hook));
 	hook->sz = sizeof(*hook);
 	hook->ifindex = (int)ifindex;
-	hook->attach_point = BPF_TC_INGRESS;
+	hook->attach_point = point;
 	memset(filter, 0, sizeof(*filter));
 	filter->sz = sizeof(*filter);
 	filter->handle = FILTER_HANDLE;
 	filter->priority = FILTER_PRIORITY;
 }
 
-static int filter_attach(const struct bpf_program *program, uint32_t ifindex)
+int datapath_filter_attach(const struct bpf_program *program, uint32_t ifindex,
+			   enum bpf_tc_attach_point point)
 {
 	struct bpf_tc_hook hook;
 	struct bpf_tc_opts filter;
 	int result;
 
-	filter_name(ifindex, &hook, &filter);
+	filter_name(ifindex, point, &hook, &filter);
 	result = bpf_tc_hook_create(&hook);
 	if (result && result != -EEXIST)
 		return result;
@@ -65,13 +67,13 @@ static int filter_attach(const struct bpf_program *program, uint32_t ifindex)
 	return bpf_tc_attach(&hook, &filter);
 }
 
-static void filter_detach(uint32_t ifindex)
+void datapath_filter_detach(uint32_t ifindex)
 {
 	struct bpf_tc_hook hook;
 	struct bpf_tc_opts filter;
 	int result;
 
-	filter_name(ifindex, &hook, &filter);
+	filter_name(ifindex, BPF_TC_INGRESS, &hook, &filter);
 	result = bpf_tc_detach(&hook, &filter);
 	if (result && result != -ENODEV && result != -ENOENT && result != -EINVAL)
 		log_warn("device %u keeps its filter: %s", ifindex, strerror(-result));
@@ -104,7 +106,7 @@ static void device_maps_remove(struct datapath *dp, uint32_t ifindex)
 
 static void device_release(struct datapath *dp, struct datapath_device *d)
 {
-	filter_detach(d->port.ifindex);
+	datapath_filter_detach(d->port.ifindex);
 	if (d->promiscuous)
 		promiscuous_set(dp, d->port.ifindex, false);
 	device_maps_remove(dp, d->port.ifindex);
@@ -176,7 +178,7 @@ int datapath_port_set(void *context, const struct datapath_port *port)
 		d->promiscuous = promiscuous_set(dp, port->ifindex, true);
 	result = device_maps_write(dp, d);
 	if (!result && !d->attached)
-		result = filter_attach(program, port->ifindex);
+		result = datapath_filter_attach(program, port->ifindex, BPF_TC_INGRESS);
 	if (result) {
 		datapath_port_remove(context, port->number);
 		return result;

@@ -6,6 +6,7 @@
 #include "fe/io/datapath.h"
 #include "include/victor/dataplane.h"
 
+#include <bpf/libbpf.h>
 #include <victor.skel.h>
 
 struct datapath_device {
@@ -24,7 +25,7 @@ struct datapath {
 	char *pin_directory;
 	int lock_fd;   /* of the directory */
 	int packet_fd; /* sends frames */
-	int route_fd;  /* asks for the devices' counters */
+	int route_fd;  /* asks for the devices' counters, makes the inner device */
 	unsigned cpus;
 	bool adopted;
 	struct map_config config;
@@ -56,6 +57,15 @@ int datapath_config_write(struct datapath *dp);
 void datapath_adopt_devices(struct datapath *dp);
 void datapath_adopt_entries(struct datapath *dp);
 void datapath_detach_all(struct datapath *dp);
+
+/* The filter that is ours at a device's way in or out; attaching replaces the one before. */
+int datapath_filter_attach(const struct bpf_program *program, uint32_t ifindex,
+			   enum bpf_tc_attach_point point);
+void datapath_filter_detach(uint32_t ifindex);
+
+/* The device of the long way, for dp->config.fe; a warning if it cannot be had. */
+void datapath_inner_open(struct datapath *dp);
+void datapath_inner_remove(struct datapath *dp, uint32_t fe);
 
 int datapath_port_set(void *context, const struct datapath_port *port);
 int datapath_port_remove(void *context, uint32_t number);

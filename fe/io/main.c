@@ -200,10 +200,9 @@ static uint64_t make_seed(void)
 	return seed;
 }
 
-static int open_datapath(struct fe *fe, struct reason *why)
+static struct datapath_config datapath_settings(const struct config *c)
 {
-	const struct config *c = &fe->config;
-	const struct datapath_config d = {
+	return (struct datapath_config){
 		.fe = c->agent.id,
 		.backplane = c->agent.backplane,
 		.redirect = c->agent.redirect,
@@ -212,6 +211,11 @@ static int open_datapath(struct fe *fe, struct reason *why)
 		.seed = make_seed(),
 		.pin_directory = c->state,
 	};
+}
+
+static int open_datapath(struct fe *fe, struct reason *why)
+{
+	const struct datapath_config d = datapath_settings(&fe->config);
 
 	return datapath_open(&d, &fe->datapath.datapath, why);
 }
@@ -287,10 +291,10 @@ static int remove_all(struct fe *fe, struct reason *why)
 {
 	const char *state = fe->config.state;
 	char *kept = memory_format("%s.ports", state);
-	int result = open_datapath(fe, why);
+	const struct datapath_config d = datapath_settings(&fe->config);
+	int result = datapath_remove(&d, why);
 
 	if (result == 0) {
-		datapath_close(fe->datapath.datapath, true);
 		(void)unlink(kept);
 		/* Where the bpffs was mounted by an administrator, or is in use, it stays. */
 		if (umount2(state, UMOUNT_NOFOLLOW) == 0)

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "fe/io/datapath.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -179,6 +180,15 @@ static bool link_equal(const struct link *a, const struct link *b)
 	       a->up == b->up && a->loopback == b->loopback;
 }
 
+/* The data plane's own device, this element's or another's: the prefix and an id. */
+static bool is_data_planes(const struct link *link)
+{
+	size_t size = strlen(DATAPATH_DEVICE_PREFIX);
+
+	return strncmp(link->name, DATAPATH_DEVICE_PREFIX, size) == 0 &&
+	       link->name[size + strspn(link->name + size, "0123456789")] == '\0';
+}
+
 static void note_link(struct ports *p, const struct link *link)
 {
 	struct port *port = table_put(&p->links, &link->ifindex, NULL);
@@ -188,9 +198,10 @@ static void note_link(struct ports *p, const struct link *link)
 	if (renamed && p->agent)
 		remove_port(p, port);
 	if (renamed || !port->match)
-		port->match = link->loopback ? NULL
-					     : port_match_find(p->config->matches,
-							       p->config->match_count, link->name);
+		port->match = link->loopback || is_data_planes(link)
+				      ? NULL
+				      : port_match_find(p->config->matches, p->config->match_count,
+							link->name);
 	port->link = *link;
 	if (!p->agent || !port->match || !changed)
 		return;

@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 #define DATAPLANE_MAGIC 0x56494354u /* "VICT" */
-#define DATAPLANE_LAYOUT 1
+#define DATAPLANE_LAYOUT 2
 #define DATAPLANE_PORT_LIMIT 65000 /* OpenFlow port numbers are below this */
 #define DATAPLANE_PEER_LIMIT 65536
 #define DATAPLANE_PREFIX_LIMIT 65536
@@ -48,7 +48,9 @@
 	_(sent_too_big, 0, "ICMP 'fragmentation needed' sent")                                  \
 	_(punted, 0, "handed to the agent")                                                     \
 	_(punt_limited, 0, "not handed to the agent: its port has had its share")               \
-	_(punt_lost, 0, "not handed to the agent: the ring is full")
+	_(punt_lost, 0, "not handed to the agent: the ring is full")                            \
+	_(inner_refused, 1, "it reached the element's own device by another way than ours")     \
+	_(inner_bypassed, 0, "sent in pieces: nothing comes back from the element's own device")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
@@ -70,10 +72,14 @@ struct map_config {
 	__be32 backplane, redirect; /* this FE's two backplane addresses */
 	__u32 backplane_mtu;        /* 0: what the kernel's route says */
 	__u32 device_mtu;           /* of the backplane's device; 0: unknown */
-	__u32 flags;
+	__u32 inner_ifindex;        /* the device of the long way (bpf/inner.h); 0: there is none */
+	__u32 inner_token[2];       /* what its packets carry; secret */
+	__u8 inner_address[16];     /* where they are sent */
+	__u8 inner_mac[6];          /* the device's */
+	__u8 pad[2];
 };
-_Static_assert(sizeof(struct map_config) == 28, "map_config has hidden padding");
-#define MAP_CONFIG_DIRECT 1 /* datapath_config.direct (fe/io/datapath.h) */
+_Static_assert(sizeof(struct map_config) == 60, "map_config has hidden padding");
+#define DATAPLANE_TRAILS 256 /* of the map that keeps to the order (bpf/inner.h) */
 
 #define MAP_PORT_TRUNK 1
 #define MAP_PORT_ADMITTED 2
@@ -133,6 +139,12 @@ struct map_peer { /* by FE id */
 struct map_peer_source { /* by outer source address (__be32) */
 	__u32 fe;
 	__u32 vrf;
+};
+
+/* Whether packets come out of the long way's device again. */
+struct map_inner_health {
+	__u64 waiting_ns; /* since then for the first that has not; 0: for none */
+	__u64 tried_ns;   /* when one was last sent to see */
 };
 
 struct map_prefix_key {

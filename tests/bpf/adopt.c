@@ -5,6 +5,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +186,74 @@ static void another_releases_pins_are_refused(void **state)
 	reopen(b);
 }
 
+static void another_releases_pins_are_removed(void **state)
+{
+	struct bench *b = *state;
+	struct datapath_config c = {.fe = 2, .pin_directory = b->directory};
+	struct reason why = {};
+	struct map_header h;
+	uint32_t zero = 0;
+	char text[160];
+	int fd;
+
+	snprintf(text, sizeof(text), "%s/header", b->directory);
+	fd = bpf_obj_get(text);
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &h), 0);
+	h.layout++;
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &h, 0), 0);
+	close(fd);
+	datapath_close(b->context.datapath, false);
+	assert_int_equal(datapath_remove(&c, &why), 0);
+	assert_int_not_equal(system("tc filter show dev acc ingress | grep -q victor_access"), 0);
+	assert_int_not_equal(system("tc filter show dev bp ingress | grep -q victor"), 0);
+	assert_int_equal(if_nametoindex("victor-2"), 0);
+	snprintf(text, sizeof(text), "test -z \"$(ls %s | grep -v debug)\"", b->directory);
+	assert_int_equal(system(text), 0);
+	/* Who made the devices promiscuous is forgotten with the pins. */
+	assert_int_equal(system("ip link set acc promisc off; ip link set acc2 promisc off"), 0);
+	b->context.datapath = NULL;
+	assert_int_equal(bench_open(b, 2, &why), 0);
+	assert_false(datapath_adopted(b->context.datapath));
+}
+
+static void the_inner_device_lives_on_and_is_adopted(void **state)
+{
+	struct bench *b = *state;
+	struct map_config was = b->context.datapath->config;
+
+	datapath_close(b->context.datapath, false);
+	assert_int_equal(if_nametoindex("victor-2"), was.inner_ifindex);
+	assert_int_equal(system("tc filter show dev victor-2 egress | grep -q victor_inner"), 0);
+	b->context.datapath = NULL;
+	reopen(b);
+	assert_int_equal(b->context.datapath->config.inner_ifindex, was.inner_ifindex);
+	assert_memory_equal(b->context.datapath->config.inner_token, was.inner_token, 8);
+	assert_memory_equal(b->context.datapath->config.inner_address, was.inner_address, 16);
+	/* One that somebody took away is made again, with other secrets. */
+	assert_int_equal(system("ip link delete victor-2"), 0);
+	reopen(b);
+	assert_int_equal(b->context.datapath->config.inner_ifindex, if_nametoindex("victor-2"));
+	assert_memory_not_equal(b->context.datapath->config.inner_token, was.inner_token, 8);
+}
+
+static void a_strangers_device_of_that_name_is_left_alone(void **state)
+{
+	struct bench *b = *state;
+	struct map_config was = b->context.datapath->config;
+
+	datapath_close(b->context.datapath, true);
+	assert_int_equal(if_nametoindex("victor-2"), 0);
+	assert_int_not_equal(was.inner_ifindex, 0);
+	assert_int_equal(system("ip link add victor-2 type veth peer name stranger"), 0);
+	b->context.datapath = NULL;
+	reopen(b);
+	assert_int_equal(b->context.datapath->config.inner_ifindex, 0);
+	datapath_close(b->context.datapath, true);
+	assert_int_equal(system("ip link delete victor-2"), 0);
+	b->context.datapath = NULL;
+	reopen(b);
+}
+
 static void a_start_that_did_not_end_is_cleared_away(void **state)
 {
 	struct bench *b = *state;
@@ -281,6 +350,9 @@ int main(void)
 		TEST(a_second_process_is_refused),
 		TEST(another_fes_pins_are_refused),
 		TEST(another_releases_pins_are_refused),
+		TEST(another_releases_pins_are_removed),
+		TEST(the_inner_device_lives_on_and_is_adopted),
+		TEST(a_strangers_device_of_that_name_is_left_alone),
 		TEST(a_start_that_did_not_end_is_cleared_away),
 		TEST(a_config_that_cannot_work_is_refused),
 		TEST(entries_that_cannot_be_are_refused),

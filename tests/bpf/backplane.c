@@ -2,8 +2,12 @@
  * send, and the bytes it leaves. */
 #include "tests/bpf/harness.h"
 
+#include "base/memory.h"
+
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PEER "192.0.2.3"
 #define OURS "192.0.2.2"
@@ -301,6 +305,99 @@ static void the_kernels_business_stays_the_kernels(void **state)
 	bench_expect(b, EXTERNAL, &f, TC_OK, -1);
 }
 
+/* ---- the long way (bpf/inner.h) ---- */
+
+/* As if a packet of many segments had just gone between any two. */
+static void set_trails(struct bench *b)
+{
+	const struct datapath *dp = b->context.datapath;
+	uint64_t when[256];
+	struct timespec now;
+
+	assert_in_range(dp->cpus, 1, ARRAY_SIZE(when));
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (unsigned i = 0; i < dp->cpus; i++)
+		when[i] = (uint64_t)(now.tv_sec + 60) * 1000000000;
+	for (uint32_t key = 0; key < DATAPLANE_TRAILS; key++)
+		assert_int_equal(bpf_map__update_elem(dp->skeleton->maps.trails, &key, sizeof(key),
+						      when, dp->cpus * sizeof(when[0]), 0),
+				 0);
+}
+
+static void what_follows_many_segments_is_sent_through_our_device(void **state)
+{
+	struct frame inner = frame_udp("10.10.0.36", "10.10.0.11", 31), f;
+	struct bench *b = *state;
+	const struct map_config *c = &b->context.datapath->config;
+	struct address peer = text_address(PEER);
+	const uint8_t *at;
+
+	assert_int_equal(c->inner_ifindex, if_nametoindex("victor-2"));
+	set_trails(b);
+	f = frame_tunnel(b, PEER, MARKED, &inner);
+	frame_set_ipv4(&f, 15, 2);
+	bench_run(b, BACKPLANE, &f);
+	assert_int_equal(f.verdict, TC_REDIRECT);
+	assert_int_equal(bench_counted(b, VERDICT_forwarded_local), 0); /* that is for later */
+	assert_int_equal(f.size, 14 + 40 + 34 + inner.size - 14);
+	assert_memory_equal(f.bytes, c->inner_mac, 6);
+	assert_memory_equal(f.bytes + 12, "\x86\xdd\x60\0\0\0", 6);
+	assert_int_equal(f.bytes[18] << 8 | f.bytes[19], 34 + inner.size - 14);
+	assert_int_equal(f.bytes[20], 143);
+	assert_memory_equal(f.bytes + 22, c->inner_address, 16);
+	assert_memory_equal(f.bytes + 38, c->inner_address, 16);
+	at = f.bytes + 54;
+	assert_memory_equal(at + 12, "\x08\0", 2);
+	assert_memory_equal(at + 14, c->inner_token, 8);
+	assert_memory_equal(at + 22, address_ipv4(&peer), 4);
+	assert_int_equal(at[26], 2);
+	assert_int_equal(at[27], 1);
+	assert_memory_equal(at + 28, b->mac[BACKPLANE].bytes, 6);
+	assert_memory_equal(at + 34, inner.bytes + 14, inner.size - 14);
+}
+
+static void what_does_not_come_from_us_is_refused_there(void **state)
+{
+	struct frame inner = frame_udp("10.10.0.36", "10.10.0.11", 31), whole, f;
+	struct bench *b = *state;
+	const struct bpf_program *program = b->context.datapath->skeleton->progs.victor_inner;
+
+	set_trails(b);
+	whole = frame_tunnel(b, PEER, OURS, &inner);
+	bench_run(b, BACKPLANE, &whole);
+	whole.size -= 54;
+	memmove(whole.bytes, whole.bytes + 54, whole.size);
+	for (unsigned bit = 0; bit < 64; bit++) { /* the token, each bit wrong once */
+		f = whole;
+		f.bytes[14 + bit / 8] ^= (uint8_t)(1 << bit % 8);
+		bench_run_program(b, program, 0, &f);
+		assert_int_equal(f.verdict, TC_DROP);
+		assert_int_equal(bench_counted(b, VERDICT_inner_refused), 1);
+	}
+	f = frame_udp("10.10.0.36", "10.10.0.11", 31);
+	bench_run_program(b, program, 0, &f);
+	assert_int_equal(bench_counted(b, VERDICT_inner_refused), 1);
+	f = whole;
+	f.bytes[12] = 0x88; /* some kernels run no IP program over so few bytes */
+	f.size = 33;
+	bench_run_program(b, program, 0, &f);
+	assert_int_equal(bench_counted(b, VERDICT_inner_refused), 1);
+	f = whole;
+	bench_run_program(b, program, 0, &f);
+	assert_int_equal(bench_counted(b, VERDICT_inner_refused), 0);
+}
+
+static void without_the_device_all_go_the_short_way(void **state)
+{
+	struct bench *b = *state;
+	struct frame f = tunnelled(b, OURS, "10.10.0.11");
+
+	set_trails(b);
+	b->context.datapath->config.inner_ifindex = 0;
+	assert_int_equal(datapath_config_write(b->context.datapath), 0);
+	bench_expect(b, BACKPLANE, &f, TC_REDIRECT, VERDICT_forwarded_local);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 
 int main(void)
@@ -324,6 +421,9 @@ int main(void)
 		TEST(clients_reach_nodes_here_and_elsewhere),
 		TEST(a_client_asks_for_nobody),
 		TEST(the_kernels_business_stays_the_kernels),
+		TEST(what_follows_many_segments_is_sent_through_our_device),
+		TEST(what_does_not_come_from_us_is_refused_there),
+		TEST(without_the_device_all_go_the_short_way),
 	};
 
 	bench_require_privileges();

@@ -1,7 +1,7 @@
 /* Fills a data plane by hand, without an agent: one command a line on stdin, through struct
  * datapath_ops.  For the namespace trial (trial.sh) and for people.
  *
- *	bpf-driver PIN_DIRECTORY FE BACKPLANE REDIRECT [direct]
+ *	bpf-driver PIN_DIRECTORY FE BACKPLANE REDIRECT
  *	port NUMBER DEVICE access|backplane|external [trunk]
  *	unport NUMBER
  *	local|tentative ADDRESS PORT VLAN MAC GATEWAY_MAC [FE]
@@ -222,12 +222,11 @@ int main(int argc, char **argv)
 	setvbuf(stdin, NULL, _IONBF, 0);
 	log_start("bpf-driver", getenv("DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	if (argc < 5) {
-		fprintf(stderr, "usage: bpf-driver PIN_DIRECTORY FE BACKPLANE REDIRECT [direct]\n");
+		fprintf(stderr, "usage: bpf-driver PIN_DIRECTORY FE BACKPLANE REDIRECT\n");
 		return 2;
 	}
 	c.pin_directory = argv[1];
 	c.fe = (uint32_t)strtoul(argv[2], NULL, 0);
-	c.direct = argc > 5 && !strcmp(argv[5], "direct");
 	if (address_parse(argv[3], &c.backplane) || address_parse(argv[4], &c.redirect) ||
 	    datapath_open(&c, &d.context.datapath, &why)) {
 		fprintf(stderr, "bpf-driver: %s\n", why.text);

@@ -364,9 +364,15 @@ void bench_run(struct bench *b, enum port_number port, struct frame *f)
 	const struct bpf_program *programs[] = {
 		NULL, skeleton->progs.victor_access, skeleton->progs.victor_access,
 		skeleton->progs.victor_backplane, skeleton->progs.victor_external};
-	struct __sk_buff context = {.ifindex = b->ifindex[port],
-				    .gso_size = f->gso_size,
-				    .gso_segs = f->gso_size ? 2 : 0};
+
+	bench_run_program(b, programs[port], b->ifindex[port], f);
+}
+
+void bench_run_program(struct bench *b, const struct bpf_program *program, uint32_t ifindex,
+		       struct frame *f)
+{
+	struct __sk_buff context = {
+		.ifindex = ifindex, .gso_size = f->gso_size, .gso_segs = f->gso_size ? 2 : 0};
 	uint8_t out[FRAME_MAX];
 	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = f->bytes,
 			    .data_size_in = (uint32_t)f->size, .data_out = out,
@@ -375,7 +381,7 @@ void bench_run(struct bench *b, enum port_number port, struct frame *f)
 	uint64_t before[VERDICT_COUNT];
 
 	read_verdicts(b, before);
-	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(programs[port]), &run), 0);
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(program), &run), 0);
 	read_verdicts(b, b->last);
 	for (unsigned i = 0; i < VERDICT_COUNT; i++)
 		b->last[i] -= before[i];

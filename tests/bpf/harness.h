@@ -74,6 +74,9 @@ void frame_set_ipv4(struct frame *f, size_t at, uint8_t value); /* a byte, and t
 void bench_run(struct bench *b, enum port_number port, struct frame *f);
 /* How many the last bench_run counted under that name. */
 uint64_t bench_counted(struct bench *b, enum dataplane_verdict verdict);
+/* The same with a program of your choice. */
+void bench_run_program(struct bench *b, const struct bpf_program *program, uint32_t ifindex,
+		       struct frame *f);
 /* One run: that verdict, that count, and (unless it is a redirection) untouched bytes. */
 void bench_expect(struct bench *b, enum port_number port, const struct frame *f, int verdict,
 		  int counted);

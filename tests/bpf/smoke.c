@@ -1,14 +1,16 @@
 /* Whether this kernel runs VICTOR's packet path: loads, attaches and sends real packets through
- *taps, in a network namespace of its own.  It needs root, /dev/net/tun and nothing else (it is
- *linked statically), so that it runs in the smallest of guests.  One line tells:
+ * taps, in a network namespace of its own.  It needs root, /dev/net/tun and nothing else (it is
+ * linked statically), so that it runs in the smallest of guests.  One line tells:
  *
  *	bpf-smoke: ok (kernel 6.1.0-44-amd64)
  */
-#include "fe/io/datapath.h"
+#include "base/memory.h"
+#include "fe/io/datapath_private.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -22,6 +24,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 struct smoke {
@@ -188,10 +191,10 @@ static void foreign_is_encapsulated(struct smoke *s)
 		fail(s, "a packet for another FE is not encapsulated right");
 }
 
-static void tunnelled_is_delivered(struct smoke *s)
+static size_t tunnelled_send(struct smoke *s, const char *source, const char *destination)
 {
 	uint8_t frame[256], inner[256];
-	size_t size = udp_make(inner, "10.10.0.36", "10.10.0.11"), got;
+	size_t size = udp_make(inner, source, destination), got;
 
 	udp_make(frame, "192.0.2.3", "192.0.2.2");
 	backplane_mac(frame);
@@ -204,6 +207,15 @@ static void tunnelled_is_delivered(struct smoke *s)
 	memcpy(frame + 34, inner + 14, size - 14);
 	if (write(s->backplane, frame, size + 20) < 0)
 		fail(s, "the tap takes no frame");
+	return size;
+}
+
+static void tunnelled_is_delivered(struct smoke *s)
+{
+	uint8_t frame[256], inner[256];
+	size_t size = udp_make(inner, "10.10.0.36", "10.10.0.11"), got;
+
+	tunnelled_send(s, "10.10.0.36", "10.10.0.11");
 	got = hear(s->access, 0x0800, 17, frame, sizeof(frame));
 	if (got != size || memcmp(frame, node_mac.bytes, 6) ||
 	    memcmp(frame + 6, gateway_mac.bytes, 6) || memcmp(frame + 14, inner + 14, size - 14))
@@ -233,6 +245,53 @@ static void tunnelled_ipv6_is_delivered(struct smoke *s)
 	if (hear(s->access, 0x86dd, -1, frame, sizeof(frame)) != 62 ||
 	    memcmp(frame, node_mac.bytes, 6) || memcmp(frame + 14, inner, 48))
 		fail(s, "IPv6 from another FE is not delivered right");
+}
+
+/* ---- the long way (bpf/inner.h): as if a packet of many segments had just been there ---- */
+
+static void trails_set(struct smoke *s)
+{
+	const struct bpf_map *map = s->context.datapath->skeleton->maps.trails;
+	unsigned cpus = s->context.datapath->cpus;
+	uint64_t *when = memory_alloc_array(cpus, sizeof(*when));
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (unsigned i = 0; i < cpus; i++)
+		when[i] = (uint64_t)(now.tv_sec + 60) * 1000000000;
+	for (uint32_t key = 0; key < DATAPLANE_TRAILS; key++)
+		if (bpf_map__update_elem(map, &key, sizeof(key), when, cpus * sizeof(*when), 0))
+			fail(s, "the trails cannot be written");
+	free(when);
+}
+
+static void count_refused(void *to, const struct drop_count *c)
+{
+	if (!strcmp(c->name, "inner_refused"))
+		*(uint64_t *)to = c->packets;
+}
+
+/* Without the token nothing comes in; and with the device down nothing comes at all. */
+static void long_way_is_ours_alone(struct smoke *s)
+{
+	struct ifreq request = {.ifr_name = "victor-2"};
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_halen = 6};
+	uint8_t frame[256];
+	uint64_t refused = 0;
+	size_t size = udp_make(frame, "10.10.0.36", "10.10.0.11");
+	int packet = socket(AF_PACKET, SOCK_RAW, 0);
+
+	to.sll_ifindex = (int)if_nametoindex("victor-2");
+	sendto(packet, frame, size, 0, (struct sockaddr *)&to, sizeof(to));
+	datapath_verdicts(s->context.datapath, count_refused, &refused);
+	if (refused != 1)
+		fail(s, "a frame without the token is not refused on the inner device");
+	if (ioctl(packet, SIOCSIFFLAGS, &request))
+		fail(s, "the inner device does not go down");
+	close(packet);
+	tunnelled_send(s, "10.10.0.36", "10.10.0.11");
+	if (hear(s->access, 0x0800, 17, frame, sizeof(frame)))
+		fail(s, "the long way does not lead through the inner device");
 }
 
 /* Larger than the backplane takes: ICMP comes back. */
@@ -321,6 +380,12 @@ int main(void)
 	tunnelled_is_delivered(&s);
 	tunnelled_ipv6_is_delivered(&s);
 	too_large_is_told(&s);
+	if (!s.context.datapath->config.inner_ifindex)
+		fail(&s, "no inner device: load the module 'ifb'");
+	trails_set(&s);
+	tunnelled_is_delivered(&s);
+	tunnelled_ipv6_is_delivered(&s);
+	long_way_is_ours_alone(&s);
 	datapath_close(s.context.datapath, true);
 	umount(s.directory);
 	rmdir(s.directory);

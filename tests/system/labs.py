@@ -18,7 +18,7 @@ from typing import Any
 
 from lab import figure2
 from lab.runtime import WAN, HostHandle, Lab
-from lab.topology import Dock, Element, End, Host, Link, Place, Topology
+from lab.topology import Element, End, Host, Link, Place, Topology
 
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:")
 LOG_TAIL = 6000
@@ -190,5 +190,3 @@ def stranger(lab: Lab, node: str, device: str, address: str = "0.0.0.0",
     """A handle for a namespace of the lab that is no host of the topology."""
     return HostHandle(Host(node, device, address, mac), lab.netns(node))
 
-
-__all__ = ["Dock", "running", "eventually"]

@@ -7,6 +7,7 @@ import socket
 import ctl
 import labs
 from lab import frames
+from lab.frames import Capture
 from lab.runtime import Lab
 from neighbors import arp_frame, send
 from test_outside import ip_packet
@@ -128,3 +129,47 @@ def test_the_virtual_mac_never_registers(lab: Lab) -> None:
     labs.eventually("the laptop's own", lambda: labs.element(lab, "fe2")["packet_ins"] > heard)
     assert labs.flow_mods(lab) == before
     assert labs.place_of(lab, "vm1") == ("fe2", "srv0")
+
+
+# ---- the REDIRECTED mark: packets as FE1 would send them, from the core's namespace ----
+
+def send_tunnelled(lab: Lab, destination: str, inner: bytes) -> None:
+    """To FE2's address or, marked, to its redirect address, as if from FE1."""
+    outer = ip_packet("172.16.1.2", destination, 4, inner)
+    core = labs.stranger(lab, "core", "net2")
+    with core.socket(socket.SOCK_RAW, protocol=socket.IPPROTO_RAW) as raw:
+        for _ in range(COUNT):
+            raw.sendto(outer, (destination, 0))
+
+
+def test_a_packet_for_a_node_that_moved_on_is_sent_after_it_marked(lab: Lab) -> None:
+    with Capture(lab.netns("core"), "net2") as capture, lab.host("server2").capture() as arrived:
+        send_tunnelled(lab, "172.16.2.2", udp("192.0.2.10", "10.4.5.1"))
+        labs.eventually("arrival at FE3's server", lambda: sum(
+            1 for f in arrived.read() if f.is_ipv4 and f.source == "192.0.2.10") > 0)
+        onward = {f.destination for f in capture.read() if f.is_ipv4 and f.source == "172.16.2.2"}
+    assert onward == {"172.16.3.3"}, "FE3's redirect address is the mark"
+
+
+def test_a_marked_packet_that_finds_nobody_is_dropped_and_counted(lab: Lab) -> None:
+    before = labs.drops(lab, "fe2")["redirected_miss"]
+    with Capture(lab.netns("core"), "net2") as capture:
+        send_tunnelled(lab, "172.16.2.3", udp("192.0.2.10", "10.4.5.1"))
+        labs.eventually("the drops", lambda: labs.drops(
+            lab, "fe2")["redirected_miss"] >= before + COUNT)
+        onward = [f for f in capture.read() if f.is_ipv4 and f.source == "172.16.2.2"]
+    assert labs.drops(lab, "fe2")["redirected_miss"] == before + COUNT
+    assert not onward, "it was sent on once more: that may loop"
+
+
+def test_a_marked_packet_for_a_node_that_is_here_is_delivered(lab: Lab) -> None:
+    with lab.host("laptop").capture() as capture:
+        send_tunnelled(lab, "172.16.2.3", udp("192.0.2.10", "10.10.0.36"))
+        seen: list[frames.Frame] = []
+
+        def all_came() -> bool:
+            seen.extend(f for f in capture.read() if f.is_ipv4 and f.source == "192.0.2.10")
+            return len(seen) >= COUNT
+
+        labs.eventually("arrival", all_came)
+    assert len(seen) == COUNT

@@ -14,6 +14,7 @@ from pathlib import Path
 import ctl
 import labs
 import pytest
+from lab import netns
 from lab.daemons import program, yaml
 from lab.runtime import Lab
 
@@ -91,8 +92,9 @@ def test_wrong_usage_of_a_daemon_ends_with_two(name: str, words: list[str]) -> N
     assert "--help" in usage(run(name, *words))
 
 
-@pytest.mark.parametrize("words", [[], ["frobnicate"], ["show"], ["show", "frobs"], ["trace"], ["node", "add"],
-                                   ["show", "elements", "surplus"], ["--frobnicate"]], ids=" ".join)
+@pytest.mark.parametrize("words", [[], ["frobnicate"], ["show"], ["show", "frobs"], ["trace"],
+                                   ["node", "add"], ["show", "elements", "surplus"],
+                                   ["--frobnicate"]], ids=" ".join)
 def test_wrong_usage_of_victorctl_ends_with_two(words: list[str]) -> None:
     said = usage(run(CTL, *words))
     assert re.search("Usage: victorctl|--help|what", said), said
@@ -197,8 +199,6 @@ def test_a_second_agent_for_the_same_element_is_refused(lab: Lab) -> None:
 
 
 def inside(lab: Lab, node: str, name: str, *words: str) -> subprocess.CompletedProcess[str]:
-    from lab import netns
-
     return subprocess.run(netns.enter(lab.netns(node), [program(name), *words]), text=True,
                           capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
 

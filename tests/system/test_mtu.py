@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import labs
 import pytest
+from lab import netns
 from lab.frames import ETH_P_ALL, Capture
 from lab.runtime import Lab
-from traffic import ping_df, transfer, transfer_both_ways
+from traffic import Conversation, ping_df, transfer, transfer_both_ways
 
 HEADERS = 28           # of IPv4 and ICMP
 PAIRS = [("client", "laptop"), ("laptop", "client"), ("laptop", "server2"), ("server2", "laptop"),
@@ -84,9 +85,6 @@ def test_tcp_finds_the_path_mtu_and_large_transfers_pass(narrow: Lab, source: st
 
 def test_tcp_survives_a_backplane_that_narrows_under_it(lab: Lab) -> None:
     """The path's MTU falls in the middle of a connection, and rises again."""
-    from lab import netns
-    from traffic import Conversation
-
     with Conversation(lab.host("client"), lab.host("laptop")) as talk:
         try:
             netns.batch(["link set bp0 mtu 1500"], lab.netns("fe1"))

@@ -5,6 +5,7 @@ lab/figure2.py; `core`, the underlay's router, stands in for a host that is not 
 from __future__ import annotations
 
 import socket
+import struct
 
 import labs
 import pytest
@@ -64,6 +65,27 @@ def test_a_packet_whose_ttl_ends_is_dropped_and_counted(lab: Lab) -> None:
     assert labs.drops(lab, "fe1")["ttl_expired"] == before + COUNT
 
 
+def test_a_nodes_own_ip_in_ip_packets_pass_untouched(lab: Lab) -> None:
+    inner = ip_packet("192.168.7.1", "192.168.7.2", 17, bytes((0, 9, 0, 9, 0, 12, 0, 0)) + b"mine")
+    sent = ip_packet("10.10.0.36", "10.4.5.1", 4, inner)
+    with lab.host("server2").capture() as capture, lab.host("laptop").socket(
+            socket.SOCK_RAW, protocol=socket.IPPROTO_RAW) as raw:
+        raw.sendto(sent, ("10.4.5.1", 0))
+        (frame,) = labs.eventually("arrival", lambda: [
+            f for f in capture.read() if f.is_ipv4 and f.data[23] == 4 and not f.outgoing])
+    assert frame.data[34:34 + len(inner)] == inner
+    assert frame.ttl == 63
+
+
+def test_the_border_element_tells_the_kernel_what_victor_covers(lab: Lab) -> None:
+    """In a table of its own (86), for FRR or BIRD to announce; no packet is looked up there."""
+    lines = netns.run(lab.netns("fe1"), "ip", "-N", "route", "show", "table", "86").splitlines()
+    found = {line.split()[1]: line for line in lines}
+    assert set(found) == {"10.10.0.0/16", "10.2.3.0/24", "10.4.5.0/24"}
+    assert all(line.startswith("unreachable") or line.startswith("7 ") for line in lines), lines
+    assert all("proto 86" in line for line in lines)
+
+
 class TestPastVictor:
     """P6: packets that are neither to nor from a node are the kernel's business as before."""
 
@@ -103,9 +125,9 @@ class TestPastVictor:
 
 
 def ip_packet(source: str, destination: str, protocol: int, payload: bytes) -> bytes:
-    header = bytearray(b"\x45\x00" + (20 + len(payload)).to_bytes(2, "big") + b"\x00\x01\x40\x00\x40"
-                       + bytes([protocol]) + b"\x00\x00" + socket.inet_aton(source)
-                       + socket.inet_aton(destination))
+    header = bytearray(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0x4000, 64,
+                                   protocol, 0, socket.inet_aton(source),
+                                   socket.inet_aton(destination)))
     total = sum(int.from_bytes(header[i:i + 2], "big") for i in range(0, 20, 2))
     total = (total & 0xffff) + (total >> 16)
     header[10:12] = (~(total + (total >> 16)) & 0xffff).to_bytes(2, "big")

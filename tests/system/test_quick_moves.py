@@ -106,7 +106,8 @@ def test_no_packet_loops_while_the_elements_disagree(lab: Lab, start: str, middl
         labs.eventually("the last datagram", lambda: probes.sent - 1 in probes.collect())
         times = crossings.read()
     twice = sum(1 for count in times.values() if count == 2)
-    assert max(times.values(), default=0) <= 2, times.most_common(3)
+    assert len(times) >= 20, "the client's datagrams cross from FE1 to where the laptop was"
+    assert max(times.values()) <= 2, times.most_common(3)
     assert len(set(probes.arrived)) == len(probes.arrived), "a datagram came twice"
     now = sum(labs.drops(lab, e)["redirected_miss"] for e in AT.values())
     assert now - missed <= twice

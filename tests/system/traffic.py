@@ -10,7 +10,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lab.runtime import HostHandle
 
@@ -126,9 +126,9 @@ class Conversation:
         """Bytes that the client and the server have received."""
         return self.sides[0].received, self.sides[1].received
 
-    def _wait(self, what: str, ready: "object", timeout_s: float) -> None:
+    def _wait(self, what: str, ready: Callable[[], bool], timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
-        while not ready():  # type: ignore[operator]
+        while not ready():
             assert self.error is None, self.error
             assert time.monotonic() < deadline, f"{what} within {timeout_s:g} s; heard " \
                 f"{self.heard()} of {self.sides[1].sent}, {self.sides[0].sent}"

@@ -61,8 +61,11 @@ void core_destroy(struct core *c)
 {
 	if (!c)
 		return;
-	while (c->sessions)
+	while (c->sessions) {
+		if (c->shell.drop)
+			c->shell.drop(c->shell.context, c->sessions);
 		core_session_close(c->sessions, NULL, 0);
+	}
 	inventory_finish(&c->inventory);
 	free(c);
 }

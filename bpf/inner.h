@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/* The long way of packets of many segments out of the tunnel.
+ *
+ * Behind bpf_skb_adjust_room such an skb is still marked as a tunnel's (SKB_GSO_IPXIP4,
+ * skb->encapsulation), no helper takes that off, and a device without tunnel offloads, every tap,
+ * gets it cut to segments.  The kernel's own decapsulation does take it off.  One that every kernel
+ * has and that fits any packet is SRv6's End.DX2 ("what is inside is Ethernet: out of that
+ * device"), so the packet is dressed up for it:
+ *
+ *	backplane: Ethernet | IPv4 | the packet           (victor_backplane: inner_send)
+ *	own device, in: Ethernet | IPv6 | inner_header | the packet       (the kernel: End.DX2)
+ *	own device, out: inner_header | the packet        (victor_inner: inner_read, inner_strip)
+ *
+ * The device is the element's own (fe/io/datapath_inner.c); nothing else goes there, and what does
+ * not carry the token is refused.  Packets that follow a long one take the same way for a while, so
+ * that none overtakes another.  Where nothing comes out of the device (somebody took it down or
+ *turned its IPv6 off), the long way is left alone but for one packet a second. */
+#pragma once
+
+#include "bpf/tc.h"
+
+#define INNER_TRAIL_NS 10000000ll
+#define INNER_PATIENCE_NS 100000000ll
+#define INNER_RETRY_NS 1000000000ll
+#define INNER_PROTOCOL 143 /* Ethernet (RFC 8986) */
+
+/* In front of the packet: Ethernet for the kernel, the rest is victor_backplane's word to
+ * victor_inner. */
+struct inner_header {
+	struct ethhdr eth;
+	__u32 token[2];
+	__be32 peer; /* the outer source */
+	__u8 tos;    /* of the outer header */
+	__u8 marked;
+	__u8 mac[6]; /* the backplane device's */
+} __attribute__((packed));
+
+struct inner_frame {
+	struct ethhdr eth;
+	struct ipv6hdr ip;
+	struct inner_header head;
+} __attribute__((packed));
+
+#define INNER_GROWTH ((int)(sizeof(struct inner_frame) - sizeof(struct ethhdr)) - OUTER_SIZE)
+#define INNER_FLAGS (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET)
+
+static __always_inline __u32 inner_trail_of(const struct packet *p)
+{
+	__u32 from, to, hash;
+
+	__builtin_memcpy(&from, p->source.address + 12, 4);
+	__builtin_memcpy(&to, p->destination.address + 12, 4);
+	hash = from * 0x9e3779b1u ^ to * 0x85ebca6bu;
+	return (hash ^ hash >> 16) % DATAPLANE_TRAILS;
+}
+
+/* Asked before each packet is sent. */
+static __always_inline int inner_is_alive(__u64 now)
+{
+	__u32 zero = 0;
+	struct map_inner_health *h = bpf_map_lookup_elem(&inner_health, &zero);
+	__u64 since = h ? h->waiting_ns : 0;
+
+	if (!h)
+		return 0;
+	if (!since) {
+		h->waiting_ns = now;
+		return 1;
+	}
+	if ((__s64)(now - since) < INNER_PATIENCE_NS)
+		return 1;
+	if ((__s64)(now - h->tried_ns) < INNER_RETRY_NS) {
+		verdict_count(VERDICT_inner_bypassed);
+		return 0;
+	}
+	h->tried_ns = now;
+	return 1;
+}
+
+static __always_inline void inner_heard(void)
+{
+	__u32 zero = 0;
+	struct map_inner_health *h = bpf_map_lookup_elem(&inner_health, &zero);
+
+	if (h && h->waiting_ns)
+		h->waiting_ns = 0;
+}
+
+/* Many segments, or close behind such a packet. */
+static __always_inline int inner_is_wanted(const struct __sk_buff *skb,
+					   const struct map_config *cfg, const struct packet *p)
+{
+	__u32 key = inner_trail_of(p);
+	__u64 *last, now;
+
+	if (!cfg->inner_ifindex || p->size + sizeof(struct inner_header) > 0xffff)
+		return 0;
+	last = bpf_map_lookup_elem(&trails, &key);
+	if (!last)
+		return 0;
+	if (!skb->gso_size && !*last)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (skb->gso_size)
+		*last = now;
+	return (__s64)(now - *last) < INNER_TRAIL_NS && inner_is_alive(now);
+}
+
+/* The tunnel packet in the other clothes; the packet is as it was where this fails. */
+static __always_inline int inner_send(struct __sk_buff *skb, const struct map_config *cfg,
+				      const struct packet *tunnel, const struct packet *p,
+				      int marked)
+{
+	struct inner_frame frame = {}, *at;
+	struct cursor c;
+
+	__builtin_memcpy(frame.eth.h_dest, cfg->inner_mac, 6);
+	__builtin_memcpy(frame.eth.h_source, cfg->inner_mac, 6);
+	frame.eth.h_proto = bpf_htons(ETH_P_IPV6);
+	frame.ip.version = 6;
+	frame.ip.payload_len = bpf_htons(sizeof(frame.head) + p->size);
+	frame.ip.nexthdr = INNER_PROTOCOL;
+	frame.ip.hop_limit = 64;
+	/* From where it goes to: a route back is what reverse path filters ask for. */
+	__builtin_memcpy(&frame.ip.saddr, cfg->inner_address, 16);
+	__builtin_memcpy(&frame.ip.daddr, cfg->inner_address, 16);
+	frame.head.eth.h_proto = bpf_htons(p->ethertype);
+	frame.head.token[0] = cfg->inner_token[0];
+	frame.head.token[1] = cfg->inner_token[1];
+	frame.head.peer = address_get_ipv4(tunnel->source.address);
+	frame.head.tos = tunnel->tos;
+	frame.head.marked = !!marked;
+	__builtin_memcpy(frame.head.mac, tunnel->mac_destination, 6);
+	if (tc_set_vlan(skb, 0) ||
+	    bpf_skb_adjust_room(skb, INNER_GROWTH, BPF_ADJ_ROOM_MAC, INNER_FLAGS))
+		return -1;
+	c = tc_cursor(skb, sizeof(frame));
+	at = c.data;
+	if ((void *)(at + 1) > c.end)
+		return -1;
+	__builtin_memcpy(at, &frame, sizeof(frame));
+	return 0;
+}
+
+/* 0 if it is ours. */
+static __always_inline int inner_read(struct cursor c, const struct map_config *cfg,
+				      struct inner_header *ret)
+{
+	struct inner_header *head = c.data;
+
+	if ((void *)(head + 1) > c.end || !(cfg->inner_token[0] | cfg->inner_token[1]))
+		return -1;
+	__builtin_memcpy(ret, head, sizeof(*ret));
+	return ret->token[0] == cfg->inner_token[0] && ret->token[1] == cfg->inner_token[1] ? 0
+											    : -1;
+}
+
+/* Leaves Ethernet and the packet.  The kernel thinks that the network header is where inner_header
+ * begins: room for Ethernet is made before it, then it is taken out. */
+static __always_inline int inner_strip(struct __sk_buff *skb, const struct inner_header *head)
+{
+	struct cursor c;
+	struct ethhdr *eth;
+
+	if (bpf_skb_change_head(skb, sizeof(struct ethhdr), 0) ||
+	    bpf_skb_adjust_room(skb, -(int)sizeof(*head), BPF_ADJ_ROOM_MAC, INNER_FLAGS))
+		return -1;
+	c = tc_cursor(skb, HEADERS_SIZE);
+	eth = c.data;
+	if ((void *)(eth + 1) > c.end)
+		return -1;
+	eth->h_proto = head->eth.h_proto;
+	return 0;
+}
