@@ -82,9 +82,10 @@ static const struct command *find_command(char *const *words, unsigned count, un
 	return best;
 }
 
-/* The commands that begin with 'word' ("show"), for who did not say which. */
-static int list_commands(const char *word)
+/* The commands that begin with 'word' ("show"), for who did not say which, or asks for help. */
+static int list_commands(const char *word, bool help)
 {
+	FILE *out = help ? stdout : stderr;
 	size_t size = strlen(word);
 	bool any = false;
 
@@ -92,15 +93,15 @@ static int list_commands(const char *word)
 		for (const struct command *c = groups[g]; c->words; c++) {
 			if (strncmp(c->words, word, size) != 0 || c->words[size] != ' ')
 				continue;
-			if (!any)
+			if (!any && !help)
 				fprintf(stderr, "victorctl: '%s' what?\n", word);
 			any = true;
-			fprintf(stderr, "  %-18s %s\n", c->words, c->summary);
+			fprintf(out, "  %-18s %s\n", c->words, c->summary);
 		}
 	}
 	if (!any)
 		fprintf(stderr, "victorctl: no command '%s'; see victorctl --help\n", word);
-	return EXIT_USAGE;
+	return any && help ? EXIT_SUCCESS : EXIT_USAGE;
 }
 
 static int add_to(const char **list, unsigned *count, unsigned most, const char *value,
@@ -236,7 +237,7 @@ static int run_line(struct line *l, char *const *words, unsigned count)
 		return l->help ? EXIT_SUCCESS : EXIT_USAGE;
 	}
 	if (!c)
-		return list_commands(words[0]);
+		return list_commands(words[0], l->help);
 	return run_command(l, c, words + taken, count - taken);
 }
 

@@ -117,7 +117,7 @@ static int read_mac(struct json_object *value, struct node *ret, struct reason *
 static int read_node_field(const char *key, struct json_object *value, struct node *ret,
 			   bool *ret_mobile_said, struct reason *why)
 {
-	int64_t number;
+	int64_t number = 0;
 
 	if (strcmp(key, "addresses") == 0)
 		return read_addresses(value, ret, why);
@@ -176,7 +176,7 @@ int node_from_json(const char *id, const char *body, size_t size, struct node *r
 static int read_move_field(const char *key, struct json_object *value, struct move_request *ret,
 			   struct reason *why)
 {
-	int64_t number;
+	int64_t number = 0;
 
 	if (strcmp(key, "element") == 0)
 		return read_text(key, value, ret->element, sizeof(ret->element), why);

@@ -220,6 +220,7 @@ def test_help_names_every_subcommand_and_each_has_help(lab: Lab) -> None:
     for command in commands:
         text = ctl.text(lab, *command.split(), "--help")
         assert text.startswith(f"Usage: victorctl {command}"), text
+    assert "show elements" in ctl.text(lab, "show", "--help")
 
 
 
