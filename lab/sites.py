@@ -27,6 +27,7 @@ from typing import Any
 
 from . import figure2, frames
 from .frames import Capture, Frame
+from .rest import RestError
 from .runtime import Lab
 from .vm import image as images
 from .vm import probe

@@ -4,7 +4,6 @@ import pathlib
 import re
 import subprocess
 
-import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -36,6 +35,12 @@ def test_cppcheck_finds_nothing():
          "--enable=warning,portability", "--std=c11", "--suppress=missingIncludeSystem",
          '-DVICTOR_VERSION="0"', "-j2", *sources], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_python_name_is_known_and_used():
+    done = subprocess.run(["/usr/bin/python3", "-m", "pyflakes", "bench/handoff", "bench/throughput",
+                           "lab/lab", *tracked("*.py")], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_no_file_is_longer_than_a_reader_bears():
