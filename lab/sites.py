@@ -210,7 +210,7 @@ class SiteGuest:
             try:
                 rest.revert_move(NODE)
             except RestError as error:    # the guest's own word was quicker
-                if error.status != 409:
+                if error.status != 404:    # there is no move any more
                     raise
 
         return Hooks(on_pre_switchover=switch, on_resume_source=undo)
