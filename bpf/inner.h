@@ -17,7 +17,7 @@
  *turned its IPv6 off), the long way is left alone but for one packet a second. */
 #pragma once
 
-#include "bpf/tc.h"
+#include "bpf/tunnel.h"
 
 #define INNER_TRAIL_NS 10000000ll
 #define INNER_PATIENCE_NS 100000000ll

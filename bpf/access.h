@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/* An access port: what nodes send. */
+#pragma once
+
+#include "bpf/deliver.h"
+#include "bpf/tunnel.h"
+
+/* ---- ARP (design section 6: answered without controller and agent) ---- */
+
+/* Whether somebody else than the node itself shall answer: a request by one node for another that
+ * is not beside it. */
+static __always_inline struct map_prefix *
+arp_answer(const struct map_port *in, const struct packet *p, const struct arp_ipv4 *arp)
+{
+	if (arp->operation != bpf_htons(ARP_REQUEST) || !arp->sender || arp->sender == arp->target)
+		return NULL;
+	if (binding_is_beside(lookup_binding(&p->destination), in, p))
+		return NULL;
+	return lookup_prefix(PREFIX_ANSWER, &p->destination);
+}
+
+static __always_inline int access_arp(struct __sk_buff *skb, const struct map_port *in,
+				      struct packet *p)
+{
+	struct cursor c = tc_cursor(skb, sizeof(struct ethhdr) + sizeof(struct arp_ipv4));
+	struct arp_ipv4 *arp = parse_arp(c);
+	struct map_prefix *answer;
+	struct map_binding *from;
+
+	if (in->listen & 1)
+		upcall_limited(skb, in, p, UPCALL_KIND_NEIGHBOR);
+	if (!arp)
+		return VERDICT_PASS;
+	address_set_ipv4(p->source.address, arp->sender);
+	address_set_ipv4(p->destination.address, arp->target);
+	from = lookup_binding(&p->source);
+	if (binding_guards(from, in, p))
+		binding_saw(from);
+	answer = in->listen & 1 ? arp_answer(in, p, arp) : NULL;
+	if (!answer || rewrite_arp_answer(c, answer->mac))
+		return VERDICT_PASS;
+	verdict_count(VERDICT_answered_arp);
+	return (int)bpf_redirect(skb->ifindex, 0);
+}
+
+/* ---- access ports ---- */
+
+/* Whether the frame was sent to the gateway, for the guarded and for the rest. */
+static __always_inline int sent_to_gateway(const struct packet *p)
+{
+	struct map_prefix *answer = lookup_prefix(PREFIX_ANSWER, &p->source);
+
+	if (answer && mac_same(answer->mac, p->mac_destination))
+		return 1;
+	answer = lookup_prefix(PREFIX_ANSWER, &p->destination);
+	return answer && mac_same(answer->mac, p->mac_destination);
+}
+
+/* The source has no binding for this port, VLAN and MAC. */
+static __always_inline int access_unguarded(struct __sk_buff *skb, const struct map_port *in,
+					    const struct packet *p)
+{
+	struct map_binding *to = lookup_binding(&p->destination);
+	int to_gateway = sent_to_gateway(p);
+	int beside = !to_gateway && binding_is_beside(to, in, p);
+
+	if (lookup_prefix(PREFIX_STRANGER, &p->source)) {
+		upcall_limited(skb, in, p, UPCALL_KIND_STRANGER);
+		if (beside || (!to_gateway && !to))
+			return VERDICT_PASS;
+		return verdict_drop(VERDICT_guard_stranger);
+	}
+	if (beside)
+		return VERDICT_PASS;
+	if (to || lookup_prefix(PREFIX_COVERED, &p->destination))
+		return verdict_drop(VERDICT_guard_source);
+	return VERDICT_PASS;
+}
+
+static __always_inline int access_echo(struct __sk_buff *skb, const struct packet *p,
+				       const struct map_prefix *answer)
+{
+	if (!(answer->flags & MAP_PREFIX_HOST) || p->icmp_type != ICMP_ECHO || p->is_fragment ||
+	    rewrite_echo_answer(tc_cursor(skb, HEADERS_SIZE)))
+		return -1;
+	verdict_count(VERDICT_answered_echo);
+	return (int)bpf_redirect(skb->ifindex, 0);
+}
+
+/* Sent to the gateway, for an address that nobody has: the gateway's own, one that is covered, or
+ * the rest of the world. */
+static __always_inline int access_unbound(struct __sk_buff *skb, const struct map_config *cfg,
+					  const struct packet *p)
+{
+	struct map_prefix *prefix;
+	int result;
+
+	if (p->protocol == IPPROTO_ICMP && p->ethertype == ETH_P_IP) {
+		prefix = lookup_prefix(PREFIX_ANSWER, &p->destination);
+		result = prefix ? access_echo(skb, p, prefix) : -1;
+		if (result >= 0)
+			return result;
+	}
+	if (lookup_prefix(PREFIX_COVERED, &p->destination))
+		return verdict_drop(VERDICT_no_binding);
+	prefix = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
+	if (prefix && prefix->fe)
+		return tc_encapsulate(skb, cfg, p, prefix->fe, VERDICT_forwarded_external);
+	return tc_leave(skb, p, skb->ifindex);
+}
+
+static __always_inline int access_ip(struct __sk_buff *skb, const struct map_config *cfg,
+				     const struct map_port *in, struct packet *p)
+{
+	struct map_binding *from, *to;
+	int to_gateway;
+
+	if (!(in->flags & MAP_PORT_ADMITTED))
+		return verdict_drop(VERDICT_not_admitted);
+	if (p->mac_destination[0] & 1)
+		return VERDICT_PASS;
+	if (parse_ip(tc_cursor(skb, HEADERS_SIZE), p, sizeof(struct ethhdr),
+		     skb->len - sizeof(struct ethhdr), skb->gso_size))
+		return verdict_drop(VERDICT_bad_packet);
+	if (address_is_group(p))
+		return VERDICT_PASS;
+	p->decrement = 1;
+	from = lookup_binding(&p->source);
+	if (!binding_guards(from, in, p))
+		return access_unguarded(skb, in, p);
+	binding_saw(from);
+	/* A guard alone (its node has no local part here) does not know the gateway. */
+	to_gateway = mac_is_set(from->gateway_mac) ? mac_same(from->gateway_mac, p->mac_destination)
+						   : sent_to_gateway(p);
+	to = lookup_binding(&p->destination);
+	if (binding_is_local(to)) {
+		if (!to_gateway && binding_is_beside(to, in, p))
+			return VERDICT_PASS;
+		return tc_deliver(skb, p, to, cfg->fe);
+	}
+	if (binding_is_foreign(to))
+		return tc_encapsulate(skb, cfg, p, to->fe, VERDICT_forwarded_foreign);
+	return to_gateway ? access_unbound(skb, cfg, p) : VERDICT_PASS;
+}
+
+SEC("tc")
+int victor_access(struct __sk_buff *skb)
+{
+	struct map_port *in = lookup_port(skb->ifindex);
+	struct map_config *cfg = lookup_config();
+	struct packet p = {};
+
+	if (!in || !cfg || !parse_ethernet(tc_cursor(skb, sizeof(struct ethhdr)), &p))
+		return VERDICT_PASS;
+	p.vlan = tc_vlan(skb);
+	if (p.vlan && !(in->flags & MAP_PORT_TRUNK))
+		return VERDICT_PASS;
+	p.source.vrf = in->vrf;
+	p.destination.vrf = in->vrf;
+	switch (p.ethertype) {
+	case ETH_P_ARP:
+		return access_arp(skb, in, &p);
+	case ETH_P_RARP:
+		if (in->listen & 2)
+			upcall_limited(skb, in, &p, UPCALL_KIND_NEIGHBOR);
+		return VERDICT_PASS;
+	case ETH_P_IP:
+	case ETH_P_IPV6:
+		return access_ip(skb, cfg, in, &p);
+	default:
+		return VERDICT_PASS;
+	}
+}

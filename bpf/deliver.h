@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/* The end of a packet's way through VICTOR: to a node here, or out by the kernel's routes. */
+#pragma once
+
+#include "bpf/icmp.h"
+#include "bpf/path.h"
+
+/* To a node on one of our ports, the one it came in by included. */
+static __always_inline int tc_deliver(struct __sk_buff *skb, const struct packet *p,
+				      const struct map_binding *to, __u32 ingress_fe)
+{
+	struct map_output *out = lookup_output(to->port);
+	int result;
+
+	if (!out)
+		return verdict_drop(VERDICT_port_gone);
+	if (out->mtu && p->segment > out->mtu)
+		return tc_too_big(skb, p, out->mtu);
+	result = tc_decrement(skb, p);
+	if (result)
+		return tc_drop_decrement(result);
+	if (tc_set_vlan(skb, to->vlan) ||
+	    rewrite_macs(tc_cursor(skb, sizeof(struct ethhdr)), to->mac, to->gateway_mac))
+		return verdict_drop(VERDICT_rewrite_failed);
+	counter_add(ingress_fe, p);
+	verdict_count(VERDICT_forwarded_local);
+	return bpf_redirect(out->ifindex, 0);
+}
+
+/* Up this machine's own stack, whatever MAC it was sent to; the kernel takes its hop itself. */
+static __always_inline int tc_pass_up(struct __sk_buff *skb)
+{
+	bpf_skb_change_type(skb, PACKET_HOST);
+	verdict_count(VERDICT_passed_up);
+	return VERDICT_PASS;
+}
+
+/* Out of VICTOR, by the kernel's FIB; it came in by the device 'ifindex'. */
+static __always_inline int tc_leave(struct __sk_buff *skb, const struct packet *p, __u32 ifindex)
+{
+	struct bpf_fib_lookup fib = {};
+	struct route route;
+	int result;
+
+	fib.tot_len = (__u16)p->segment;
+	fib.ifindex = ifindex;
+	if (p->ethertype == ETH_P_IP) {
+		fib.family = AF_INET;
+		fib.tos = p->tos & ~ECN_MASK;
+		fib.ipv4_src = address_get_ipv4(p->source.address);
+		fib.ipv4_dst = address_get_ipv4(p->destination.address);
+	} else {
+		fib.family = AF_INET6;
+		__builtin_memcpy(fib.ipv6_src, p->source.address, 16);
+		__builtin_memcpy(fib.ipv6_dst, p->destination.address, 16);
+	}
+	tc_route_result(&route, &fib, bpf_fib_lookup(skb, &fib, sizeof(fib), 0));
+	if (route.result == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return tc_too_big(skb, p, route.mtu);
+	if (route.result == BPF_FIB_LKUP_RET_BLACKHOLE ||
+	    route.result == BPF_FIB_LKUP_RET_UNREACHABLE ||
+	    route.result == BPF_FIB_LKUP_RET_PROHIBIT)
+		return verdict_drop(VERDICT_no_route);
+	if (route.result != BPF_FIB_LKUP_RET_SUCCESS)
+		return tc_pass_up(skb);
+	result = tc_decrement(skb, p);
+	if (result)
+		return tc_drop_decrement(result);
+	if (tc_set_vlan(skb, 0))
+		return verdict_drop(VERDICT_rewrite_failed);
+	verdict_count(VERDICT_forwarded_external);
+	return (int)bpf_redirect_neigh(route.ifindex, &route.hop, sizeof(route.hop), 0);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/* An external port: what clients and routers send. */
+#pragma once
+
+#include "bpf/deliver.h"
+#include "bpf/tunnel.h"
+
+/* ---- external ports ---- */
+
+SEC("tc")
+int victor_external(struct __sk_buff *skb)
+{
+	struct map_port *in = lookup_port(skb->ifindex);
+	struct map_config *cfg = lookup_config();
+	struct cursor c = tc_cursor(skb, HEADERS_SIZE);
+	struct packet p = {.decrement = 1};
+	struct map_binding *to;
+
+	if (!in || !cfg || !(in->flags & MAP_PORT_ADMITTED) || skb->pkt_type != PACKET_HOST ||
+	    !parse_ethernet(c, &p) || (p.ethertype != ETH_P_IP && p.ethertype != ETH_P_IPV6))
+		return VERDICT_PASS;
+	if (tc_vlan(skb) && !(in->flags & MAP_PORT_TRUNK))
+		return VERDICT_PASS;
+	if (parse_ip(c, &p, sizeof(struct ethhdr), skb->len - sizeof(struct ethhdr),
+		     skb->gso_size) ||
+	    address_is_group(&p))
+		return VERDICT_PASS;
+	p.destination.vrf = in->vrf;
+	p.source.vrf = in->vrf;
+	to = lookup_binding(&p.destination);
+	if (binding_is_local(to))
+		return tc_deliver(skb, &p, to, cfg->fe);
+	if (binding_is_foreign(to))
+		return tc_encapsulate(skb, cfg, &p, to->fe, VERDICT_forwarded_foreign);
+	if (lookup_prefix(PREFIX_COVERED, &p.destination))
+		return verdict_drop(VERDICT_no_binding);
+	return VERDICT_PASS;
+}
