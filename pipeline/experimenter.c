@@ -1,6 +1,7 @@
 /* VICTOR's experimenter messages as bytes (docs/southbound.md draws them).  Both ends use this:
  * fe/agent.c sends most of them, the controller's core reads them. */
 #include "pipeline/experimenter.h"
+#include "pipeline/experimenter_private.h"
 
 #include <assert.h>
 #include <string.h>
@@ -8,8 +9,7 @@
 #define COUNTER_SIZE 40
 #define DROP_SIZE (DROP_NAME_SIZE + 8)
 
-/* Begins a message; the length is written by message_end. */
-static size_t message_begin(struct buffer *b, uint32_t xid, enum experimenter_type type)
+size_t experimenter_begin(struct buffer *b, uint32_t xid, enum experimenter_type type)
 {
 	size_t start = b->size;
 
@@ -22,7 +22,7 @@ static size_t message_begin(struct buffer *b, uint32_t xid, enum experimenter_ty
 	return start;
 }
 
-static void message_end(struct buffer *b, size_t start)
+void experimenter_end(struct buffer *b, size_t start)
 {
 	assert(b->size - start <= OFP_MESSAGE_MAX);
 	write_u16_at(b, start + 2, (uint16_t)(b->size - start));
@@ -52,8 +52,7 @@ static void read_text(struct reader *rd, char *ret, size_t size)
 	}
 }
 
-/* A body is exactly what its decoder reads. */
-static int finish(const struct reader *rd)
+int experimenter_finish(const struct reader *rd)
 {
 	return rd->failed || reader_left(rd) ? -OFP_BAD_REQUEST_BAD_LEN : 0;
 }
@@ -66,7 +65,7 @@ int experimenter_decode(struct reader *body, enum experimenter_type *ret)
 		return -OFP_BAD_REQUEST_BAD_LEN;
 	if (experimenter != VICTOR_EXPERIMENTER)
 		return -OFP_BAD_REQUEST_BAD_EXPERIMENTER;
-	if (type < EXPERIMENTER_ELEMENT || type > EXPERIMENTER_DROPS_REPLY)
+	if (type < EXPERIMENTER_ELEMENT || type >= EXPERIMENTER_TYPE_END)
 		return -OFP_BAD_REQUEST_BAD_EXP_TYPE;
 	*ret = (enum experimenter_type)type;
 	return 0;
@@ -74,7 +73,7 @@ int experimenter_decode(struct reader *body, enum experimenter_type *ret)
 
 void element_info_encode(struct buffer *b, uint32_t xid, const struct element_info *e)
 {
-	size_t start = message_begin(b, xid, EXPERIMENTER_ELEMENT);
+	size_t start = experimenter_begin(b, xid, EXPERIMENTER_ELEMENT);
 
 	write_text(b, e->name, sizeof(e->name));
 	write_text(b, e->software, sizeof(e->software));
@@ -84,7 +83,7 @@ void element_info_encode(struct buffer *b, uint32_t xid, const struct element_in
 	write_u8(b, e->encapsulations);
 	write_zeros(b, 1);
 	write_u32(b, e->binding_limit);
-	message_end(b, start);
+	experimenter_end(b, start);
 }
 
 int element_info_decode(struct reader *body, struct element_info *ret)
@@ -97,12 +96,12 @@ int element_info_decode(struct reader *body, struct element_info *ret)
 	ret->encapsulations = read_u8(body);
 	read_skip(body, 1);
 	ret->binding_limit = read_u32(body);
-	return finish(body);
+	return experimenter_finish(body);
 }
 
 void port_info_encode(struct buffer *b, uint32_t xid, const struct port_info *p)
 {
-	size_t start = message_begin(b, xid, EXPERIMENTER_PORT);
+	size_t start = experimenter_begin(b, xid, EXPERIMENTER_PORT);
 
 	write_u32(b, p->number);
 	write_u8(b, p->role);
@@ -111,7 +110,7 @@ void port_info_encode(struct buffer *b, uint32_t xid, const struct port_info *p)
 	write_u32(b, p->segment);
 	write_zeros(b, 4);
 	write_text(b, p->identity, sizeof(p->identity));
-	message_end(b, start);
+	experimenter_end(b, start);
 }
 
 int port_info_decode(struct reader *body, struct port_info *ret)
@@ -126,19 +125,20 @@ int port_info_decode(struct reader *body, struct port_info *ret)
 	ret->segment = read_u32(body);
 	read_skip(body, 4);
 	read_text(body, ret->identity, sizeof(ret->identity));
-	if (finish(body) < 0 || ret->role < PORT_ACCESS || ret->role > PORT_EXTERNAL || trunk > 1)
+	if (experimenter_finish(body) < 0 || ret->role < PORT_ACCESS || ret->role > PORT_EXTERNAL ||
+	    trunk > 1)
 		return -OFP_BAD_REQUEST_BAD_LEN;
 	return 0;
 }
 
 void replay_encode(struct buffer *b, uint32_t xid, const struct replay *r)
 {
-	size_t start = message_begin(b, xid, EXPERIMENTER_REPLAY);
+	size_t start = experimenter_begin(b, xid, EXPERIMENTER_REPLAY);
 
 	write_u32(b, r->port);
 	write_u32(b, r->age_ms);
 	buffer_add_bytes(b, r->data, r->data_size);
-	message_end(b, start);
+	experimenter_end(b, start);
 }
 
 int replay_decode(struct reader *body, struct replay *ret)
@@ -147,12 +147,12 @@ int replay_decode(struct reader *body, struct replay *ret)
 	ret->age_ms = read_u32(body);
 	ret->data_size = reader_left(body);
 	ret->data = read_borrow(body, ret->data_size);
-	return finish(body);
+	return experimenter_finish(body);
 }
 
 void silent_encode(struct buffer *b, uint32_t xid, const struct silent *s)
 {
-	size_t start = message_begin(b, xid, EXPERIMENTER_SILENT);
+	size_t start = experimenter_begin(b, xid, EXPERIMENTER_SILENT);
 
 	write_u32(b, s->vrf);
 	write_u32(b, s->port);
@@ -161,7 +161,7 @@ void silent_encode(struct buffer *b, uint32_t xid, const struct silent *s)
 	write_u32(b, s->idle_ms);
 	write_u16(b, s->vlan);
 	write_zeros(b, 2);
-	message_end(b, start);
+	experimenter_end(b, start);
 }
 
 int silent_decode(struct reader *body, struct silent *ret)
@@ -173,18 +173,18 @@ int silent_decode(struct reader *body, struct silent *ret)
 	ret->idle_ms = read_u32(body);
 	ret->vlan = read_u16(body);
 	read_skip(body, 2);
-	return finish(body);
+	return experimenter_finish(body);
 }
 
 void counters_request_encode(struct buffer *b, uint32_t xid)
 {
-	message_end(b, message_begin(b, xid, EXPERIMENTER_COUNTERS_REQUEST));
+	experimenter_end(b, experimenter_begin(b, xid, EXPERIMENTER_COUNTERS_REQUEST));
 }
 
 void counters_reply_encode(struct buffer *b, uint32_t xid, const struct counter *list,
 			   unsigned count, bool more)
 {
-	size_t start = message_begin(b, xid, EXPERIMENTER_COUNTERS_REPLY);
+	size_t start = experimenter_begin(b, xid, EXPERIMENTER_COUNTERS_REPLY);
 
 	assert(count <= COUNTERS_PER_MESSAGE);
 	write_u8(b, more);
@@ -196,7 +196,7 @@ void counters_reply_encode(struct buffer *b, uint32_t xid, const struct counter 
 		write_u64(b, list[i].packets);
 		write_u64(b, list[i].bytes);
 	}
-	message_end(b, start);
+	experimenter_end(b, start);
 }
 
 int counters_reply_begin(struct reader *body, bool *ret_more)
@@ -225,20 +225,20 @@ int counters_next(struct reader *body, struct counter *ret)
 
 void drops_request_encode(struct buffer *b, uint32_t xid)
 {
-	message_end(b, message_begin(b, xid, EXPERIMENTER_DROPS_REQUEST));
+	experimenter_end(b, experimenter_begin(b, xid, EXPERIMENTER_DROPS_REQUEST));
 }
 
 void drops_reply_encode(struct buffer *b, uint32_t xid, const struct drop_count *list,
 			unsigned count)
 {
-	size_t start = message_begin(b, xid, EXPERIMENTER_DROPS_REPLY);
+	size_t start = experimenter_begin(b, xid, EXPERIMENTER_DROPS_REPLY);
 
 	assert(count * DROP_SIZE <= OFP_MESSAGE_MAX - 16);
 	for (unsigned i = 0; i < count; i++) {
 		write_text(b, list[i].name, sizeof(list[i].name));
 		write_u64(b, list[i].packets);
 	}
-	message_end(b, start);
+	experimenter_end(b, start);
 }
 
 int drops_next(struct reader *body, struct drop_count *ret)

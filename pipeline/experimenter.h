@@ -25,6 +25,12 @@ enum experimenter_type {
 	EXPERIMENTER_COUNTERS_REPLY = 6,   /* FE -> CC, in as many messages as it takes */
 	EXPERIMENTER_DROPS_REQUEST = 7,
 	EXPERIMENTER_DROPS_REPLY = 8,
+	EXPERIMENTER_LINK_SET = 9,       /* CC -> FE: one backplane link, new or changed */
+	EXPERIMENTER_LINK_DELETE = 10,   /* CC -> FE */
+	EXPERIMENTER_LINK_STATE = 11,    /* FE -> CC: a link went up or down */
+	EXPERIMENTER_LINKS_REQUEST = 12, /* CC -> FE */
+	EXPERIMENTER_LINKS_REPLY = 13,   /* FE -> CC, in as many messages as it takes */
+	EXPERIMENTER_TYPE_END
 };
 
 enum encapsulation { ENCAPSULATION_IPIP = 1, ENCAPSULATION_VXLAN = 2 }; /* bits */
@@ -79,6 +85,45 @@ struct drop_count {
 	uint64_t packets;
 };
 
+/* What a backplane link is made of: how an outer packet gets from this FE to the next one (paper,
+ * section 2.2.1).  The numbers are the wire's. */
+enum link_kind {
+	LINK_ETHERNET =
+		1,     /* a provisioned layer-2 device: the outer packet to the neighbour's MAC */
+	LINK_MPLS = 2, /* the same behind a provider's label stack (RFC 3032) */
+	LINK_RAW = 3,  /* a device without Ethernet header: tun, WireGuard */
+	LINK_IP =
+		4, /* the routed underlay; a transit packet behind one more IP header (RFC 2003) */
+	LINK_UDP = 5 /* always behind IP and UDP (GUE variant 1), so that NAT can be crossed */
+};
+#define LINK_LABELS_MAX 4
+#define LINKS_PER_MESSAGE 256
+#define LINK_UDP_PORT 6080
+
+/* One end of a link, as the controller tells it to the FE there.  IP and UDP links have the number
+ * PIPELINE_LINK_PORT(fe), the others that of their port. */
+struct link_info {
+	uint32_t number;
+	uint32_t fe;           /* who is at the other end */
+	uint8_t kind;          /* enum link_kind */
+	uint8_t multiplier;    /* BFD (RFC 5880): missed packets until it is down */
+	uint16_t interval_ms;  /* BFD; 0: nobody watches, it counts as up */
+	struct address remote; /* the other FE's backplane address */
+	uint16_t remote_port;  /* UDP; 0: learnt from what arrives (it is behind NAT) */
+	uint16_t mtu;          /* of what the link carries; 0: its device's, or the route's */
+	uint8_t label_count;   /* MPLS: pushed, the outermost first */
+	uint32_t labels[LINK_LABELS_MAX];
+	uint32_t label_in; /* MPLS: on top of what arrives; 0: the provider popped it */
+};
+
+struct link_state {
+	uint32_t number;
+	bool up;
+	uint8_t diagnostic;      /* RFC 5880, section 4.1: why it went down */
+	uint32_t delay_us;       /* one way; 0: not measured */
+	uint64_t packets, bytes; /* sent */
+};
+
 void element_info_encode(struct buffer *b, uint32_t xid, const struct element_info *e);
 void port_info_encode(struct buffer *b, uint32_t xid, const struct port_info *p);
 void replay_encode(struct buffer *b, uint32_t xid, const struct replay *r);
@@ -88,6 +133,13 @@ void counters_request_encode(struct buffer *b, uint32_t xid);
 void counters_reply_encode(struct buffer *b, uint32_t xid, const struct counter *list,
 			   unsigned count, bool more);
 void drops_request_encode(struct buffer *b, uint32_t xid);
+void link_set_encode(struct buffer *b, uint32_t xid, const struct link_info *l);
+void link_delete_encode(struct buffer *b, uint32_t xid, uint32_t number);
+void link_state_encode(struct buffer *b, uint32_t xid, const struct link_state *s);
+void links_request_encode(struct buffer *b, uint32_t xid);
+/* At most LINKS_PER_MESSAGE of each; infos[i] and states[i] are of one link. */
+void links_reply_encode(struct buffer *b, uint32_t xid, const struct link_info *infos,
+			const struct link_state *states, unsigned count, bool more);
 void drops_reply_encode(struct buffer *b, uint32_t xid, const struct drop_count *list,
 			unsigned count);
 
@@ -101,3 +153,10 @@ MUST_USE int silent_decode(struct reader *body, struct silent *ret);
 MUST_USE int counters_reply_begin(struct reader *body, bool *ret_more);
 MUST_USE int counters_next(struct reader *body, struct counter *ret); /* 1, 0 at the end, <0 */
 MUST_USE int drops_next(struct reader *body, struct drop_count *ret); /* 1, 0 at the end, <0 */
+MUST_USE int link_set_decode(struct reader *body, struct link_info *ret);
+MUST_USE int link_delete_decode(struct reader *body, uint32_t *ret_number);
+MUST_USE int link_state_decode(struct reader *body, struct link_state *ret);
+MUST_USE int links_reply_begin(struct reader *body, bool *ret_more);
+MUST_USE int links_next(struct reader *body, struct link_info *ret_info,
+			struct link_state *ret_state); /* 1, 0 at the end, <0 */
+bool link_info_equal(const struct link_info *a, const struct link_info *b);

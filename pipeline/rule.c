@@ -68,6 +68,10 @@ bool rule_equal(const struct rule *a, const struct rule *b)
 
 bool rule_group_equal(const struct rule_group *a, const struct rule_group *b)
 {
-	return a->fe == b->fe && address_equal(&a->address, &b->address) &&
-	       address_equal(&a->redirect, &b->redirect);
+	if (a->fe != b->fe || a->path_count != b->path_count || a->select != b->select)
+		return false;
+	for (unsigned i = 0; i < a->path_count; i++)
+		if (a->paths[i] != b->paths[i])
+			return false;
+	return address_equal(&a->address, &b->address) && address_equal(&a->redirect, &b->redirect);
 }

@@ -31,6 +31,8 @@ enum pipeline_table {
 #define PIPELINE_TUNNEL_VRF 0x7fffffull
 #define PIPELINE_TUNNEL_REDIRECTED (1ull << 23)
 #define PIPELINE_TUNNEL_PORT 65000u /* the one logical port all tunnels leave by */
+/* The logical port of the IP or UDP link to that FE: only a group's paths name it. */
+#define PIPELINE_LINK_PORT(fe) (0x100000u + (fe))
 
 #define PIPELINE_VRF_MAX PIPELINE_TUNNEL_VRF
 #define PIPELINE_PORT_MAX 0xfeffu /* what NXM's in_port of 16 bits can say */
@@ -115,13 +117,22 @@ struct rule {
 	uint16_t idle_timeout;  /* seconds; TENTATIVE only */
 };
 
-/* "towards FE": one indirect group for each FE (P3).  Bucket: tun_ipv4_dst (or v6) := address,
- * [reg2 := redirect], output the tunnel port.  'redirect' is the peer's second backplane address,
- * where IP-in-IP sends marked packets (element_info of that FE); IPv4 only, zero: the peer has
- * none, and a packet that would have to be marked is dropped. */
+#define GROUP_PATHS_MAX 4
+
+/* "towards FE": one group for each FE (P3).  Bucket: tun_ipv4_dst (or v6) := address,
+ * [reg2 := redirect], [reg3 := link], output the tunnel port.  'redirect' is the peer's second
+ * backplane address, where IP-in-IP sends marked packets (element_info of that FE); IPv4 only,
+ * zero: the peer has none, and a packet that would have to be marked is dropped.
+ *
+ * Without paths it is an indirect group of one bucket, and packets go straight by the underlay's
+ * routes.  With paths each is a bucket that watches its link: of a fast-failover group the first
+ * live one is taken, a select group shares flows over those that live. */
 struct rule_group {
 	uint32_t fe; /* the group id is the FE id */
 	struct address address, redirect;
+	bool select;
+	uint8_t path_count;
+	uint32_t paths[GROUP_PATHS_MAX]; /* numbers of links (pipeline/experimenter.h) */
 };
 
 const char *rule_kind_name(enum rule_kind kind);

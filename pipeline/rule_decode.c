@@ -444,6 +444,46 @@ static int read_bucket(const struct ofp_actions *a, struct rule_group *ret)
 		       : 0;
 }
 
+/* The paths of a group that has some, and whether its type and buckets are right for that. */
+static int read_paths(const struct ofp_group_mod *m, struct rule_group *ret)
+{
+	if (m->type == OFPGT_ALL || m->type > OFPGT_FAST_FAILOVER)
+		return -OFP_GROUP_MOD_FAILED_BAD_TYPE;
+	if (!m->bucket_count || (m->type == OFPGT_INDIRECT && m->bucket_count != 1))
+		return -OFP_GROUP_MOD_FAILED_BAD_BUCKET;
+	if (m->bucket_count > GROUP_PATHS_MAX)
+		return -OFP_GROUP_MOD_FAILED_OUT_OF_BUCKETS;
+	if (m->type == OFPGT_INDIRECT)
+		return 0;
+	ret->select = m->type == OFPGT_SELECT;
+	ret->path_count = m->bucket_count;
+	for (unsigned i = 0; i < m->bucket_count; i++) {
+		ret->paths[i] = m->buckets[i].watch_port;
+		if (!ret->paths[i] || ret->paths[i] >= OFPP_MAX)
+			return -OFP_GROUP_MOD_FAILED_WATCH_UNSUPPORTED;
+		for (unsigned j = 0; j < i; j++)
+			if (ret->paths[j] == ret->paths[i])
+				return -OFP_GROUP_MOD_FAILED_BAD_BUCKET;
+	}
+	return 0;
+}
+
+static int compare_buckets(const struct ofp_group_mod *m, const struct ofp_group_mod *right)
+{
+	for (unsigned i = 0; i < m->bucket_count; i++) {
+		const struct ofp_bucket *a = &m->buckets[i], *b = &right->buckets[i];
+		int r = compare_actions(&a->actions, &b->actions);
+
+		if (r < 0)
+			return r;
+		if (a->watch_port != b->watch_port || a->watch_group != b->watch_group)
+			return -OFP_GROUP_MOD_FAILED_WATCH_UNSUPPORTED;
+		if (m->type == OFPGT_SELECT && a->weight != b->weight)
+			return -OFP_GROUP_MOD_FAILED_WEIGHT_UNSUPPORTED;
+	}
+	return 0;
+}
+
 int rule_group_from_group_mod(const struct ofp_group_mod *m, struct rule_group *ret)
 {
 	struct rule_group group = {.fe = m->group};
@@ -456,17 +496,13 @@ int rule_group_from_group_mod(const struct ofp_group_mod *m, struct rule_group *
 		*ret = group;
 		return 0;
 	}
-	if (m->type != OFPGT_INDIRECT)
-		return -OFP_GROUP_MOD_FAILED_BAD_TYPE;
-	if (m->bucket_count != 1)
-		return -OFP_GROUP_MOD_FAILED_BAD_BUCKET;
-	if (m->buckets[0].watch_port != OFPP_ANY || m->buckets[0].watch_group != OFPG_ANY)
-		return -OFP_GROUP_MOD_FAILED_WATCH_UNSUPPORTED;
-	r = read_bucket(&m->buckets[0].actions, &group);
+	r = read_paths(m, &group);
+	if (r == 0)
+		r = read_bucket(&m->buckets[0].actions, &group);
 	if (r < 0)
 		return r;
 	rule_group_to_group_mod(&group, OFPGC_ADD, &right);
-	r = compare_actions(&m->buckets[0].actions, &right.buckets[0].actions);
+	r = compare_buckets(m, &right);
 	if (r == 0)
 		*ret = group;
 	return r;

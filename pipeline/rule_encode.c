@@ -293,26 +293,38 @@ void rule_to_flow_stats(const struct rule *r, struct ofp_flow_stats *ret)
 	rule_to_instructions(r, &ret->instructions);
 }
 
-void rule_group_to_group_mod(const struct rule_group *g, enum ofp_group_mod_command command,
-			     struct ofp_group_mod *ret)
+/* 'path' is the link's number; 0: none, straight. */
+static void fill_bucket(const struct rule_group *g, uint32_t path, struct ofp_bucket *ret)
 {
-	struct ofp_actions *a = &ret->buckets[0].actions;
+	struct ofp_actions *a = &ret->actions;
 	bool v4 = address_is_ipv4(&g->address);
 
-	memset(ret, 0, sizeof(*ret));
-	ret->command = (uint16_t)command;
-	ret->type = OFPGT_INDIRECT;
-	ret->group = g->fe;
-	if (command == OFPGC_DELETE)
-		return;
-	ret->bucket_count = 1;
-	ret->buckets[0].watch_port = OFPP_ANY;
-	ret->buckets[0].watch_group = OFPG_ANY;
+	ret->weight = g->select ? 1 : 0;
+	ret->watch_port = path ? path : OFPP_ANY;
+	ret->watch_group = OFPG_ANY;
 	ofp_actions_add_set_bytes(a, v4 ? OFP_FIELD_TUN_IPV4_DST : OFP_FIELD_TUN_IPV6_DST,
 				  g->address.bytes + (v4 ? 12 : 0));
 	if (!address_is_zero(&g->redirect)) {
 		assert(address_is_ipv4(&g->redirect));
 		ofp_actions_add_set_bytes(a, OFP_FIELD_REG2, address_ipv4(&g->redirect));
 	}
+	if (path)
+		ofp_actions_add_set(a, OFP_FIELD_REG3, path);
 	ofp_actions_add_output(a, PIPELINE_TUNNEL_PORT);
+}
+
+void rule_group_to_group_mod(const struct rule_group *g, enum ofp_group_mod_command command,
+			     struct ofp_group_mod *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->command = (uint16_t)command;
+	ret->type = OFPGT_INDIRECT;
+	ret->group = g->fe;
+	if (command == OFPGC_DELETE)
+		return;
+	if (g->path_count)
+		ret->type = g->select ? OFPGT_SELECT : OFPGT_FAST_FAILOVER;
+	ret->bucket_count = g->path_count ? g->path_count : 1;
+	for (unsigned i = 0; i < ret->bucket_count; i++)
+		fill_bucket(g, g->path_count ? g->paths[i] : 0, &ret->buckets[i]);
 }

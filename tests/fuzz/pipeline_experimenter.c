@@ -12,6 +12,39 @@ static void check_text(const char *text, size_t size)
 		abort();
 }
 
+static void check_link(const struct link_info *l)
+{
+	struct buffer b = {0};
+	struct link_info again;
+	enum experimenter_type type;
+	struct reader rd;
+
+	link_set_encode(&b, 1, l);
+	rd = reader_make(b.data + 8, b.size - 8);
+	if (experimenter_decode(&rd, &type) < 0 || link_set_decode(&rd, &again) < 0 ||
+	    !link_info_equal(l, &again))
+		abort();
+	buffer_finish(&b);
+}
+
+static void decode_link(enum experimenter_type type, struct reader *rd)
+{
+	struct link_info info;
+	struct link_state state;
+	uint32_t number;
+	bool more;
+
+	if (type == EXPERIMENTER_LINK_SET && link_set_decode(rd, &info) == 0)
+		check_link(&info);
+	if (type == EXPERIMENTER_LINK_DELETE)
+		(void)!link_delete_decode(rd, &number);
+	if (type == EXPERIMENTER_LINK_STATE)
+		(void)!link_state_decode(rd, &state);
+	if (type == EXPERIMENTER_LINKS_REPLY && links_reply_begin(rd, &more) == 0)
+		while (links_next(rd, &info, &state) > 0)
+			check_link(&info);
+}
+
 static void decode(enum experimenter_type type, struct reader *rd)
 {
 	struct element_info element;
@@ -49,8 +82,16 @@ static void decode(enum experimenter_type type, struct reader *rd)
 		while (drops_next(rd, &drop) > 0)
 			check_text(drop.name, sizeof(drop.name));
 		return;
+	case EXPERIMENTER_LINK_SET:
+	case EXPERIMENTER_LINK_DELETE:
+	case EXPERIMENTER_LINK_STATE:
+	case EXPERIMENTER_LINKS_REPLY:
+		decode_link(type, rd);
+		return;
 	case EXPERIMENTER_COUNTERS_REQUEST:
 	case EXPERIMENTER_DROPS_REQUEST:
+	case EXPERIMENTER_LINKS_REQUEST:
+	case EXPERIMENTER_TYPE_END:
 		return;
 	}
 }

@@ -1,5 +1,6 @@
 /* pipeline/experimenter: every message there and back, cut at every length, and hostile ones. */
 #include "pipeline/experimenter.h"
+#include "pipeline/rule.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -194,7 +195,7 @@ static void anothers_message_and_an_unknown_type_are_refused(void **state)
 
 	counters_request_encode(&b, 77);
 	(void)open_message(&b, EXPERIMENTER_COUNTERS_REQUEST);
-	b.data[15] = EXPERIMENTER_DROPS_REPLY + 1;
+	b.data[15] = EXPERIMENTER_TYPE_END;
 	struct reader rd = reader_make(b.data + 8, b.size - 8);
 
 	assert_int_equal(experimenter_decode(&rd, &type), -OFP_BAD_REQUEST_BAD_EXP_TYPE);
@@ -203,6 +204,114 @@ static void anothers_message_and_an_unknown_type_are_refused(void **state)
 	assert_int_equal(experimenter_decode(&rd, &type), -OFP_BAD_REQUEST_BAD_EXPERIMENTER);
 	rd = reader_make(b.data + 8, 7);
 	assert_int_equal(experimenter_decode(&rd, &type), -OFP_BAD_REQUEST_BAD_LEN);
+	buffer_finish(&b);
+}
+
+static const struct link_info a_link = {
+	.number = 7,
+	.fe = 3,
+	.kind = LINK_MPLS,
+	.multiplier = 3,
+	.interval_ms = 50,
+	.mtu = 1600,
+	.label_count = 2,
+	.labels = {100, 0xfffff},
+	.label_in = 17,
+};
+
+static int survives(const struct link_info *in, struct link_info *ret)
+{
+	struct buffer b = {0};
+
+	link_set_encode(&b, 77, in);
+	struct reader rd = open_message(&b, EXPERIMENTER_LINK_SET);
+	int r = link_set_decode(&rd, ret);
+
+	buffer_finish(&b);
+	return r;
+}
+
+static void a_link_survives_the_wire(void **state)
+{
+	struct link_info logical = {.number = PIPELINE_LINK_PORT(9), .fe = 9, .kind = LINK_UDP},
+			 out;
+
+	assert_int_equal(survives(&a_link, &out), 0);
+	assert_true(link_info_equal(&a_link, &out));
+	assert_int_equal(survives(&logical, &out), 0);
+	assert_true(link_info_equal(&logical, &out));
+}
+
+static void a_link_that_cannot_be_is_refused(void **state)
+{
+	struct link_info wrong[10], out;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++)
+		wrong[i] = a_link;
+	wrong[0].number = 0;
+	wrong[1].number = PIPELINE_LINK_PORT(3);
+	wrong[2].fe = 0;
+	wrong[3].fe = PIPELINE_FE_MAX + 1;
+	wrong[4].kind = 6;
+	wrong[5].multiplier = 0;
+	wrong[6].label_count = 1; /* but two labels */
+	wrong[7].labels[0] = 0x100000;
+	wrong[8].label_in = 0x100000;
+	wrong[9].kind = LINK_IP; /* but a port's number, and labels */
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++)
+		assert_int_equal(survives(&wrong[i], &out), -OFP_BAD_REQUEST_BAD_LEN);
+}
+
+static void the_states_of_links_survive_the_wire(void **state)
+{
+	struct link_info infos[2] = {a_link, {.number = 8, .fe = 4, .kind = LINK_RAW}}, info;
+	struct link_state states[2] = {{.number = 7, .up = true, .delay_us = 250, .packets = 5},
+				       {.number = 8, .diagnostic = 1, .bytes = 1ull << 40}},
+			  one;
+	struct buffer b = {0};
+	bool more;
+
+	links_reply_encode(&b, 77, infos, states, 2, true);
+	struct reader rd = open_message(&b, EXPERIMENTER_LINKS_REPLY);
+
+	assert_int_equal(links_reply_begin(&rd, &more), 0);
+	assert_true(more);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(links_next(&rd, &info, &one), 1);
+		assert_true(link_info_equal(&info, &infos[i]));
+		assert_int_equal(one.number, states[i].number);
+		assert_int_equal(one.up, states[i].up);
+		assert_int_equal(one.delay_us, states[i].delay_us);
+		assert_int_equal(one.packets, states[i].packets);
+		assert_int_equal(one.bytes, states[i].bytes);
+	}
+	assert_int_equal(links_next(&rd, &info, &one), 0);
+	buffer_clear(&b);
+	states[1].number = 9;
+	links_reply_encode(&b, 77, infos, states, 2, false);
+	rd = open_message(&b, EXPERIMENTER_LINKS_REPLY);
+	assert_int_equal(links_reply_begin(&rd, &more), 0);
+	assert_int_equal(links_next(&rd, &info, &one), 1);
+	assert_int_equal(links_next(&rd, &info, &one), -OFP_BAD_REQUEST_BAD_LEN);
+	buffer_finish(&b);
+}
+
+static void a_link_that_goes_up_or_away_survives_the_wire(void **state)
+{
+	struct link_state in = {.number = 7, .up = true, .diagnostic = 3}, out;
+	struct buffer b = {0};
+	uint32_t number;
+
+	link_state_encode(&b, 77, &in);
+	struct reader rd = open_message(&b, EXPERIMENTER_LINK_STATE);
+
+	assert_int_equal(link_state_decode(&rd, &out), 0);
+	assert_true(out.up && out.diagnostic == 3 && out.number == 7);
+	buffer_clear(&b);
+	link_delete_encode(&b, 77, 7);
+	rd = open_message(&b, EXPERIMENTER_LINK_DELETE);
+	assert_int_equal(link_delete_decode(&rd, &number), 0);
+	assert_int_equal(number, 7);
 	buffer_finish(&b);
 }
 
@@ -217,6 +326,10 @@ int main(void)
 		cmocka_unit_test(as_many_counters_as_allowed_fit_a_message),
 		cmocka_unit_test(drops_come_by_name),
 		cmocka_unit_test(anothers_message_and_an_unknown_type_are_refused),
+		cmocka_unit_test(a_link_survives_the_wire),
+		cmocka_unit_test(a_link_that_cannot_be_is_refused),
+		cmocka_unit_test(the_states_of_links_survive_the_wire),
+		cmocka_unit_test(a_link_that_goes_up_or_away_survives_the_wire),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -490,6 +490,16 @@ static void a_group_survives_the_wire(void **state)
 		{.fe = 3, .address = ip("172.16.3.2"), .redirect = ip("172.16.3.3")},
 		{.fe = 65535, .address = ip("172.16.3.2")},
 		{.fe = 1, .address = ip("fd00::3")},
+		{.fe = 4,
+		 .address = ip("172.16.3.2"),
+		 .redirect = ip("172.16.3.3"),
+		 .path_count = 2,
+		 .paths = {7, PIPELINE_LINK_PORT(9)}},
+		{.fe = 5,
+		 .address = ip("172.16.3.2"),
+		 .select = true,
+		 .path_count = 4,
+		 .paths = {1, 2, 3, 4}},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++) {
@@ -522,8 +532,12 @@ static void a_group_that_is_no_tunnel_is_refused(void **state)
 	m.group = PIPELINE_FE_MAX + 1;
 	assert_int_equal(rule_group_from_group_mod(&m, &back), -OFP_GROUP_MOD_FAILED_INVALID_GROUP);
 	m = right;
-	m.type = OFPGT_SELECT;
+	m.type = OFPGT_ALL;
 	assert_int_equal(rule_group_from_group_mod(&m, &back), -OFP_GROUP_MOD_FAILED_BAD_TYPE);
+	m = right;
+	m.type = OFPGT_SELECT; /* but it watches no link */
+	assert_int_equal(rule_group_from_group_mod(&m, &back),
+			 -OFP_GROUP_MOD_FAILED_WATCH_UNSUPPORTED);
 	m = right;
 	m.bucket_count = 0;
 	assert_int_equal(rule_group_from_group_mod(&m, &back), -OFP_GROUP_MOD_FAILED_BAD_BUCKET);
@@ -540,6 +554,39 @@ static void a_group_that_is_no_tunnel_is_refused(void **state)
 	m = right;
 	memset(m.buckets[0].actions.list[0].set_field.value, 0, 4);
 	assert_int_equal(rule_group_from_group_mod(&m, &back), -OFP_BAD_ACTION_BAD_SET_ARGUMENT);
+}
+
+static void a_group_with_a_wrong_path_is_refused(void **state)
+{
+	struct rule_group back, g = {.fe = 3,
+				     .address = ip("172.16.3.2"),
+				     .path_count = 2,
+				     .paths = {7, PIPELINE_LINK_PORT(9)}};
+	struct ofp_group_mod m, right;
+
+	rule_group_to_group_mod(&g, OFPGC_ADD, &right);
+	m = right;
+	m.buckets[1].watch_port = 7; /* twice the same */
+	assert_int_equal(rule_group_from_group_mod(&m, &back), -OFP_GROUP_MOD_FAILED_BAD_BUCKET);
+	m = right;
+	m.buckets[1].watch_port = 8; /* but it is sent by link 9 */
+	assert_int_equal(rule_group_from_group_mod(&m, &back), -OFP_BAD_ACTION_BAD_SET_ARGUMENT);
+	m = right;
+	m.buckets[0].watch_port = OFPP_ANY;
+	assert_int_equal(rule_group_from_group_mod(&m, &back),
+			 -OFP_GROUP_MOD_FAILED_WATCH_UNSUPPORTED);
+	m = right;
+	m.buckets[0].watch_group = 1;
+	assert_int_equal(rule_group_from_group_mod(&m, &back),
+			 -OFP_GROUP_MOD_FAILED_WATCH_UNSUPPORTED);
+	m = right;
+	m.bucket_count = GROUP_PATHS_MAX + 1;
+	assert_int_equal(rule_group_from_group_mod(&m, &back),
+			 -OFP_GROUP_MOD_FAILED_OUT_OF_BUCKETS);
+	m = right;
+	m.type = OFPGT_SELECT; /* without weights */
+	assert_int_equal(rule_group_from_group_mod(&m, &back),
+			 -OFP_GROUP_MOD_FAILED_WEIGHT_UNSUPPORTED);
 }
 
 static void table_one_of_the_paper_is_printed_in_its_words(void **state)
@@ -606,6 +653,7 @@ int main(void)
 		cmocka_unit_test(a_deletion_names_the_flow_and_nothing_else),
 		cmocka_unit_test(a_group_survives_the_wire),
 		cmocka_unit_test(a_group_that_is_no_tunnel_is_refused),
+		cmocka_unit_test(a_group_with_a_wrong_path_is_refused),
 		cmocka_unit_test(table_one_of_the_paper_is_printed_in_its_words),
 		cmocka_unit_test(any_rule_is_printed_in_any_space),
 		cmocka_unit_test(a_tables_features_say_what_its_rules_use),
