@@ -6,68 +6,161 @@
 #include "bpf/inner.h"
 #include "bpf/tunnel.h"
 
+/* What is known of the packet at hand, off the stack, which is small.  No hook interrupts
+ * another on its CPU. */
+struct backplane_scratch {
+	struct tunnel tunnel;
+	struct packet packet;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct backplane_scratch);
+} scratch SEC(".maps");
+
+static __always_inline struct backplane_scratch *scratch_take(void)
+{
+	__u32 zero = 0;
+	struct backplane_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (s)
+		__builtin_memset(s, 0, sizeof(*s));
+	return s;
+}
+
 /* ---- the backplane ---- */
+
+/* The outer IP header.  0 if it is addressed to this FE. */
+static __always_inline int backplane_parse(struct cursor c, struct __sk_buff *skb,
+					   const struct map_config *cfg, struct tunnel *t)
+{
+	const __u32 at = sizeof(struct ethhdr), size = skb->len - at;
+	const struct map_underlay *own;
+
+	if (!parse_ethernet(c, &t->ip))
+		return -1;
+	if (t->ip.ethertype == ETH_P_IPV6) {
+		t->is_ipv6 = 1;
+		if (parse_ipv6(c, &t->ip, at, size, skb->gso_size))
+			return -1;
+	} else if (t->ip.ethertype != ETH_P_IP || parse_ipv4(c, &t->ip, at, size, skb->gso_size)) {
+		return -1;
+	}
+	own = tunnel_underlay(cfg, t->is_ipv6);
+	if (address_is_zero(own->address))
+		return -1;
+	t->marked = address_same(t->ip.destination.address, own->redirect);
+	return t->marked || address_same(t->ip.destination.address, own->address) ? 0 : -1;
+}
+
+/* Behind it: which tunnel that is, and what is inside.  1: none; -1: it contradicts itself. */
+static __always_inline int backplane_open(struct cursor c, struct tunnel *t, struct packet *p)
+{
+	const __u32 ip_size = t->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	struct vxlan_head *vxlan;
+
+	t->size = ip_size;
+	if (t->ip.protocol == IPPROTO_IPIP || t->ip.protocol == IPPROTO_IPV6) {
+		p->ethertype = t->ip.protocol == IPPROTO_IPIP ? ETH_P_IP : ETH_P_IPV6;
+		return t->ip.is_fragment || t->ip.header_size != ip_size ? -1 : 0;
+	}
+	if (t->ip.protocol != IPPROTO_UDP || t->ip.is_fragment || t->ip.header_size != ip_size)
+		return 1;
+	vxlan = cursor_at(c, sizeof(struct ethhdr) + ip_size);
+	if ((void *)(vxlan + 1) > c.end || vxlan->destination != bpf_htons(VXLAN_PORT))
+		return 1;
+	t->size += sizeof(*vxlan);
+	t->is_vxlan = 1;
+	t->vrf = bpf_ntohl(vxlan->vni) >> 8;
+	t->marked = !!(t->vrf & VXLAN_MARK);
+	t->vrf &= ~VXLAN_MARK;
+	p->ethertype = bpf_ntohs(vxlan->eth.h_proto);
+	return vxlan->flags & VXLAN_FLAG_VNI &&
+			       (p->ethertype == ETH_P_IP || p->ethertype == ETH_P_IPV6) &&
+			       t->ip.size >= t->size
+		       ? 0
+		       : -1;
+}
 
 /* Inside the tunnel, from 'peer': where to?  A marked packet uses a local binding or nothing, so
  * that two FEs that point at each other cannot loop (design P4). */
 static __always_inline int backplane_inner(struct __sk_buff *skb, const struct map_config *cfg,
-					   const struct packet *tunnel, struct packet *p,
-					   const struct map_peer_source *peer, int marked)
+					   struct tunnel *t, struct packet *p)
 {
 	struct map_binding *to = lookup_binding(&p->destination);
-	int local = marked ? to && to->flags & MAP_BINDING_LOCAL : binding_is_local(to);
-	struct map_prefix *external = NULL;
+	int local = t->marked ? to && to->flags & MAP_BINDING_LOCAL : binding_is_local(to);
+	struct map_prefix *external;
+	struct map_peer *next = NULL;
+	int tos;
 
 	if (!local) {
-		if (marked)
+		if (t->marked)
 			return verdict_drop(VERDICT_redirected_miss);
-		if (binding_is_foreign(to))
-			return tc_redirect_on(skb, cfg, p, tunnel, to->fe);
-		if (lookup_prefix(PREFIX_COVERED, &p->destination))
-			return verdict_drop(VERDICT_no_binding);
-		external = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
-		if (!external || external->fe)
-			return verdict_drop(external ? VERDICT_external_loop : VERDICT_no_route);
+		if (binding_is_foreign(to)) {
+			next = lookup_peer(to->fe);
+			if (!next || !(next->flags & MAP_PEER_SEND))
+				return verdict_drop(VERDICT_no_peer);
+			if (tunnel_serves(t, next))
+				return tc_redirect_on(skb, cfg, p, t, to->fe);
+		} else {
+			if (lookup_prefix(PREFIX_COVERED, &p->destination))
+				return verdict_drop(VERDICT_no_binding);
+			external = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
+			if (!external || external->fe)
+				return verdict_drop(external ? VERDICT_external_loop
+							     : VERDICT_no_route);
+		}
 	}
-	if ((tunnel->tos & ECN_MASK) == ECN_CE && !(p->tos & ECN_MASK))
+	tos = tunnel_tos_out(cfg, p->tos, t->ip.tos);
+	if (tos < 0)
 		return verdict_drop(VERDICT_ecn_mismatch);
-	if (inner_is_wanted(skb, cfg, p) && !inner_send(skb, cfg, tunnel, p, marked))
+	t->tos = (__u8)tos;
+	if (inner_is_wanted(skb, cfg, p) && !inner_send(skb, cfg, t, p))
 		return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
-	if (tc_decapsulate(skb, p, tunnel->tos))
+	if (tc_decapsulate(skb, t, p))
 		return verdict_drop(VERDICT_rewrite_failed);
-	return local ? tc_deliver(skb, p, to, peer->fe) : tc_leave(skb, p, skb->ifindex);
+	p->tos = t->tos;
+	if (local)
+		return tc_deliver(skb, p, to, t->fe);
+	return next ? tc_encapsulate(skb, cfg, p, to->fe, VERDICT_redirected)
+		    : tc_leave(skb, p, skb->ifindex);
 }
 
 SEC("tc")
 int victor_backplane(struct __sk_buff *skb)
 {
-	const __u32 inner_at = sizeof(struct ethhdr) + OUTER_SIZE;
 	struct map_config *cfg = lookup_config();
-	struct packet tunnel = {}, p = {};
+	struct backplane_scratch *known = scratch_take();
+	struct cursor c = tc_cursor(skb, HEADERS_TUNNEL_SIZE), inside;
 	struct map_peer_source *peer;
-	struct cursor c = tc_cursor(skb, HEADERS_TUNNEL_SIZE);
-	__be32 to;
+	struct tunnel *t;
+	struct packet *p;
+	int result;
 
-	if (!cfg || !cfg->backplane || !parse_ethernet(c, &tunnel) ||
-	    tunnel.ethertype != ETH_P_IP || skb->pkt_type != PACKET_HOST)
+	if (!cfg || !known || skb->pkt_type != PACKET_HOST ||
+	    backplane_parse(c, skb, cfg, &known->tunnel))
 		return VERDICT_PASS;
-	if (parse_ipv4(c, &tunnel, sizeof(struct ethhdr), skb->len - sizeof(struct ethhdr),
-		       skb->gso_size))
+	t = &known->tunnel;
+	p = &known->packet;
+	result = backplane_open(c, t, p);
+	if (result > 0)
 		return VERDICT_PASS;
-	to = address_get_ipv4(tunnel.destination.address);
-	if ((tunnel.protocol != IPPROTO_IPIP && tunnel.protocol != IPPROTO_IPV6) ||
-	    (to != cfg->backplane && to != cfg->redirect))
-		return VERDICT_PASS;
-	peer = lookup_peer_source(address_get_ipv4(tunnel.source.address));
+	peer = lookup_peer_source(t->ip.source.address);
 	if (!peer)
 		return verdict_drop(VERDICT_unknown_peer);
-	p.ethertype = tunnel.protocol == IPPROTO_IPIP ? ETH_P_IP : ETH_P_IPV6;
-	if (tunnel.is_fragment || tunnel.header_size != OUTER_SIZE ||
-	    parse_ip(c, &p, inner_at, tunnel.size - OUTER_SIZE, skb->gso_size))
+	if (!(peer->takes & (t->is_vxlan ? MAP_TAKES_VXLAN : MAP_TAKES_IPIP)))
+		return verdict_drop(VERDICT_wrong_encapsulation);
+	inside = (struct cursor){cursor_at(c, sizeof(struct ethhdr) + t->size), c.end};
+	if (result < 0 || parse_ip(inside, p, 0, t->ip.size - t->size, skb->gso_size))
 		return verdict_drop(VERDICT_bad_packet);
-	p.source.vrf = peer->vrf;
-	p.destination.vrf = peer->vrf;
-	return backplane_inner(skb, cfg, &tunnel, &p, peer, to == cfg->redirect);
+	t->fe = peer->fe;
+	if (!t->is_vxlan)
+		t->vrf = peer->vrf;
+	p->source.vrf = t->vrf;
+	p->destination.vrf = t->vrf;
+	return backplane_inner(skb, cfg, t, p);
 }
 
 /* ---- from the backplane, the long way (inner.h) ---- */
@@ -83,14 +176,13 @@ static __always_inline int inner_pass_up(struct __sk_buff *skb, const struct map
 
 /* What victor_backplane found is found again: a table may have changed between. */
 static __always_inline int inner_forward(struct __sk_buff *skb, const struct map_config *cfg,
-					 const struct inner_header *head, struct packet *p,
-					 const struct map_peer_source *peer)
+					 const struct inner_header *head, struct packet *p)
 {
 	struct map_binding *to = lookup_binding(&p->destination);
 	int result;
 
 	if (head->marked ? to && to->flags & MAP_BINDING_LOCAL : binding_is_local(to))
-		return tc_deliver(skb, p, to, peer->fe);
+		return tc_deliver(skb, p, to, head->fe);
 	if (head->marked)
 		return verdict_drop(VERDICT_redirected_miss);
 	if (binding_is_foreign(to))
@@ -105,26 +197,25 @@ SEC("tc")
 int victor_inner(struct __sk_buff *skb)
 {
 	struct map_config *cfg = lookup_config();
+	struct backplane_scratch *known = scratch_take();
 	struct inner_header head;
-	struct map_peer_source *peer;
-	struct packet p = {};
+	struct packet *p;
 	struct cursor c;
 
-	if (!cfg || inner_read(tc_cursor(skb, sizeof(head)), cfg, &head))
+	if (!cfg || !known || inner_read(tc_cursor(skb, sizeof(head)), cfg, &head))
 		return verdict_drop(VERDICT_inner_refused);
 	inner_heard();
 	if (inner_strip(skb, &head))
 		return verdict_drop(VERDICT_rewrite_failed);
 	c = tc_cursor(skb, HEADERS_SIZE);
-	p.ethertype = bpf_ntohs(head.eth.h_proto);
-	if (parse_ip(c, &p, sizeof(struct ethhdr), skb->len - sizeof(struct ethhdr), skb->gso_size))
+	p = &known->packet;
+	p->ethertype = bpf_ntohs(head.eth.h_proto);
+	if (parse_ip(c, p, sizeof(struct ethhdr), skb->len - sizeof(struct ethhdr), skb->gso_size))
 		return verdict_drop(VERDICT_bad_packet);
-	if (p.ethertype == ETH_P_IP && (head.tos & ECN_MASK) == ECN_CE && rewrite_ce_ipv4(c))
+	if (tc_set_tos(skb, p, head.tos))
 		return verdict_drop(VERDICT_rewrite_failed);
-	peer = lookup_peer_source(head.peer);
-	if (!peer)
-		return verdict_drop(VERDICT_unknown_peer);
-	p.source.vrf = peer->vrf;
-	p.destination.vrf = peer->vrf;
-	return inner_forward(skb, cfg, &head, &p, peer);
+	p->tos = head.tos;
+	p->source.vrf = head.vrf;
+	p->destination.vrf = head.vrf;
+	return inner_forward(skb, cfg, &head, p);
 }

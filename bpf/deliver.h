@@ -6,8 +6,8 @@
 #include "bpf/path.h"
 
 /* To a node on one of our ports, the one it came in by included. */
-static __always_inline int tc_deliver(struct __sk_buff *skb, const struct packet *p,
-				      const struct map_binding *to, __u32 ingress_fe)
+static __noinline int tc_deliver(struct __sk_buff *skb, const struct packet *p,
+				 const struct map_binding *to, __u32 ingress_fe)
 {
 	struct map_output *out = lookup_output(to->port);
 	int result;
@@ -36,7 +36,7 @@ static __always_inline int tc_pass_up(struct __sk_buff *skb)
 }
 
 /* Out of VICTOR, by the kernel's FIB; it came in by the device 'ifindex'. */
-static __always_inline int tc_leave(struct __sk_buff *skb, const struct packet *p, __u32 ifindex)
+static __noinline int tc_leave(struct __sk_buff *skb, const struct packet *p, __u32 ifindex)
 {
 	struct bpf_fib_lookup fib = {};
 	struct route route;

@@ -84,7 +84,7 @@ static __always_inline int tc_send_too_big(struct __sk_buff *skb, const struct p
 
 /* Dropped; and where it came from a node or a client, DF was set and no ICMP error is answered with
  * another, its sender is told what the MTU is (RFC 1191). */
-static __always_inline int tc_too_big(struct __sk_buff *skb, const struct packet *p, __u32 mtu)
+static __noinline int tc_too_big(struct __sk_buff *skb, const struct packet *p, __u32 mtu)
 {
 	verdict_count(VERDICT_mtu_exceeded);
 	if (!p->decrement || p->ethertype != ETH_P_IP || p->may_fragment || p->is_fragment ||

@@ -7,7 +7,7 @@
  * has and that fits any packet is SRv6's End.DX2 ("what is inside is Ethernet: out of that
  * device"), so the packet is dressed up for it:
  *
- *	backplane: Ethernet | IPv4 | the packet           (victor_backplane: inner_send)
+ *	backplane: Ethernet | outer headers | the packet  (victor_backplane: inner_send)
  *	own device, in: Ethernet | IPv6 | inner_header | the packet       (the kernel: End.DX2)
  *	own device, out: inner_header | the packet        (victor_inner: inner_read, inner_strip)
  *
@@ -29,8 +29,9 @@
 struct inner_header {
 	struct ethhdr eth;
 	__u32 token[2];
-	__be32 peer; /* the outer source */
-	__u8 tos;    /* of the outer header */
+	__u32 fe; /* the peer it came from */
+	__u32 vrf;
+	__u8 tos; /* that the packet leaves with */
 	__u8 marked;
 	__u8 mac[6]; /* the backplane device's */
 } __attribute__((packed));
@@ -41,7 +42,7 @@ struct inner_frame {
 	struct inner_header head;
 } __attribute__((packed));
 
-#define INNER_GROWTH ((int)(sizeof(struct inner_frame) - sizeof(struct ethhdr)) - OUTER_SIZE)
+#define INNER_SIZE ((int)(sizeof(struct inner_frame) - sizeof(struct ethhdr)))
 #define INNER_FLAGS (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET)
 
 static __always_inline __u32 inner_trail_of(const struct packet *p)
@@ -107,9 +108,8 @@ static __always_inline int inner_is_wanted(const struct __sk_buff *skb,
 }
 
 /* The tunnel packet in the other clothes; the packet is as it was where this fails. */
-static __always_inline int inner_send(struct __sk_buff *skb, const struct map_config *cfg,
-				      const struct packet *tunnel, const struct packet *p,
-				      int marked)
+static __noinline int inner_send(struct __sk_buff *skb, const struct map_config *cfg,
+				 const struct tunnel *t, const struct packet *p)
 {
 	struct inner_frame frame = {}, *at;
 	struct cursor c;
@@ -127,12 +127,13 @@ static __always_inline int inner_send(struct __sk_buff *skb, const struct map_co
 	frame.head.eth.h_proto = bpf_htons(p->ethertype);
 	frame.head.token[0] = cfg->inner_token[0];
 	frame.head.token[1] = cfg->inner_token[1];
-	frame.head.peer = address_get_ipv4(tunnel->source.address);
-	frame.head.tos = tunnel->tos;
-	frame.head.marked = !!marked;
-	__builtin_memcpy(frame.head.mac, tunnel->mac_destination, 6);
+	frame.head.fe = t->fe;
+	frame.head.vrf = t->vrf;
+	frame.head.tos = t->tos;
+	frame.head.marked = t->marked;
+	__builtin_memcpy(frame.head.mac, t->ip.mac_destination, 6);
 	if (tc_set_vlan(skb, 0) ||
-	    bpf_skb_adjust_room(skb, INNER_GROWTH, BPF_ADJ_ROOM_MAC, INNER_FLAGS))
+	    bpf_skb_adjust_room(skb, INNER_SIZE - (int)t->size, BPF_ADJ_ROOM_MAC, INNER_FLAGS))
 		return -1;
 	c = tc_cursor(skb, sizeof(frame));
 	at = c.data;

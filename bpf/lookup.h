@@ -36,15 +36,22 @@ static __always_inline struct map_peer *lookup_peer(__u32 fe)
 	return bpf_map_lookup_elem(&peers, &fe);
 }
 
-static __always_inline struct map_peer_source *lookup_peer_source(__be32 address)
+/* Whose outer source that is. */
+static __noinline struct map_peer_source *lookup_peer_source(const __u8 address[16])
 {
-	return bpf_map_lookup_elem(&peer_sources, &address);
+	struct map_peer_source *peer = bpf_map_lookup_elem(&peer_sources, address);
+	struct map_source_key key = {.length = 128};
+
+	if (peer)
+		return peer;
+	__builtin_memcpy(key.address, address, 16);
+	return bpf_map_lookup_elem(&peer_prefixes, &key);
 }
 
 enum prefix_kind { PREFIX_COVERED, PREFIX_EXTERNAL, PREFIX_STRANGER, PREFIX_ANSWER };
 
-static __always_inline struct map_prefix *lookup_prefix(enum prefix_kind kind,
-							const struct map_address_key *of)
+static __noinline struct map_prefix *lookup_prefix(enum prefix_kind kind,
+						   const struct map_address_key *of)
 {
 	struct map_prefix_key key = {MAP_PREFIX_BASE + 128, kind, of->vrf, {}};
 

@@ -66,9 +66,18 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, DATAPLANE_PEER_LIMIT);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __be32);
+	__type(key, __u8[16]);
 	__type(value, struct map_peer_source);
 } peer_sources SEC(".maps");
+
+/* Those of peers that spread their sources, asked where peer_sources says nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, DATAPLANE_PEER_LIMIT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct map_source_key);
+	__type(value, struct map_peer_source);
+} peer_prefixes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

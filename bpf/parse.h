@@ -19,13 +19,26 @@
 #define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
 #define IP_OFFSET 0x1fff
 #define ECN_MASK 3
+#define ECN_ECT1 1
+#define ECN_ECT0 2
 #define ECN_CE 3
-#define OUTER_SIZE ((int)sizeof(struct iphdr))
 
 /* A frame as the hook sees it. */
 struct cursor {
 	void *data, *end;
 };
+
+/* 'at' bytes (at most 127) further on, where that is no constant: in one register and with a bound
+ * that the verifier sees, so that it knows that what was checked is what is read. */
+static __always_inline void *cursor_at(struct cursor c, __u32 at)
+{
+	void *there;
+
+	asm volatile("" : "+r"(at));
+	there = c.data + (at & 0x7f);
+	asm volatile("" : "+r"(there));
+	return there;
+}
 
 /* linux/icmp.h and linux/if_arp.h want the C library of the build machine. */
 #define ICMP_ECHOREPLY 0
@@ -82,6 +95,27 @@ static __always_inline __be32 address_get_ipv4(const __u8 address[16])
 
 	__builtin_memcpy(&ip, address + 12, 4);
 	return ip;
+}
+
+static __always_inline int address_is_zero(const __u8 address[16])
+{
+	const __u32 *a = (const void *)address;
+
+	return !(a[0] | a[1] | a[2] | a[3]);
+}
+
+static __always_inline int address_is_ipv4(const __u8 address[16])
+{
+	const __u32 *a = (const void *)address;
+
+	return !(a[0] | a[1]) && a[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline int address_same(const __u8 x[16], const __u8 y[16])
+{
+	const __u32 *a = (const void *)x, *b = (const void *)y;
+
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]));
 }
 
 static __always_inline int mac_same(const __u8 a[6], const __u8 b[6])

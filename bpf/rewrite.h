@@ -55,8 +55,8 @@ static __always_inline int rewrite_ttl_ipv4(struct cursor c)
 	return 0;
 }
 
-/* RFC 6040: the tunnel's congestion mark goes on. */
-static __always_inline int rewrite_ce_ipv4(struct cursor c)
+/* IPv6 is the hook's, as above. */
+static __always_inline int rewrite_tos_ipv4(struct cursor c, __u8 tos)
 {
 	struct iphdr *ip = c.data + sizeof(struct ethhdr);
 	__u16 was, is;
@@ -64,40 +64,143 @@ static __always_inline int rewrite_ce_ipv4(struct cursor c)
 	if ((void *)(ip + 1) > c.end)
 		return -1;
 	__builtin_memcpy(&was, ip, 2);
-	ip->tos |= ECN_CE;
+	ip->tos = tos;
 	__builtin_memcpy(&is, ip, 2);
 	ip->check = sum_replace(ip->check, was, is);
 	return 0;
 }
 
+/* ---- the outer header ---- */
+
+#define VXLAN_PORT 4789
+#define VXLAN_FLAG_VNI 0x08
+#define VXLAN_MARK 0x800000u /* REDIRECTED; the VNI's other bits are the VRF */
+#define FLOW_PORT_BASE 49152
+
+/* What is between the outer IP header and the packet inside (RFC 7348). */
+struct vxlan_head {
+	__be16 source, destination, size;
+	__sum16 check; /* zero: none, in IPv6 too (RFC 6935) */
+	__u8 flags, reserved[3];
+	__be32 vni; /* in the upper 24 bits */
+	struct ethhdr eth;
+} __attribute__((packed));
+
 struct outer {
-	__be32 source, destination;
+	__u8 source[16], destination[16];
 	__u32 size; /* of the packet inside */
-	__u8 protocol, tos;
+	__u32 flow; /* a hash that all packets of its flow have in common */
+	__u32 vni;  /* VXLAN */
+	__u32 from_fe, to_fe;
+	__u16 ethertype; /* of the packet inside, host order */
+	__u8 is_ipv6, is_vxlan;
+	__u8 tos;
+	__u8 pad[3];
 };
 
-/* The outer header (RFC 2003) in the room made for it, or over the one that is there. */
-static __always_inline int rewrite_outer(struct cursor c, const struct outer *o)
+static __always_inline __u32 outer_ip_size(const struct outer *o)
 {
-	struct ethhdr *eth = c.data;
-	struct iphdr *ip = (void *)(eth + 1), header = {};
-	__u32 size = o->size + OUTER_SIZE;
+	return o->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+}
+
+/* All that is in front of the packet inside, Ethernet (and a carrier) not counted. */
+static __always_inline __u32 outer_size(const struct outer *o)
+{
+	return outer_ip_size(o) + (o->is_vxlan ? sizeof(struct vxlan_head) : 0);
+}
+
+static __always_inline __u8 outer_protocol(const struct outer *o)
+{
+	if (o->is_vxlan)
+		return IPPROTO_UDP;
+	return o->ethertype == ETH_P_IP ? IPPROTO_IPIP : IPPROTO_IPV6;
+}
+
+static __always_inline __be16 outer_source_port(const struct outer *o)
+{
+	return bpf_htons(FLOW_PORT_BASE | (o->flow & 0x3fff));
+}
+
+/* Only a packet of many segments is ever longer than the field; each gets its own length. */
+static __always_inline __be16 outer_length(__u32 size)
+{
+	return bpf_htons(size > 0xffff ? 0 : size);
+}
+
+/* RFC 2003. */
+static __always_inline void outer_fill_ipv4(struct iphdr *ip, const struct outer *o)
+{
+	__builtin_memset(ip, 0, sizeof(*ip));
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->tos = o->tos;
+	ip->tot_len = outer_length(o->size + outer_size(o));
+	ip->frag_off = bpf_htons(IP_DF);
+	ip->ttl = 64;
+	ip->protocol = outer_protocol(o);
+	ip->saddr = address_get_ipv4(o->source);
+	ip->daddr = address_get_ipv4(o->destination);
+	ip->check = ~sum_fold(sum_words(ip, sizeof(*ip), 0));
+}
+
+/* RFC 2473; the flow label is for the underlay's ECMP (RFC 6438). */
+static __always_inline void outer_fill_ipv6(struct ipv6hdr *ip, const struct outer *o)
+{
+	__be32 first = bpf_htonl(6u << 28 | (__u32)o->tos << 20 | (o->flow & 0xfffff));
+
+	__builtin_memcpy(ip, &first, sizeof(first));
+	ip->payload_len = outer_length(o->size + outer_size(o) - sizeof(*ip));
+	ip->nexthdr = outer_protocol(o);
+	ip->hop_limit = 64;
+	__builtin_memcpy(&ip->saddr, o->source, 16);
+	__builtin_memcpy(&ip->daddr, o->destination, 16);
+}
+
+/* The inner MACs say which FEs it goes between: 02:56:43:00 and the id. */
+static __always_inline void outer_fill_mac(__u8 mac[6], __u32 fe)
+{
+	mac[0] = 0x02;
+	mac[1] = 0x56;
+	mac[2] = 0x43;
+	mac[3] = 0;
+	mac[4] = (__u8)(fe >> 8);
+	mac[5] = (__u8)fe;
+}
+
+static __always_inline void outer_fill_vxlan(struct vxlan_head *v, const struct outer *o)
+{
+	v->source = outer_source_port(o);
+	v->destination = bpf_htons(VXLAN_PORT);
+	v->size = outer_length(o->size + sizeof(*v));
+	v->check = 0;
+	v->flags = VXLAN_FLAG_VNI;
+	__builtin_memset(v->reserved, 0, sizeof(v->reserved));
+	v->vni = bpf_htonl(o->vni << 8);
+	outer_fill_mac(v->eth.h_dest, o->to_fe);
+	outer_fill_mac(v->eth.h_source, o->from_fe);
+	v->eth.h_proto = bpf_htons(o->ethertype);
+}
+
+/* The IPv4 header in the room made for it, or over the one that is there; it is 'at' bytes behind
+ * Ethernet's. */
+static __always_inline int rewrite_outer_ipv4(struct cursor c, __u32 at, const struct outer *o)
+{
+	struct iphdr *ip = cursor_at(c, sizeof(struct ethhdr) + at), header;
 
 	if ((void *)(ip + 1) > c.end)
 		return -1;
-	eth->h_proto = bpf_htons(ETH_P_IP);
-	header.version = 4;
-	header.ihl = 5;
-	header.tos = o->tos;
-	/* Only a packet of many segments is ever longer; each gets its own length. */
-	header.tot_len = bpf_htons(size > 0xffff ? 0 : size);
-	header.frag_off = bpf_htons(IP_DF);
-	header.ttl = 64;
-	header.protocol = o->protocol;
-	header.saddr = o->source;
-	header.daddr = o->destination;
-	header.check = ~sum_fold(sum_words(&header, sizeof(header), 0));
+	outer_fill_ipv4(&header, o);
 	__builtin_memcpy(ip, &header, sizeof(header));
+	return 0;
+}
+
+static __always_inline int rewrite_ethertype(struct cursor c, __u16 ethertype)
+{
+	struct ethhdr *eth = c.data;
+
+	if ((void *)(eth + 1) > c.end)
+		return -1;
+	eth->h_proto = bpf_htons(ethertype);
 	return 0;
 }
 

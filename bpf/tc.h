@@ -26,9 +26,10 @@ static __always_inline struct cursor tc_cursor(struct __sk_buff *skb, __u32 need
 	return (struct cursor){(void *)(long)skb->data, (void *)(long)skb->data_end};
 }
 
-/* Headers of an Ethernet, IP and TCP packet, and of one more IP packet around it. */
+/* Headers of an Ethernet, IP and TCP packet; and with what is at most around it in a tunnel. */
 #define HEADERS_SIZE 74
-#define HEADERS_TUNNEL_SIZE (HEADERS_SIZE + OUTER_SIZE)
+#define OUTER_SIZE_MAX ((int)(sizeof(struct ipv6hdr) + sizeof(struct vxlan_head)))
+#define HEADERS_TUNNEL_SIZE (HEADERS_SIZE + OUTER_SIZE_MAX)
 
 static __always_inline __u16 tc_vlan(const struct __sk_buff *skb)
 {
@@ -58,6 +59,22 @@ static __always_inline int tc_decrement(struct __sk_buff *skb, const struct pack
 	if (p->ethertype == ETH_P_IP)
 		return rewrite_ttl_ipv4(tc_cursor(skb, HEADERS_SIZE));
 	return bpf_skb_store_bytes(skb, sizeof(struct ethhdr) + 7, &hops, 1, BPF_F_RECOMPUTE_CSUM);
+}
+
+/* Another DSCP and ECN for the packet. */
+static __always_inline int tc_set_tos(struct __sk_buff *skb, const struct packet *p, __u8 tos)
+{
+	__u8 first[2];
+
+	if (tos == p->tos)
+		return 0;
+	if (p->ethertype == ETH_P_IP)
+		return rewrite_tos_ipv4(tc_cursor(skb, HEADERS_SIZE), tos);
+	if (bpf_skb_load_bytes(skb, sizeof(struct ethhdr), first, 2))
+		return -1;
+	first[0] = (__u8)(0x60 | tos >> 4);
+	first[1] = (__u8)(tos << 4 | (first[1] & 0x0f));
+	return (int)bpf_skb_store_bytes(skb, sizeof(struct ethhdr), first, 2, BPF_F_RECOMPUTE_CSUM);
 }
 
 static __always_inline int tc_drop_decrement(int result)

@@ -152,8 +152,8 @@ static void meet(struct session *s, struct element *e, const struct element_info
 	e->state = ELEMENT_CONNECTING;
 	e->since_ms = s->core->now_ms;
 	e->distant = false;
-	e->backplane = info->backplane;
-	e->redirect = address_is_ipv4(&info->redirect) ? info->redirect : (struct address){{0}};
+	e->backplane = info->backplane.pair[FAMILY_IPV4].address;
+	e->redirect = info->backplane.pair[FAMILY_IPV4].redirect;
 	report(s->core, EVENT_ELEMENT_UP, NULL, e, 0, "%s: connected from %s, %s", e->name, s->peer,
 	       info->software);
 	if (address_is_zero(&e->backplane))
@@ -178,7 +178,7 @@ static int got_element(struct session *s, struct reader *body)
 		return doom(s, "this element is connected already");
 	r = check_name(s, e, info.name);
 	if (r == 0)
-		r = check_backplane(s, e, &info.backplane);
+		r = check_backplane(s, e, &info.backplane.pair[FAMILY_IPV4].address);
 	if (r < 0)
 		return r;
 	text_clean(info.software, sizeof(info.software));

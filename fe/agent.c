@@ -296,7 +296,6 @@ void connection_introduce(struct agent_connection *c)
 	const struct agent *a = c->agent;
 	struct element_info e = {
 		.backplane = a->config.backplane,
-		.redirect = a->config.redirect,
 		.backplane_mtu = a->config.backplane_mtu,
 		.encapsulations = ENCAPSULATION_IPIP,
 		.binding_limit = a->config.binding_limit,

@@ -13,7 +13,7 @@ struct agent_connection;
 struct agent_config {
 	char name[ELEMENT_NAME_SIZE];
 	uint32_t id; /* 1..65535: datapath id, group id at other FEs */
-	struct address backplane, redirect;
+	struct backplane backplane;
 	uint16_t backplane_mtu;
 	uint32_t binding_limit;
 	unsigned idle_probe_ms;   /* a local node silent this long is probed; default 30000 */

@@ -48,10 +48,16 @@ struct datapath_port {
 /* Another FE: where to tunnel to, and whose tunnel packets to take. */
 struct datapath_peer {
 	uint32_t fe;
-	bool send;    /* there is a group: encapsulate towards it */
-	bool receive; /* RULE_PEER and RULE_PEER_MARKED: decapsulate what it sends */
+	bool send;       /* there is a group: encapsulate towards it */
+	bool vxlan;      /* in VXLAN; else IP-in-IP */
+	uint8_t receive; /* RULE_PEER and RULE_PEER_MARKED: decapsulate what it sends; bits of enum
+			  * encapsulation */
 	struct address address, redirect; /* outer destination, unmarked and marked */
+	struct prefix spread;             /* more outer sources of its; length 0: only 'address' */
 	uint32_t vrf;
+	bool select; /* as in struct rule_group, with the next two */
+	uint8_t path_count;
+	uint32_t paths[GROUP_PATHS_MAX];
 };
 
 enum datapath_prefix_kind {

@@ -71,14 +71,47 @@ int experimenter_decode(struct reader *body, enum experimenter_type *ret)
 	return 0;
 }
 
+/* At most the last 32 bits vary, and none is set in the prefix. */
+static bool spread_is_valid(const struct prefix *p, bool is_ipv4)
+{
+	for (unsigned bit = p->length; bit < 128; bit++)
+		if (p->address.bytes[bit / 8] & 0x80 >> bit % 8)
+			return false;
+	return p->length >= 96 && p->length <= 128 && address_is_ipv4(&p->address) == is_ipv4;
+}
+
+static void write_pair(struct buffer *b, const struct backplane_pair *p)
+{
+	buffer_add_bytes(b, p->address.bytes, 16);
+	buffer_add_bytes(b, p->redirect.bytes, 16);
+	buffer_add_bytes(b, p->spread.address.bytes, 16);
+	write_u8(b, p->spread.length);
+	write_zeros(b, 3);
+}
+
+/* Whether it is one: both addresses or none, of one family. */
+static bool read_pair(struct reader *rd, bool is_ipv4, struct backplane_pair *ret)
+{
+	read_bytes(rd, ret->address.bytes, 16);
+	read_bytes(rd, ret->redirect.bytes, 16);
+	read_bytes(rd, ret->spread.address.bytes, 16);
+	ret->spread.length = read_u8(rd);
+	read_skip(rd, 3);
+	if (address_is_zero(&ret->address))
+		return address_is_zero(&ret->redirect) && !ret->spread.length;
+	return address_is_ipv4(&ret->address) == is_ipv4 &&
+	       (address_is_zero(&ret->redirect) || address_is_ipv4(&ret->redirect) == is_ipv4) &&
+	       (!ret->spread.length || spread_is_valid(&ret->spread, is_ipv4));
+}
+
 void element_info_encode(struct buffer *b, uint32_t xid, const struct element_info *e)
 {
 	size_t start = experimenter_begin(b, xid, EXPERIMENTER_ELEMENT);
 
 	write_text(b, e->name, sizeof(e->name));
 	write_text(b, e->software, sizeof(e->software));
-	buffer_add_bytes(b, e->backplane.bytes, 16);
-	buffer_add_bytes(b, e->redirect.bytes, 16);
+	for (unsigned i = 0; i < FAMILY_COUNT; i++)
+		write_pair(b, &e->backplane.pair[i]);
 	write_u16(b, e->backplane_mtu);
 	write_u8(b, e->encapsulations);
 	write_zeros(b, 1);
@@ -88,15 +121,18 @@ void element_info_encode(struct buffer *b, uint32_t xid, const struct element_in
 
 int element_info_decode(struct reader *body, struct element_info *ret)
 {
+	bool wrong = false;
+
+	memset(&ret->backplane, 0, sizeof(ret->backplane));
 	read_text(body, ret->name, sizeof(ret->name));
 	read_text(body, ret->software, sizeof(ret->software));
-	read_bytes(body, ret->backplane.bytes, 16);
-	read_bytes(body, ret->redirect.bytes, 16);
+	for (unsigned i = 0; i < FAMILY_COUNT; i++)
+		wrong |= !read_pair(body, i == FAMILY_IPV4, &ret->backplane.pair[i]);
 	ret->backplane_mtu = read_u16(body);
 	ret->encapsulations = read_u8(body);
 	read_skip(body, 1);
 	ret->binding_limit = read_u32(body);
-	return experimenter_finish(body);
+	return wrong ? -OFP_BAD_REQUEST_BAD_LEN : experimenter_finish(body);
 }
 
 void port_info_encode(struct buffer *b, uint32_t xid, const struct port_info *p)

@@ -35,11 +35,24 @@ enum experimenter_type {
 
 enum encapsulation { ENCAPSULATION_IPIP = 1, ENCAPSULATION_VXLAN = 2 }; /* bits */
 
+/* An FE's pair of backplane addresses in each family; zero: it has none of that family.  Outer
+ * sources are spread over 'spread' (length 0: only 'address' is a source). */
+enum underlay_family { FAMILY_IPV4, FAMILY_IPV6, FAMILY_COUNT };
+enum diffserv_mode { DIFFSERV_MODE_PIPE, DIFFSERV_MODE_UNIFORM, DIFFSERV_MODE_FIXED };
+struct backplane {
+	struct backplane_pair {
+		struct address address, redirect;
+		struct prefix spread;
+	} pair[FAMILY_COUNT];
+	uint8_t diffserv; /* enum diffserv_mode; the FE's own business, as is the next */
+	uint8_t dscp;
+};
+
 /* Who an FE is. */
 struct element_info {
 	char name[ELEMENT_NAME_SIZE];
-	char software[ELEMENT_NAME_SIZE];   /* "victor-fe 0.1.0" */
-	struct address backplane, redirect; /* its two backplane addresses; zero: it has none */
+	char software[ELEMENT_NAME_SIZE]; /* "victor-fe 0.1.0" */
+	struct backplane backplane;
 	uint16_t backplane_mtu;
 	uint8_t encapsulations;
 	uint32_t binding_limit;

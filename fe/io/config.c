@@ -289,12 +289,15 @@ static int read_backplane(const struct reading *r)
 			      y->device);
 	result = add_match(r, at, &port, PORT_BACKPLANE);
 	if (result == 0)
-		result = read_underlay_address(r, "address", y->address, &c->agent.backplane);
+		result = read_underlay_address(r, "address", y->address,
+					       &c->agent.backplane.pair[FAMILY_IPV4].address);
 	if (result == 0)
-		result = read_underlay_address(r, "redirect", y->redirect, &c->agent.redirect);
+		result = read_underlay_address(r, "redirect", y->redirect,
+					       &c->agent.backplane.pair[FAMILY_IPV4].redirect);
 	if (result < 0)
 		return result;
-	if (address_equal(&c->agent.backplane, &c->agent.redirect))
+	if (address_equal(&c->agent.backplane.pair[FAMILY_IPV4].address,
+			  &c->agent.backplane.pair[FAMILY_IPV4].redirect))
 		return refuse(
 			r, (struct place){"backplane", -1, "redirect"},
 			"redirect %s: the second address of the backplane must not be its first",

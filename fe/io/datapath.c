@@ -347,10 +347,7 @@ static void config_fill(struct datapath *dp, const struct datapath_config *c)
 
 	dp->config.fe = c->fe;
 	dp->config.backplane_mtu = c->backplane_mtu;
-	if (!address_is_zero(&c->backplane))
-		memcpy(&dp->config.backplane, address_ipv4(&c->backplane), 4);
-	if (!address_is_zero(&c->redirect))
-		memcpy(&dp->config.redirect, address_ipv4(&c->redirect), 4);
+	datapath_underlay_fill(&dp->config, &c->backplane);
 	/* The device stays what it was until its port is set again. */
 	if (dp->adopted && !bpf_map_lookup_elem(map_fd(dp->skeleton->maps.config), &zero, &old)) {
 		dp->config.backplane_ifindex = old.backplane_ifindex;
@@ -364,21 +361,10 @@ static int config_check(const struct datapath_config *c, struct reason *why)
 {
 	if (!c->fe || c->fe > 65535)
 		return reason_set(why, -EINVAL, "FE id %u: it is 1 to 65535", c->fe);
-	if ((!address_is_zero(&c->backplane) && !address_is_ipv4(&c->backplane)) ||
-	    (!address_is_zero(&c->redirect) && !address_is_ipv4(&c->redirect)))
-		return reason_set(
-			why, -EAFNOSUPPORT,
-			"backplane addresses: give IPv4, an IPv6 underlay is not there yet");
-	if (address_is_zero(&c->backplane) != address_is_zero(&c->redirect))
-		return reason_set(why, -EINVAL, "give both backplane addresses, or none");
-	if (!address_is_zero(&c->backplane) && address_equal(&c->backplane, &c->redirect))
-		return reason_set(why, -EINVAL,
-				  "the two backplane addresses are the same: the second one marks "
-				  "redirected packets");
 	if (c->binding_limit > 1u << 24)
 		return reason_set(why, -EINVAL, "binding_limit %u: at most %u", c->binding_limit,
 				  1u << 24);
-	return 0;
+	return datapath_underlay_check(&c->backplane, why);
 }
 
 static int upcall_deliver(void *context, void *data, size_t size)

@@ -19,8 +19,8 @@ struct datapath;
 #define DATAPATH_DEVICE_PREFIX "victor-"
 
 struct datapath_config {
-	uint32_t fe;                        /* 1..65535 */
-	struct address backplane, redirect; /* IPv4; both zero: no backplane */
+	uint32_t fe; /* 1..65535 */
+	struct backplane backplane;
 	uint16_t backplane_mtu; /* of the underlay, with the outer header; 0: the device's */
 	uint32_t binding_limit; /* 0: 65536.  Adopted pins keep the limit they were made with. */
 	uint64_t seed;

@@ -81,56 +81,6 @@ static int64_t binding_idle_ms(void *context, uint32_t vrf, const struct address
 	return idle > 0 ? idle / 1000000 : 0;
 }
 
-/* ---- peers ---- */
-
-/* Takes the source away from the peer that has it, and from no other. */
-static void peer_source_remove(struct datapath *dp, uint32_t fe, __be32 source)
-{
-	int fd = map_fd(dp->skeleton->maps.peer_sources);
-	struct map_peer_source s;
-
-	if (!bpf_map_lookup_elem(fd, &source, &s) && s.fe == fe)
-		bpf_map_delete_elem(fd, &source);
-}
-
-static int peer_set(void *context, const struct datapath_peer *p)
-{
-	struct datapath *dp = datapath_of(context);
-	int fd = map_fd(dp->skeleton->maps.peers), result;
-	struct map_peer new = {.vrf = p->vrf}, old = {};
-	struct map_peer_source source = {.fe = p->fe, .vrf = p->vrf};
-	bool had = !bpf_map_lookup_elem(fd, &p->fe, &old);
-
-	if (!address_is_ipv4(&p->address) ||
-	    (!address_is_zero(&p->redirect) && !address_is_ipv4(&p->redirect)))
-		return -EAFNOSUPPORT;
-	new.flags = (p->send ? MAP_PEER_SEND : 0) | (p->receive ? MAP_PEER_RECEIVE : 0);
-	memcpy(&new.address, address_ipv4(&p->address), 4);
-	if (!address_is_zero(&p->redirect))
-		memcpy(&new.redirect, address_ipv4(&p->redirect), 4);
-	table_remove(&dp->stale[STALE_PEER], &p->fe);
-	result = bpf_map_update_elem(fd, &p->fe, &new, 0);
-	if (!result && p->receive)
-		result = bpf_map_update_elem(map_fd(dp->skeleton->maps.peer_sources), &new.address,
-					     &source, 0);
-	if (!result && had && (old.address != new.address || !p->receive))
-		peer_source_remove(dp, p->fe, old.address);
-	return map_result(result);
-}
-
-static int peer_remove(void *context, uint32_t fe)
-{
-	struct datapath *dp = datapath_of(context);
-	int fd = map_fd(dp->skeleton->maps.peers);
-	struct map_peer old;
-
-	table_remove(&dp->stale[STALE_PEER], &fe);
-	if (bpf_map_lookup_elem(fd, &fe, &old))
-		return -ENOENT;
-	peer_source_remove(dp, fe, old.address);
-	return bpf_map_delete_elem(fd, &fe);
-}
-
 /* ---- prefixes ---- */
 
 static struct map_prefix_key prefix_key_make(uint8_t kind, uint32_t vrf, const struct prefix *p)
@@ -271,7 +221,7 @@ void datapath_sweep_entries(struct datapath *dp)
 	while (table_next(&dp->stale[STALE_BINDING], &at, &key, &unused))
 		bpf_map_delete_elem(map_fd(dp->skeleton->maps.bindings), key);
 	for (at = 0; table_next(&dp->stale[STALE_PEER], &at, &key, &unused);)
-		peer_remove(&context, *(const uint32_t *)key);
+		datapath_peer_remove(&context, *(const uint32_t *)key);
 	for (at = 0; table_next(&dp->stale[STALE_PREFIX], &at, &key, &unused);) {
 		struct map_prefix_key copy = *(const struct map_prefix_key *)key;
 
@@ -415,8 +365,8 @@ const struct datapath_ops *datapath_operations(void)
 						       .port_remove = datapath_port_remove,
 						       .binding_set = binding_set,
 						       .binding_remove = binding_remove,
-						       .peer_set = peer_set,
-						       .peer_remove = peer_remove,
+						       .peer_set = datapath_peer_set,
+						       .peer_remove = datapath_peer_remove,
 						       .prefix_set = prefix_set,
 						       .prefix_remove = prefix_remove,
 						       .rule_keep = rule_keep,

@@ -67,6 +67,11 @@ void datapath_filter_detach(uint32_t ifindex);
 void datapath_inner_open(struct datapath *dp);
 void datapath_inner_remove(struct datapath *dp, uint32_t fe);
 
+int datapath_peer_set(void *context, const struct datapath_peer *peer);
+int datapath_peer_remove(void *context, uint32_t fe);
+/* The underlay's part of dp->config. */
+int datapath_underlay_check(const struct backplane *b, struct reason *why);
+void datapath_underlay_fill(struct map_config *config, const struct backplane *b);
 int datapath_port_set(void *context, const struct datapath_port *port);
 int datapath_port_remove(void *context, uint32_t number);
 int datapath_port_stats(void *context, uint32_t number, struct ofp_port_stats *ret);

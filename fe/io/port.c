@@ -359,10 +359,11 @@ int ports_check_backplane(struct ports *p, uint16_t *ret_mtu, struct reason *why
 	if (link->type != ARPHRD_ETHER)
 		return reason_set(why, -EINVAL, "%s:%u: backplane: %s is no Ethernet interface",
 				  c->path, c->backplane_line, link->name);
-	int result = check_address(p, link, &c->agent.backplane, why);
+	int result = check_address(p, link, &c->agent.backplane.pair[FAMILY_IPV4].address, why);
 
 	if (result == 0)
-		result = check_address(p, link, &c->agent.redirect, why);
+		result =
+			check_address(p, link, &c->agent.backplane.pair[FAMILY_IPV4].redirect, why);
 	if (result < 0)
 		return result;
 	if (!link->up)

@@ -9,10 +9,11 @@
 #include <linux/types.h>
 
 #define DATAPLANE_MAGIC 0x56494354u /* "VICT" */
-#define DATAPLANE_LAYOUT 2
+#define DATAPLANE_LAYOUT 3
 #define DATAPLANE_PORT_LIMIT 65000 /* OpenFlow port numbers are below this */
 #define DATAPLANE_PEER_LIMIT 65536
 #define DATAPLANE_PREFIX_LIMIT 65536
+#define DATAPLANE_PATHS 4             /* of a group */
 #define DATAPLANE_BINDING_LIMIT 65536 /* the default; like the next two set when maps are made */
 #define DATAPLANE_COUNTER_LIMIT 65536
 #define DATAPLANE_RULE_LIMIT 262144
@@ -50,7 +51,8 @@
 	_(punt_limited, 0, "not handed to the agent: its port has had its share")               \
 	_(punt_lost, 0, "not handed to the agent: the ring is full")                            \
 	_(inner_refused, 1, "it reached the element's own device by another way than ours")     \
-	_(inner_bypassed, 0, "sent in pieces: nothing comes back from the element's own device")
+	_(inner_bypassed, 0, "sent in pieces: nothing returns from the element's own device")   \
+	_(wrong_encapsulation, 1, "not the kind of tunnel agreed with that peer")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
@@ -66,19 +68,37 @@ struct map_header {
 };
 _Static_assert(sizeof(struct map_header) == 32, "map_header has hidden padding");
 
+enum map_family { UNDERLAY_IPV4, UNDERLAY_IPV6, UNDERLAY_COUNT };
+struct map_underlay {
+	__u8 address[16]; /* zero: none */
+	__u8 redirect[16];
+	/* Sources of outer packets are spread by flow over this prefix, whose last four bytes are
+	 * what varies; mask 0: there is one source, 'address'. */
+	__u8 spread[16];
+	__be32 spread_mask; /* the bits of the last four bytes that vary */
+};
+_Static_assert(sizeof(struct map_underlay) == 52, "map_underlay has hidden padding");
+
+/* What the outer header's DSCP is (RFC 2983): the inner one's copy; that, and copied back at the
+ * other end; or always the same. */
+enum map_diffserv { DIFFSERV_PIPE, DIFFSERV_UNIFORM, DIFFSERV_FIXED };
+
 struct map_config {
 	__u32 fe;
-	__u32 backplane_ifindex;    /* 0: no backplane */
-	__be32 backplane, redirect; /* this FE's two backplane addresses */
-	__u32 backplane_mtu;        /* 0: what the kernel's route says */
-	__u32 device_mtu;           /* of the backplane's device; 0: unknown */
-	__u32 inner_ifindex;        /* the device of the long way (bpf/inner.h); 0: there is none */
-	__u32 inner_token[2];       /* what its packets carry; secret */
-	__u8 inner_address[16];     /* where they are sent */
-	__u8 inner_mac[6];          /* the device's */
-	__u8 pad[2];
+	__u32 backplane_ifindex; /* 0: no backplane */
+	__u32 backplane_mtu;     /* 0: what the kernel's route says */
+	__u32 device_mtu;        /* of the backplane's device; 0: unknown */
+	/* This FE's pairs of backplane addresses; zero: it has none of that family. */
+	struct map_underlay underlay[UNDERLAY_COUNT];
+	__u32 inner_ifindex;    /* the device of the long way (bpf/inner.h); 0: there is none */
+	__u32 inner_token[2];   /* what its packets carry; secret */
+	__u8 inner_address[16]; /* where they are sent */
+	__u8 inner_mac[6];      /* the device's */
+	__u8 diffserv;          /* enum map_diffserv */
+	__u8 dscp;              /* FIXED: 0 to 63 */
 };
-_Static_assert(sizeof(struct map_config) == 60, "map_config has hidden padding");
+_Static_assert(sizeof(struct map_config) == 52 + 2 * sizeof(struct map_underlay),
+	       "map_config has hidden padding");
 #define DATAPLANE_TRAILS 256 /* of the map that keeps to the order (bpf/inner.h) */
 
 #define MAP_PORT_TRUNK 1
@@ -133,13 +153,29 @@ _Static_assert(sizeof(struct map_binding) == 32, "map_binding has hidden padding
 struct map_peer { /* by FE id */
 	__u32 flags;
 	__u32 vrf;
-	__be32 address, redirect;
+	__u8 address[16], redirect[16]; /* outer destination, unmarked and marked; zero: none */
+	__u8 vxlan;                     /* 0: IP-in-IP */
+	__u8 path_count;                /* 0: straight, by the kernel's routes */
+	__u8 select;                    /* flows are shared by the paths; else the first live one */
+	__u8 pad;
+	__u32 mtu;                    /* of outer packets, learnt on the way; 0: nothing learnt */
+	__u32 paths[DATAPLANE_PATHS]; /* numbers of links */
 };
+_Static_assert(sizeof(struct map_peer) == 64, "map_peer has hidden padding");
 
-struct map_peer_source { /* by outer source address (__be32) */
+/* By outer source: a host's address, else the longest prefix. */
+#define MAP_TAKES_IPIP 1
+#define MAP_TAKES_VXLAN 2
+struct map_peer_source {
 	__u32 fe;
-	__u32 vrf;
+	__u32 vrf;   /* of IP-in-IP; VXLAN says its own */
+	__u32 takes; /* bits: in which encapsulations it may send */
 };
+struct map_source_key {
+	__u32 length;
+	__u8 address[16];
+};
+_Static_assert(sizeof(struct map_source_key) == 20, "map_source_key has hidden padding");
 
 /* Whether packets come out of the long way's device again. */
 struct map_inner_health {

@@ -280,11 +280,11 @@ static void a_config_that_cannot_work_is_refused(void **state)
 
 	assert_int_equal(datapath_open(&c, &dp, &why), -EINVAL);
 	c.fe = 1;
-	c.backplane = text_address("192.0.2.1");
+	c.backplane.pair[FAMILY_IPV4].address = text_address("192.0.2.1");
 	assert_int_equal(datapath_open(&c, &dp, &why), -EINVAL);
-	c.redirect = c.backplane;
+	c.backplane.pair[FAMILY_IPV4].redirect = c.backplane.pair[FAMILY_IPV4].address;
 	assert_int_equal(datapath_open(&c, &dp, &why), -EINVAL);
-	c.backplane = text_address("2001:db8::1");
+	c.backplane.pair[FAMILY_IPV4].address = text_address("2001:db8::1");
 	assert_int_equal(datapath_open(&c, &dp, &why), -EAFNOSUPPORT);
 	c = (struct datapath_config){.fe = 1, .pin_directory = "relative"};
 	assert_int_equal(datapath_open(&c, &dp, &why), -EINVAL);
@@ -296,7 +296,10 @@ static void entries_that_cannot_be_are_refused(void **state)
 	struct datapath_binding binding = {
 		.address = text_address("10.10.0.50"), .flags = BINDING_LOCAL, .port = 77};
 	struct datapath_port port = {.number = 9, .role = PORT_ACCESS, .ifindex = 99999};
-	struct datapath_peer peer = {.fe = 4, .send = true, .address = text_address("2001:db8::4")};
+	struct datapath_peer peer = {.fe = 4,
+				     .send = true,
+				     .address = text_address("2001:db8::4"),
+				     .redirect = text_address("192.0.2.104")};
 
 	assert_int_equal(b->ops->binding_set(b, &binding), -ENOENT);
 	assert_int_equal(b->ops->port_set(b, &port), -ENODEV);

@@ -329,7 +329,6 @@ static void what_follows_many_segments_is_sent_through_our_device(void **state)
 	struct frame inner = frame_udp("10.10.0.36", "10.10.0.11", 31), f;
 	struct bench *b = *state;
 	const struct map_config *c = &b->context.datapath->config;
-	struct address peer = text_address(PEER);
 	const uint8_t *at;
 
 	assert_int_equal(c->inner_ifindex, if_nametoindex("victor-2"));
@@ -339,21 +338,21 @@ static void what_follows_many_segments_is_sent_through_our_device(void **state)
 	bench_run(b, BACKPLANE, &f);
 	assert_int_equal(f.verdict, TC_REDIRECT);
 	assert_int_equal(bench_counted(b, VERDICT_forwarded_local), 0); /* that is for later */
-	assert_int_equal(f.size, 14 + 40 + 34 + inner.size - 14);
+	assert_int_equal(f.size, 14 + 40 + 38 + inner.size - 14);
 	assert_memory_equal(f.bytes, c->inner_mac, 6);
 	assert_memory_equal(f.bytes + 12, "\x86\xdd\x60\0\0\0", 6);
-	assert_int_equal(f.bytes[18] << 8 | f.bytes[19], 34 + inner.size - 14);
+	assert_int_equal(f.bytes[18] << 8 | f.bytes[19], 38 + inner.size - 14);
 	assert_int_equal(f.bytes[20], 143);
 	assert_memory_equal(f.bytes + 22, c->inner_address, 16);
 	assert_memory_equal(f.bytes + 38, c->inner_address, 16);
 	at = f.bytes + 54;
 	assert_memory_equal(at + 12, "\x08\0", 2);
 	assert_memory_equal(at + 14, c->inner_token, 8);
-	assert_memory_equal(at + 22, address_ipv4(&peer), 4);
-	assert_int_equal(at[26], 2);
-	assert_int_equal(at[27], 1);
-	assert_memory_equal(at + 28, b->mac[BACKPLANE].bytes, 6);
-	assert_memory_equal(at + 34, inner.bytes + 14, inner.size - 14);
+	assert_memory_equal(at + 22, "\3\0\0\0\0\0\0\0", 8); /* FE 3, VRF 0 */
+	assert_int_equal(at[30], 0xb8);
+	assert_int_equal(at[31], 1);
+	assert_memory_equal(at + 32, b->mac[BACKPLANE].bytes, 6);
+	assert_memory_equal(at + 38, inner.bytes + 14, inner.size - 14);
 }
 
 static void what_does_not_come_from_us_is_refused_there(void **state)

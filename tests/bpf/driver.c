@@ -227,7 +227,8 @@ int main(int argc, char **argv)
 	}
 	c.pin_directory = argv[1];
 	c.fe = (uint32_t)strtoul(argv[2], NULL, 0);
-	if (address_parse(argv[3], &c.backplane) || address_parse(argv[4], &c.redirect) ||
+	if (address_parse(argv[3], &c.backplane.pair[FAMILY_IPV4].address) ||
+	    address_parse(argv[4], &c.backplane.pair[FAMILY_IPV4].redirect) ||
 	    datapath_open(&c, &d.context.datapath, &why)) {
 		fprintf(stderr, "bpf-driver: %s\n", why.text);
 		return 1;

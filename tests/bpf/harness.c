@@ -87,8 +87,9 @@ static void on_upcall(void *to, const struct upcall *u)
 int bench_open(struct bench *b, uint32_t fe, struct reason *why)
 {
 	struct datapath_config c = {.fe = fe,
-				    .backplane = text_address("192.0.2.2"),
-				    .redirect = text_address("192.0.2.102"),
+				    .backplane.pair[FAMILY_IPV4] = {text_address("192.0.2.2"),
+								    text_address("192.0.2.102"),
+								    {}},
 				    .binding_limit = 1000,
 				    .seed = 7,
 				    .pin_directory = b->directory};

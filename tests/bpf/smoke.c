@@ -352,10 +352,10 @@ static void state_set(struct smoke *s)
 int main(void)
 {
 	struct smoke s = {.ops = datapath_operations(), .directory = "/tmp/bpf-smoke-XXXXXX"};
-	struct datapath_config config = {.fe = 2,
-					 .backplane = address("192.0.2.2"),
-					 .redirect = address("192.0.2.102"),
-					 .pin_directory = s.directory};
+	struct datapath_config config = {
+		.fe = 2,
+		.backplane.pair[FAMILY_IPV4] = {address("192.0.2.2"), address("192.0.2.102"), {}},
+		.pin_directory = s.directory};
 	struct reason why = {};
 
 	uname(&s.kernel);

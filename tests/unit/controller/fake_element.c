@@ -76,7 +76,7 @@ static void introduce(struct fake *f, uint32_t xid)
 {
 	struct ofp_features features = {.datapath_id = f->id, .table_count = TABLE_COUNT};
 	struct element_info info = {.software = "fake 1",
-				    .backplane = f->backplane,
+				    .backplane.pair[FAMILY_IPV4].address = f->backplane,
 				    .backplane_mtu = 1500,
 				    .encapsulations = ENCAPSULATION_IPIP};
 

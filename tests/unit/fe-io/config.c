@@ -46,8 +46,10 @@ static void a_good_file_is_read(void **state)
 	assert_int_equal(parse(good, &c, &why), 0);
 	assert_string_equal(c.agent.name, "fe2");
 	assert_int_equal(c.agent.id, 2);
-	assert_string_equal(address_format(&c.agent.backplane, text), "172.16.2.2");
-	assert_string_equal(address_format(&c.agent.redirect, text), "172.16.2.3");
+	assert_string_equal(address_format(&c.agent.backplane.pair[FAMILY_IPV4].address, text),
+			    "172.16.2.2");
+	assert_string_equal(address_format(&c.agent.backplane.pair[FAMILY_IPV4].redirect, text),
+			    "172.16.2.3");
 	assert_int_equal(c.agent.binding_limit, 1000);
 	assert_int_equal(c.agent.idle_probe_ms, 20000);
 	assert_int_equal(c.agent.idle_give_up_ms, 3000);
@@ -89,7 +91,7 @@ static void a_name_and_an_id_are_enough(void **state)
 	assert_int_equal(parse("name: edge-7\nid: 65535\n", &c, &why), 0);
 	assert_string_equal(c.state, "/run/victor/edge-7");
 	assert_int_equal(c.match_count, 0);
-	assert_true(address_is_zero(&c.agent.backplane));
+	assert_true(address_is_zero(&c.agent.backplane.pair[FAMILY_IPV4].address));
 	assert_int_equal(c.agent.idle_probe_ms, 30000);
 	assert_int_equal(c.log_level, LOG_LEVEL_INFO);
 	config_finish(&c);

@@ -34,16 +34,18 @@ static void an_element_introduces_itself(void **state)
 			    out;
 	struct buffer b = {0};
 
-	in.backplane = address_from_ipv4((uint8_t[]){172, 16, 2, 2});
-	in.redirect = address_from_ipv4((uint8_t[]){172, 16, 2, 3});
+	in.backplane.pair[FAMILY_IPV4].address = address_from_ipv4((uint8_t[]){172, 16, 2, 2});
+	in.backplane.pair[FAMILY_IPV4].redirect = address_from_ipv4((uint8_t[]){172, 16, 2, 3});
 	element_info_encode(&b, 77, &in);
 	struct reader rd = open_message(&b, EXPERIMENTER_ELEMENT), whole = rd;
 
 	assert_int_equal(element_info_decode(&rd, &out), 0);
 	assert_string_equal(out.name, in.name);
 	assert_string_equal(out.software, in.software);
-	assert_true(address_equal(&out.backplane, &in.backplane));
-	assert_true(address_equal(&out.redirect, &in.redirect));
+	assert_true(address_equal(&out.backplane.pair[FAMILY_IPV4].address,
+				  &in.backplane.pair[FAMILY_IPV4].address));
+	assert_true(address_equal(&out.backplane.pair[FAMILY_IPV4].redirect,
+				  &in.backplane.pair[FAMILY_IPV4].redirect));
 	assert_int_equal(out.backplane_mtu, 1600);
 	assert_int_equal(out.encapsulations, ENCAPSULATION_IPIP);
 	assert_int_equal(out.binding_limit, 1 << 20);
