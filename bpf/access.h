@@ -101,8 +101,9 @@ static __always_inline int access_unbound(struct __sk_buff *skb, const struct ma
 		if (result >= 0)
 			return result;
 	}
-	if (lookup_prefix(PREFIX_COVERED, &p->destination))
-		return verdict_drop(VERDICT_no_binding);
+	prefix = lookup_prefix(PREFIX_COVERED, &p->destination);
+	if (prefix)
+		return drop_unbound(prefix);
 	prefix = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
 	if (prefix && prefix->fe)
 		return tc_encapsulate(skb, cfg, p, prefix->fe, VERDICT_forwarded_external);
@@ -166,7 +167,7 @@ int victor_access(struct __sk_buff *skb)
 		return VERDICT_PASS;
 	case ETH_P_IP:
 	case ETH_P_IPV6:
-		return access_ip(skb, cfg, in, &p);
+		return icmp_bounce(skb, &p, access_ip(skb, cfg, in, &p));
 	default:
 		return VERDICT_PASS;
 	}

@@ -91,7 +91,7 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 {
 	struct map_binding *to = lookup_binding(&p->destination);
 	int local = t->marked ? to && to->flags & MAP_BINDING_LOCAL : binding_is_local(to);
-	struct map_prefix *external;
+	struct map_prefix *prefix;
 	struct map_peer *next = NULL;
 	int tos;
 
@@ -105,12 +105,13 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 			if (tunnel_serves(t, next))
 				return tc_redirect_on(skb, cfg, p, t, to->fe);
 		} else {
-			if (lookup_prefix(PREFIX_COVERED, &p->destination))
-				return verdict_drop(VERDICT_no_binding);
-			external = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
-			if (!external || external->fe)
-				return verdict_drop(external ? VERDICT_external_loop
-							     : VERDICT_no_route);
+			prefix = lookup_prefix(PREFIX_COVERED, &p->destination);
+			if (prefix)
+				return drop_unbound(prefix);
+			prefix = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
+			if (!prefix || prefix->fe)
+				return verdict_drop(prefix ? VERDICT_external_loop
+							   : VERDICT_no_route);
 		}
 	}
 	tos = tunnel_tos_out(cfg, p->tos, t->ip.tos);
@@ -121,11 +122,25 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 		return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
 	if (tc_decapsulate(skb, t, p))
 		return verdict_drop(VERDICT_rewrite_failed);
+	t->size = 0;
 	p->tos = t->tos;
 	if (local)
 		return tc_deliver(skb, p, to, t->fe);
 	return next ? tc_encapsulate(skb, cfg, p, to->fe, VERDICT_redirected)
 		    : tc_leave(skb, p, skb->ifindex);
+}
+
+/* A message to the sender cannot be made of this frame: the kernel changes no tail of what it takes
+ * for a tunnel's.  So it goes the long way, where it is found again that it cannot go on. */
+static __always_inline int backplane_tell(struct __sk_buff *skb, const struct map_config *cfg,
+					  struct tunnel *t, const struct packet *p, int result)
+{
+	t->tos = p->tos;
+	if (!cfg->inner_ifindex || p->size + sizeof(struct inner_header) > 0xffff ||
+	    icmp_limited(skb, result >> 16) || !inner_is_alive(bpf_ktime_get_ns()) ||
+	    inner_send(skb, cfg, t, p))
+		return TC_ACT_SHOT;
+	return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
 }
 
 SEC("tc")
@@ -160,7 +175,8 @@ int victor_backplane(struct __sk_buff *skb)
 		t->vrf = peer->vrf;
 	p->source.vrf = t->vrf;
 	p->destination.vrf = t->vrf;
-	return backplane_inner(skb, cfg, t, p);
+	result = backplane_inner(skb, cfg, t, p);
+	return verdict_tells(result) ? backplane_tell(skb, cfg, t, p, result) : result;
 }
 
 /* ---- from the backplane, the long way (inner.h) ---- */
@@ -179,6 +195,7 @@ static __always_inline int inner_forward(struct __sk_buff *skb, const struct map
 					 const struct inner_header *head, struct packet *p)
 {
 	struct map_binding *to = lookup_binding(&p->destination);
+	struct map_prefix *covered;
 	int result;
 
 	if (head->marked ? to && to->flags & MAP_BINDING_LOCAL : binding_is_local(to))
@@ -187,8 +204,32 @@ static __always_inline int inner_forward(struct __sk_buff *skb, const struct map
 		return verdict_drop(VERDICT_redirected_miss);
 	if (binding_is_foreign(to))
 		return tc_encapsulate(skb, cfg, p, to->fe, VERDICT_redirected);
-	if (lookup_prefix(PREFIX_COVERED, &p->destination))
-		return verdict_drop(VERDICT_no_binding);
+	covered = lookup_prefix(PREFIX_COVERED, &p->destination);
+	if (covered)
+		return drop_unbound(covered);
+	result = tc_leave(skb, p, cfg->backplane_ifindex);
+	return result == VERDICT_PASS ? inner_pass_up(skb, cfg, head) : result;
+}
+
+/* A message to the sender of what came through the tunnel, as a node's packet would go. */
+static __always_inline int inner_tell(struct __sk_buff *skb, const struct map_config *cfg,
+				      const struct inner_header *head, struct packet *p, int result)
+{
+	struct map_binding *to;
+	struct map_prefix *external;
+	__u32 fe;
+
+	if (icmp_answer(skb, p, result))
+		return TC_ACT_SHOT;
+	to = lookup_binding(&p->destination);
+	if (binding_is_local(to))
+		return tc_deliver(skb, p, to, cfg->fe);
+	external = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
+	fe = binding_is_foreign(to) ? to->fe : external ? external->fe : 0;
+	if (fe)
+		return tc_encapsulate(skb, cfg, p, fe, VERDICT_forwarded_foreign);
+	if (!external || lookup_prefix(PREFIX_COVERED, &p->destination))
+		return TC_ACT_SHOT;
 	result = tc_leave(skb, p, cfg->backplane_ifindex);
 	return result == VERDICT_PASS ? inner_pass_up(skb, cfg, head) : result;
 }
@@ -201,6 +242,7 @@ int victor_inner(struct __sk_buff *skb)
 	struct inner_header head;
 	struct packet *p;
 	struct cursor c;
+	int result;
 
 	if (!cfg || !known || inner_read(tc_cursor(skb, sizeof(head)), cfg, &head))
 		return verdict_drop(VERDICT_inner_refused);
@@ -217,5 +259,8 @@ int victor_inner(struct __sk_buff *skb)
 	p->tos = head.tos;
 	p->source.vrf = head.vrf;
 	p->destination.vrf = head.vrf;
-	return inner_forward(skb, cfg, &head, p);
+	result = inner_forward(skb, cfg, &head, p);
+	if (verdict_tells(result))
+		result = inner_tell(skb, cfg, &head, p, result);
+	return verdict_tells(result) ? TC_ACT_SHOT : result;
 }

@@ -5,6 +5,14 @@
 #include "bpf/icmp.h"
 #include "bpf/path.h"
 
+/* Nobody has the address; its prefix says whether that is told. */
+static __always_inline int drop_unbound(const struct map_prefix *covered)
+{
+	return covered->flags & MAP_PREFIX_UNREACHABLE
+		       ? verdict_tell(VERDICT_no_binding, TELL_ADDRESS, 0)
+		       : verdict_drop(VERDICT_no_binding);
+}
+
 /* To a node on one of our ports, the one it came in by included. */
 static __noinline int tc_deliver(struct __sk_buff *skb, const struct packet *p,
 				 const struct map_binding *to, __u32 ingress_fe)
@@ -57,10 +65,12 @@ static __noinline int tc_leave(struct __sk_buff *skb, const struct packet *p, __
 	tc_route_result(&route, &fib, bpf_fib_lookup(skb, &fib, sizeof(fib), 0));
 	if (route.result == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return tc_too_big(skb, p, route.mtu);
-	if (route.result == BPF_FIB_LKUP_RET_BLACKHOLE ||
-	    route.result == BPF_FIB_LKUP_RET_UNREACHABLE ||
-	    route.result == BPF_FIB_LKUP_RET_PROHIBIT)
+	if (route.result == BPF_FIB_LKUP_RET_BLACKHOLE)
 		return verdict_drop(VERDICT_no_route);
+	if (route.result == BPF_FIB_LKUP_RET_UNREACHABLE)
+		return verdict_tell(VERDICT_no_route, TELL_ROUTE, 0);
+	if (route.result == BPF_FIB_LKUP_RET_PROHIBIT)
+		return verdict_tell(VERDICT_no_route, TELL_PROHIBITED, 0);
 	if (route.result != BPF_FIB_LKUP_RET_SUCCESS)
 		return tc_pass_up(skb);
 	result = tc_decrement(skb, p);

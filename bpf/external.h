@@ -7,6 +7,20 @@
 
 /* ---- external ports ---- */
 
+static __always_inline int external_ip(struct __sk_buff *skb, const struct map_config *cfg,
+				       const struct packet *p)
+{
+	struct map_binding *to = lookup_binding(&p->destination);
+	struct map_prefix *covered;
+
+	if (binding_is_local(to))
+		return tc_deliver(skb, p, to, cfg->fe);
+	if (binding_is_foreign(to))
+		return tc_encapsulate(skb, cfg, p, to->fe, VERDICT_forwarded_foreign);
+	covered = lookup_prefix(PREFIX_COVERED, &p->destination);
+	return covered ? drop_unbound(covered) : VERDICT_PASS;
+}
+
 SEC("tc")
 int victor_external(struct __sk_buff *skb)
 {
@@ -14,7 +28,6 @@ int victor_external(struct __sk_buff *skb)
 	struct map_config *cfg = lookup_config();
 	struct cursor c = tc_cursor(skb, HEADERS_SIZE);
 	struct packet p = {.decrement = 1};
-	struct map_binding *to;
 
 	if (!in || !cfg || !(in->flags & MAP_PORT_ADMITTED) || skb->pkt_type != PACKET_HOST ||
 	    !parse_ethernet(c, &p) || (p.ethertype != ETH_P_IP && p.ethertype != ETH_P_IPV6))
@@ -27,12 +40,5 @@ int victor_external(struct __sk_buff *skb)
 		return VERDICT_PASS;
 	p.destination.vrf = in->vrf;
 	p.source.vrf = in->vrf;
-	to = lookup_binding(&p.destination);
-	if (binding_is_local(to))
-		return tc_deliver(skb, &p, to, cfg->fe);
-	if (binding_is_foreign(to))
-		return tc_encapsulate(skb, cfg, &p, to->fe, VERDICT_forwarded_foreign);
-	if (lookup_prefix(PREFIX_COVERED, &p.destination))
-		return verdict_drop(VERDICT_no_binding);
-	return VERDICT_PASS;
+	return icmp_bounce(skb, &p, external_ip(skb, cfg, &p));
 }

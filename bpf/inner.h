@@ -107,7 +107,8 @@ static __always_inline int inner_is_wanted(const struct __sk_buff *skb,
 	return (__s64)(now - *last) < INNER_TRAIL_NS && inner_is_alive(now);
 }
 
-/* The tunnel packet in the other clothes; the packet is as it was where this fails. */
+/* The tunnel packet in the other clothes (the outer header is gone where t->size is zero); the
+ * packet is as it was where this fails. */
 static __noinline int inner_send(struct __sk_buff *skb, const struct map_config *cfg,
 				 const struct tunnel *t, const struct packet *p)
 {

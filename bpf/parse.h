@@ -42,8 +42,6 @@ static __always_inline void *cursor_at(struct cursor c, __u32 at)
 
 /* linux/icmp.h and linux/if_arp.h want the C library of the build machine. */
 #define ICMP_ECHOREPLY 0
-#define ICMP_DEST_UNREACH 3
-#define ICMP_FRAG_NEEDED 4
 #define ICMP_ECHO 8
 struct icmphdr {
 	__u8 type, code;

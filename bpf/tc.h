@@ -79,5 +79,6 @@ static __always_inline int tc_set_tos(struct __sk_buff *skb, const struct packet
 
 static __always_inline int tc_drop_decrement(int result)
 {
-	return verdict_drop(result > 0 ? VERDICT_ttl_expired : VERDICT_rewrite_failed);
+	return result > 0 ? verdict_tell(VERDICT_ttl_expired, TELL_TTL, 0)
+			  : verdict_drop(VERDICT_rewrite_failed);
 }

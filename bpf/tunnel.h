@@ -235,7 +235,7 @@ static __noinline int tc_redirect_on(struct __sk_buff *skb, const struct map_con
 	    path_find(skb, cfg, peer, &o, p->segment + t->size, &path))
 		return verdict_drop(VERDICT_no_underlay);
 	if (path_exceeds(&path, p->segment + t->size))
-		return verdict_drop(VERDICT_mtu_exceeded);
+		return tc_too_big(skb, p, path.mtu - t->size);
 	if (tc_set_vlan(skb, 0) ||
 	    (path.carrier_size &&
 	     bpf_skb_adjust_room(skb, (int)path.carrier_size, BPF_ADJ_ROOM_MAC, TUNNEL_FLAGS)) ||

@@ -26,6 +26,28 @@ static __always_inline int verdict_drop(enum dataplane_verdict why)
 	return TC_ACT_SHOT;
 }
 
+/* What the sender of a packet that is dropped shall be told, if it may be told anything: a step's
+ * result then is one of these with, for TELL_TOO_BIG, the MTU below it; icmp.h makes the message of
+ * it at the end of the hook. */
+enum tell {
+	TELL_TOO_BIG = 1,
+	TELL_TTL,
+	TELL_ADDRESS,    /* nobody has it */
+	TELL_ROUTE,      /* there is none */
+	TELL_PROHIBITED, /* by a route */
+};
+
+static __always_inline int verdict_tell(enum dataplane_verdict why, enum tell tell, __u32 mtu)
+{
+	verdict_count(why);
+	return (int)(tell << 16 | (mtu < 0xffff ? mtu : 0xffff));
+}
+
+static __always_inline int verdict_tells(int result)
+{
+	return result > 0xffff;
+}
+
 /* Rations: so many a second, so many at once. */
 #define LIMIT_NEIGHBOR_RATE 1000
 #define LIMIT_NEIGHBOR_BURST 200
@@ -33,6 +55,7 @@ static __always_inline int verdict_drop(enum dataplane_verdict why)
 #define LIMIT_STRANGER_BURST 20
 #define LIMIT_ICMP_RATE 100
 #define LIMIT_ICMP_BURST 20
+/* Too big has a ration of its own: a scan for addresses must not make TCP stall. */
 
 /* Whether the port may have one more (GCRA).  Two CPUs that race for one take turns; whoever loses
  * thrice goes without. */

@@ -72,8 +72,9 @@ struct datapath_prefix {
 	uint8_t kind; /* enum datapath_prefix_kind */
 	uint32_t vrf;
 	struct prefix prefix;
-	uint32_t fe;    /* EXTERNAL */
-	struct mac mac; /* ANSWER */
+	uint32_t fe;      /* EXTERNAL */
+	struct mac mac;   /* ANSWER */
+	bool unreachable; /* COVERED: ICMP "host unreachable" instead of silence */
 };
 
 struct datapath_ops {

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
@@ -238,8 +239,12 @@ void datapath_inner_open(struct datapath *dp)
 						 BPF_TC_EGRESS);
 	memcpy(dp->config.inner_mac, inner_mac, sizeof(inner_mac));
 	dp->config.inner_ifindex = result ? 0 : ifindex;
-	if (!result)
+	if (!result) {
+		struct map_limits limits = {};
+
+		bpf_map_update_elem(map_fd(dp->skeleton->maps.limits), &ifindex, &limits, 0);
 		return;
+	}
 	datapath_inner_remove(dp, dp->config.fe);
 	log_warn(
 		"taps get packets in pieces, slowly: device %s cannot be used (%s); it needs IPv6, "

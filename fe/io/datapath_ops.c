@@ -152,6 +152,8 @@ static int prefix_set(void *context, const struct datapath_prefix *p)
 		value.flags = p->prefix.length == 128 ? MAP_PREFIX_HOST : 0;
 		answer_find_gateway(dp, &key, &value);
 	}
+	if (p->kind == DATAPATH_COVERED && p->unreachable)
+		value.flags = MAP_PREFIX_UNREACHABLE;
 	table_remove(&dp->stale[STALE_PREFIX], &key);
 	result = bpf_map_update_elem(map_fd(dp->skeleton->maps.prefixes), &key, &value, 0);
 	if (result || p->kind != DATAPATH_ANSWER)

@@ -46,13 +46,15 @@
 	_(passed_up, 0, "left VICTOR up this machine's own stack")                              \
 	_(answered_arp, 0, "ARP request answered")                                              \
 	_(answered_echo, 0, "ping of the gateway answered")                                     \
-	_(sent_too_big, 0, "ICMP 'fragmentation needed' sent")                                  \
+	_(sent_too_big, 0, "ICMP 'fragmentation needed' or 'packet too big' sent")              \
 	_(punted, 0, "handed to the agent")                                                     \
 	_(punt_limited, 0, "not handed to the agent: its port has had its share")               \
 	_(punt_lost, 0, "not handed to the agent: the ring is full")                            \
 	_(inner_refused, 1, "it reached the element's own device by another way than ours")     \
 	_(inner_bypassed, 0, "sent in pieces: nothing returns from the element's own device")   \
-	_(wrong_encapsulation, 1, "not the kind of tunnel agreed with that peer")
+	_(wrong_encapsulation, 1, "not the kind of tunnel agreed with that peer")               \
+	_(sent_time_exceeded, 0, "ICMP 'time exceeded' sent")                                   \
+	_(sent_unreachable, 0, "ICMP 'destination unreachable' sent")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
@@ -120,7 +122,7 @@ struct map_output {    /* by port number */
 };
 
 /* When the next one is due, in ns (a token bucket as a virtual schedule, GCRA). */
-enum map_limit { LIMIT_NEIGHBOR, LIMIT_STRANGER, LIMIT_ICMP, LIMIT_COUNT };
+enum map_limit { LIMIT_NEIGHBOR, LIMIT_STRANGER, LIMIT_ICMP, LIMIT_TOO_BIG, LIMIT_COUNT };
 struct map_limits { /* by ifindex */
 	__u64 due_ns[LIMIT_COUNT];
 };
@@ -193,6 +195,7 @@ struct map_prefix_key {
 _Static_assert(sizeof(struct map_prefix_key) == 28, "map_prefix_key has hidden padding");
 
 #define MAP_PREFIX_HOST 1
+#define MAP_PREFIX_UNREACHABLE 2 /* COVERED: senders are told that nobody has the address */
 struct map_prefix {
 	__u32 fe;    /* EXTERNAL */
 	__u8 mac[6]; /* ANSWER */

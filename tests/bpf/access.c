@@ -365,17 +365,6 @@ static void a_covered_address_that_nobody_has_is_dropped(void **state)
 	bench_expect(*state, ACCESS, &f, TC_DROP, VERDICT_no_binding);
 }
 
-static void the_last_hop_is_dropped_here_and_on_the_way(void **state)
-{
-	struct frame f = frame_udp("10.10.0.11", "10.10.0.12", 30);
-
-	frame_set_ipv4(&f, 22, 1);
-	bench_expect(*state, ACCESS, &f, TC_DROP, VERDICT_ttl_expired);
-	f = frame_udp("10.10.0.11", "10.10.0.36", 30);
-	frame_set_ipv4(&f, 22, 1);
-	bench_expect(*state, ACCESS, &f, TC_DROP, VERDICT_ttl_expired);
-}
-
 static void a_port_that_went_is_a_drop(void **state)
 {
 	struct frame f = frame_udp("10.10.0.11", "10.10.0.12", 30);
@@ -401,70 +390,6 @@ static void an_fe_without_group_or_route_is_a_drop(void **state)
 	f = frame_udp("10.10.0.11", "10.10.0.36", 30);
 	assert_int_equal(b->ops->port_remove(b, BACKPLANE), 0);
 	bench_expect(b, ACCESS, &f, TC_DROP, VERDICT_no_underlay);
-}
-
-/* The ICMP message of RFC 1191 about 'f', from the gateway. */
-static void expect_too_big(struct bench *b, const struct frame *f, uint16_t mtu)
-{
-	struct frame out = *f;
-	static const uint8_t gateway[] = {10, 10, 0, 1};
-
-	bench_run(b, ACCESS, &out);
-	assert_int_equal(bench_counted(b, VERDICT_mtu_exceeded), 1);
-	assert_int_equal(bench_counted(b, VERDICT_sent_too_big), 1);
-	assert_int_equal(out.verdict, TC_REDIRECT);
-	assert_int_equal(out.size, 14 + 20 + 8 + 28);
-	assert_memory_equal(out.bytes, f->bytes + 6, 6);
-	assert_memory_equal(out.bytes + 6, f->bytes, 6);
-	assert_int_equal(out.bytes[16] << 8 | out.bytes[17], 56);
-	assert_int_equal(out.bytes[23], 1);
-	assert_memory_equal(out.bytes + 26, gateway, 4);
-	assert_memory_equal(out.bytes + 30, f->bytes + 26, 4);
-	assert_int_equal(out.bytes[34], 3);
-	assert_int_equal(out.bytes[35], 4);
-	assert_int_equal(out.bytes[40] << 8 | out.bytes[41], mtu);
-	assert_memory_equal(out.bytes + 42, f->bytes + 14, 28);
-	assert_true(frame_sum_is_right(&out, 14, 20));
-	assert_true(frame_sum_is_right(&out, 34, 36));
-}
-
-static void what_is_too_large_is_dropped_and_its_sender_told(void **state)
-{
-	struct frame f = frame_udp("10.10.0.11", "10.10.0.12", 1000);
-	struct bench *b = *state;
-
-	bench_set_port(b, ACCESS2, true, 1000);
-	expect_too_big(b, &f, 1000);
-	f.gso_size = 972; /* but segments of 1000 bytes pass */
-	bench_expect(b, ACCESS, &f, TC_REDIRECT, VERDICT_forwarded_local);
-	f.gso_size = 973;
-	expect_too_big(b, &f, 1000);
-}
-
-static void the_tunnels_header_counts_against_the_backplane(void **state)
-{
-	struct frame f = frame_udp("10.10.0.11", "10.10.0.36", 1300);
-	struct bench *b = *state;
-
-	assert_int_equal(system("ip link set bp mtu 1340"), 0);
-	expect_too_big(b, &f, 1320);
-	f = frame_udp("10.10.0.11", "10.10.0.36", 1292); /* exactly fits */
-	bench_expect(b, ACCESS, &f, TC_REDIRECT, VERDICT_forwarded_foreign);
-	assert_int_equal(system("ip link set bp mtu 1600"), 0);
-}
-
-static void who_allows_fragments_or_sent_an_error_is_not_told(void **state)
-{
-	struct frame f = frame_udp("10.10.0.11", "10.10.0.12", 1000);
-	struct bench *b = *state;
-
-	bench_set_port(b, ACCESS2, true, 1000);
-	frame_set_ipv4(&f, 20, 0);
-	bench_expect(b, ACCESS, &f, TC_DROP, VERDICT_mtu_exceeded);
-	f = frame_udp("10.10.0.11", "10.10.0.12", 1000);
-	frame_set_ipv4(&f, 23, 1);
-	f.bytes[34] = 3; /* ICMP: unreachable */
-	bench_expect(b, ACCESS, &f, TC_DROP, VERDICT_mtu_exceeded);
 }
 
 /* ---- what leaves ---- */
@@ -529,12 +454,8 @@ int main(void)
 		TEST(a_known_address_by_another_port_or_mac_is_a_stranger),
 		TEST(a_source_of_nobodys_may_not_reach_nodes),
 		TEST(a_covered_address_that_nobody_has_is_dropped),
-		TEST(the_last_hop_is_dropped_here_and_on_the_way),
 		TEST(a_port_that_went_is_a_drop),
 		TEST(an_fe_without_group_or_route_is_a_drop),
-		TEST(what_is_too_large_is_dropped_and_its_sender_told),
-		TEST(the_tunnels_header_counts_against_the_backplane),
-		TEST(who_allows_fragments_or_sent_an_error_is_not_told),
 		TEST(what_leaves_takes_the_kernels_route),
 		TEST(what_leaves_by_a_border_fe_is_tunnelled_there),
 	};

@@ -242,19 +242,6 @@ static void what_peers_send_out_leaves_at_a_border_fe_only(void **state)
 	assert_int_equal(f.bytes[22], 64);
 }
 
-static void a_node_with_a_smaller_mtu_is_not_overrun(void **state)
-{
-	struct bench *b = *state;
-	struct frame inner = frame_udp("10.10.0.36", "10.10.0.11", 1000);
-	struct frame f = frame_tunnel(b, PEER, OURS, &inner);
-
-	bench_set_port(b, ACCESS, true, 1000);
-	bench_run(b, BACKPLANE, &f);
-	assert_int_equal(f.verdict, TC_DROP);
-	assert_int_equal(bench_counted(b, VERDICT_mtu_exceeded), 1);
-	assert_int_equal(bench_counted(b, VERDICT_sent_too_big), 0);
-}
-
 /* ---- external ports ---- */
 
 static struct frame from_client(struct bench *b, const char *destination)
@@ -416,7 +403,6 @@ int main(void)
 		TEST(tunnel_packets_that_contradict_themselves_are_dropped),
 		TEST(a_covered_address_that_nobody_has_is_dropped),
 		TEST(what_peers_send_out_leaves_at_a_border_fe_only),
-		TEST(a_node_with_a_smaller_mtu_is_not_overrun),
 		TEST(clients_reach_nodes_here_and_elsewhere),
 		TEST(a_client_asks_for_nobody),
 		TEST(the_kernels_business_stays_the_kernels),

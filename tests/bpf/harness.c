@@ -153,6 +153,17 @@ void bench_set_peer(struct bench *b, bool receive)
 	assert_int_equal(b->ops->peer_set(b, &p), 0);
 }
 
+void bench_renew_limits(struct bench *b)
+{
+	const struct victor_bpf *skeleton = b->context.datapath->skeleton;
+	struct map_limits fresh = {};
+
+	for (unsigned i = ACCESS; i <= EXTERNAL; i++)
+		assert_int_equal(bpf_map_update_elem(map_fd(skeleton->maps.limits), &b->ifindex[i],
+						     &fresh, 0),
+				 0);
+}
+
 /* The usual state: 10.10.0.11 here at port 1, 10.10.0.12 at port 2, 10.10.0.36 at FE 3. */
 static void usual_state(struct bench *b)
 {

@@ -51,6 +51,7 @@ void bench_set_prefix(struct bench *b, uint8_t kind, const char *prefix, uint32_
 void bench_set_local(struct bench *b, const char *address, uint32_t port, uint8_t flags);
 void bench_set_foreign(struct bench *b, const char *address, uint32_t fe);
 void bench_set_peer(struct bench *b, bool receive);
+void bench_renew_limits(struct bench *b); /* every port has its full share again */
 
 struct frame {
 	uint8_t bytes[FRAME_MAX];
