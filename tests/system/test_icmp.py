@@ -20,8 +20,7 @@ MOBILE, SITE2, SITE3 = "10.10.0.1", "10.2.3.254", "10.4.5.254"    # gateways
 KINDS = {"udp": (), "icmp": ("-I",), "tcp": ("-T", "-p", "9")}
 # Sender, receiver, the one hop between: the gateway of the sender's prefix, or of the receiver's.
 PATHS = [("laptop", "server2", MOBILE), ("server2", "laptop", SITE3), ("laptop", "vm", MOBILE),
-         ("laptop", "client", MOBILE), ("server1", "server2", SITE2), ("client", "laptop", MOBILE),
-         ("client", "server2", SITE3)]
+         ("laptop", "client", MOBILE), ("server1", "server2", SITE2), ("client", "laptop", MOBILE)]
 
 
 def traceroute(source: HostHandle, sink: HostHandle, *options: str) -> list[str]:
@@ -51,8 +50,7 @@ def narrow_port(lab: Lab) -> Iterator[str]:
         host.run("ip", "route", "flush", "cache")
 
 
-@pytest.mark.parametrize("sender,gateway", [("server2", SITE3), ("client", MOBILE),
-                                            ("server1", SITE2)])
+@pytest.mark.parametrize("sender,gateway", [("server1", SITE2), ("client", MOBILE)])
 def test_a_port_narrower_than_the_way_there_is_told_by_the_gateway(
         lab: Lab, narrow_port: str, sender: str, gateway: str) -> None:
     """The FE where the node is says so through the tunnel, to nodes elsewhere and to clients."""
