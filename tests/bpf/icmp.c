@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define INNER_HEADER_SIZE 38 /* of bpf/inner.h */
+
 static const uint8_t gateway[] = {10, 10, 0, 1};
 
 struct message {
@@ -296,9 +298,9 @@ static void expect_deferred(struct bench *b, const struct frame *inner, const st
 	assert_int_equal(f.verdict, TC_REDIRECT);
 	assert_int_equal(bench_counted(b, m->why), 1);
 	assert_int_equal(bench_counted(b, m->sent), 0);
-	assert_int_equal(f.size, 14 + 40 + 34 + inner->size - 14);
+	assert_int_equal(f.size, 14 + 40 + INNER_HEADER_SIZE + inner->size - 14);
 	assert_memory_equal(f.bytes, b->context.datapath->config.inner_mac, 6);
-	assert_memory_equal(f.bytes + 54 + 34, inner->bytes + 14, inner->size - 14);
+	assert_memory_equal(f.bytes + 54 + INNER_HEADER_SIZE, inner->bytes + 14, inner->size - 14);
 }
 
 static void who_sent_through_a_tunnel_is_told_by_the_long_way(void **state)
