@@ -121,6 +121,32 @@ struct {
 	__uint(max_entries, DATAPLANE_UPCALL_RING);
 } upcalls SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DATAPLANE_LINK_LIMIT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct map_link);
+} links SEC(".maps");
+
+/* What each link was given to carry; its element is made with the link. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, DATAPLANE_LINK_LIMIT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct map_counter);
+} link_counts SEC(".maps");
+
+/* The other ends of IP and UDP links: backplane address to the link's number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DATAPLANE_LINK_LIMIT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u8[16]);
+	__type(value, __u32);
+} link_ends SEC(".maps");
+
 /* Not for packets: the agent's durable list (struct rule_key -> struct rule, FE -> rule_group).
  * The loader sets the sizes. */
 struct {
@@ -138,3 +164,11 @@ struct {
 	__uint(key_size, 4);
 	__uint(value_size, 4);
 } rule_groups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DATAPLANE_LINK_LIMIT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(key_size, 4);
+	__uint(value_size, 4);
+} rule_links SEC(".maps");

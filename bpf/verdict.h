@@ -104,6 +104,7 @@ static __always_inline void upcall(struct __sk_buff *skb, const struct map_port 
 	u->pad = 0;
 	u->size = size;
 	u->wire_size = skb->len;
+	u->time_ns = bpf_ktime_get_ns();
 	bpf_ringbuf_submit(u, 0);
 	verdict_count(VERDICT_punted);
 }

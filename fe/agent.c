@@ -23,6 +23,8 @@ LOG_MODULE("agent");
 static void set_now(struct agent *a, int64_t now_ms)
 {
 	a->now_ms = a->pipeline.now_ms = a->neighborhood.now_ms = now_ms;
+	if (a->links.now_us < now_ms * 1000)
+		a->links.now_us = now_ms * 1000;
 }
 
 static void flush(struct agent_connection *c)
@@ -119,6 +121,12 @@ void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms)
 	bool claims, sent;
 
 	set_now(a, now_ms);
+	if (u->reason == UPCALL_CONTROL) {
+		if (a->links.now_us < u->now_us)
+			a->links.now_us = u->now_us;
+		links_receive(&a->links, u);
+		return;
+	}
 	if (!pipeline_port(&a->pipeline, u->port))
 		return;
 	sent = send_up(a, u); /* first of all: this is the start of a move */
@@ -212,12 +220,21 @@ static void on_silent(void *context, const struct silent *silent)
 
 /* ---- ports ---- */
 
-void agent_describe_port(const struct agent_port *port, struct ofp_port *ret)
+/* What a fast-failover group's watch port asks for: a link's liveness where the port is one's, else
+ * the device's own. */
+static bool is_live(const struct agent *a, const struct agent_port *port)
+{
+	const struct backplane_link *link = links_find(&a->links, port->info.number);
+
+	return port->up && (!link || link->plane.alive);
+}
+
+void agent_describe_port(const struct agent *a, const struct agent_port *port, struct ofp_port *ret)
 {
 	*ret = (struct ofp_port){
 		.number = port->info.number,
 		.mac = port->mac,
-		.state = port->up ? 0 : OFPPS_LINK_DOWN,
+		.state = (port->up ? 0 : OFPPS_LINK_DOWN) | (is_live(a, port) ? OFPPS_LIVE : 0),
 	};
 	memcpy(ret->name, port->name, sizeof(ret->name));
 	ret->name[sizeof(ret->name) - 1] = '\0';
@@ -232,7 +249,7 @@ static void send_port(struct agent_connection *c, const struct agent_port *port,
 		port_info_encode(&c->channel.out, 0, &port->info);
 		c->channel.count.messages_out++;
 	}
-	agent_describe_port(port, &status.port);
+	agent_describe_port(c->agent, port, &status.port);
 	ofp_port_status_encode(&c->channel.out, 0, &status);
 	c->channel.count.messages_out++;
 }
@@ -251,8 +268,9 @@ static bool port_equal(const struct agent_port *a, const struct agent_port *b)
 {
 	return a->info.role == b->info.role && a->info.trunk == b->info.trunk &&
 	       a->info.mtu == b->info.mtu && a->info.segment == b->info.segment &&
-	       strcmp(a->info.identity, b->info.identity) == 0 && a->ifindex == b->ifindex &&
-	       strcmp(a->name, b->name) == 0 && mac_equal(&a->mac, &b->mac) && a->up == b->up;
+	       a->info.link == b->info.link && strcmp(a->info.identity, b->info.identity) == 0 &&
+	       a->ifindex == b->ifindex && strcmp(a->name, b->name) == 0 &&
+	       mac_equal(&a->mac, &b->mac) && a->up == b->up;
 }
 
 void agent_port_set(struct agent *a, const struct agent_port *port, int64_t now_ms)
@@ -264,6 +282,7 @@ void agent_port_set(struct agent *a, const struct agent_port *port, int64_t now_
 	if (old && port_equal(old, port))
 		return;
 	pipeline_port_set(&a->pipeline, port);
+	links_port(&a->links, port->info.number, port);
 	tell_port(a, port, reason);
 }
 
@@ -279,7 +298,28 @@ void agent_port_remove(struct agent *a, uint32_t number, int64_t now_ms)
 	gone.up = false;
 	/* The news first: it starts the node's deregistration. */
 	tell_port(a, &gone, OFPPR_DELETE);
+	links_port(&a->links, number, NULL);
 	pipeline_port_remove(&a->pipeline, number);
+}
+
+/* A link went up or down: the data plane has it already. */
+static void on_link(void *context, const struct backplane_link *link)
+{
+	struct agent *a = context;
+	const struct agent_port *port = pipeline_port(&a->pipeline, link->plane.info.number);
+	struct link_state state;
+
+	links_describe(&a->links, link, &state);
+	for (struct agent_connection *c = a->connections; c; c = c->next) {
+		if (!is_up(c) || !c->is_controller)
+			continue;
+		link_state_encode(&c->channel.out, 0, &state);
+		c->channel.count.messages_out++;
+		if (!port)
+			flush(c);
+	}
+	if (port)
+		tell_port(a, port, OFPPR_MODIFY);
 }
 
 /* ---- connections ---- */
@@ -288,6 +328,22 @@ static void introduce_port(struct agent_connection *c, const struct pipeline_por
 {
 	if (port->present)
 		send_port(c, &port->port, OFPPR_ADD);
+}
+
+static void introduce_links(struct agent_connection *c)
+{
+	const struct links *links = &c->agent->links;
+	struct backplane_link *link;
+	const void *key;
+	size_t at = 0;
+
+	while (table_next(&links->list, &at, &key, (void **)&link)) {
+		struct link_state state;
+
+		links_describe(links, link, &state);
+		link_state_encode(&c->channel.out, 0, &state);
+		c->channel.count.messages_out++;
+	}
 }
 
 /* After the features reply a controller is told who this is and which ports there are. */
@@ -312,6 +368,7 @@ void connection_introduce(struct agent_connection *c)
 	c->channel.count.messages_out++;
 	while (table_next(&a->pipeline.ports, &at, NULL, &value))
 		introduce_port(c, value);
+	introduce_links(c);
 }
 
 static void on_up(void *context)
@@ -417,6 +474,7 @@ struct agent *agent_create(const struct agent_config *config, const struct agent
 	const struct pipeline_observer pipeline_observer = {on_removed, on_local_set,
 							    on_local_removed, on_foreign_set, a};
 	const struct neighborhood_observer neighborhood_observer = {on_silent, a};
+	const struct links_observer links_observer = {on_link, a};
 	const struct neighborhood_limits limits = {
 		.idle_probe_ms = or_default(config->idle_probe_ms, DEFAULT_IDLE_PROBE_MS),
 		.idle_give_up_ms = or_default(config->idle_give_up_ms, DEFAULT_IDLE_GIVE_UP_MS),
@@ -430,6 +488,8 @@ struct agent *agent_create(const struct agent_config *config, const struct agent
 		      seed, now_ms);
 	neighborhood_init(&a->neighborhood, &a->pipeline, &limits, &neighborhood_observer,
 			  seed ^ 0x5bd1e995, now_ms);
+	links_init(&a->links, &config->backplane, shell->datapath, shell->context, &links_observer,
+		   seed ^ 0x9e3779b9, now_ms * 1000);
 	return a;
 }
 
@@ -439,6 +499,7 @@ void agent_destroy(struct agent *a)
 		return;
 	while (a->connections)
 		agent_disconnect(a->connections, a->now_ms);
+	links_finish(&a->links);
 	neighborhood_finish(&a->neighborhood);
 	pipeline_finish(&a->pipeline);
 	buffer_finish(&a->frame);
@@ -455,9 +516,15 @@ void agent_adopt_group(struct agent *a, const struct rule_group *group)
 	pipeline_adopt_group(&a->pipeline, group);
 }
 
+void agent_adopt_link(struct agent *a, const struct datapath_link *link)
+{
+	links_adopt(&a->links, link);
+}
+
 void agent_adopt_done(struct agent *a, int64_t now_ms)
 {
 	set_now(a, now_ms);
+	links_adopt_done(&a->links);
 	pipeline_adopt_done(&a->pipeline);
 }
 
@@ -474,4 +541,15 @@ void agent_tick(struct agent *a, int64_t now_ms)
 		next = c->next; /* the shell may disconnect this one, and no other */
 		settle(c);
 	}
+}
+
+int64_t agent_next_us(const struct agent *a)
+{
+	return links_next_us(&a->links);
+}
+
+void agent_tick_links(struct agent *a, int64_t now_us)
+{
+	set_now(a, now_us / 1000);
+	links_tick(&a->links, now_us);
 }

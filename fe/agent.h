@@ -42,7 +42,12 @@ struct agent_port {
 	bool up; /* carrier and administratively */
 };
 
-enum upcall_reason { UPCALL_NEIGHBOR = 1, UPCALL_STRANGER = 2 };
+enum upcall_reason {
+	UPCALL_NEIGHBOR = 1, /* ARP and the like; LLDP on a backplane port */
+	UPCALL_STRANGER = 2,
+	UPCALL_CONTROL =
+		8 /* a link's own words: BFD, STAMP.  'port' is 0 on a device that is none */
+};
 
 struct upcall {
 	uint8_t reason; /* enum upcall_reason */
@@ -51,6 +56,8 @@ struct upcall {
 	const uint8_t *frame; /* borrowed; its VLAN tag is taken out */
 	size_t size;          /* what is here */
 	size_t wire_size;     /* what it was */
+	int64_t received_us;  /* CONTROL: when the data plane had it; 0: not known */
+	int64_t now_us;       /* CONTROL: the agent's time, more exactly; 0: not known */
 };
 
 struct agent *agent_create(const struct agent_config *config, const struct agent_shell *shell,
@@ -63,6 +70,7 @@ void agent_destroy(struct agent *a);
  * called either way. */
 void agent_adopt_rule(struct agent *a, const struct rule *rule);
 void agent_adopt_group(struct agent *a, const struct rule_group *group);
+void agent_adopt_link(struct agent *a, const struct datapath_link *link);
 void agent_adopt_done(struct agent *a, int64_t now_ms);
 
 /* A connection: to a controller (it gets packet-ins, port status, experimenter messages), or a
@@ -81,6 +89,10 @@ void agent_port_remove(struct agent *a, uint32_t number, int64_t now_ms);
 void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms);
 /* At least every 100 ms. */
 void agent_tick(struct agent *a, int64_t now_ms);
+/* The links' own time, the same clock in microseconds: when to call agent_tick_links next (which
+ * may be sooner after any other call; INT64_MAX: never). */
+int64_t agent_next_us(const struct agent *a);
+void agent_tick_links(struct agent *a, int64_t now_us);
 
 /* A controller that is MASTER or EQUAL and has shown that it listens: its features request was
  * answered, and it sent a role request, SET_CONFIG, a modification, a barrier or a packet-out. */

@@ -38,12 +38,14 @@ struct datapath_port {
 	bool trunk;
 	bool admitted;  /* RULE_ADMIT is there: packets are looked at; else dropped (access) or
 			 * passed to the kernel (external, backplane) */
+	uint8_t link;   /* of a provisioned backplane device: enum link_kind; 0: none */
 	uint8_t listen; /* RULE_LISTEN: DATAPATH_LISTEN_* bits */
 	uint16_t mtu;   /* of the device; 0: unknown */
 	uint32_t vrf;
 };
 #define DATAPATH_LISTEN_ARP 1
 #define DATAPATH_LISTEN_RARP 2
+#define DATAPATH_LISTEN_LLDP 4
 
 /* Another FE: where to tunnel to, and whose tunnel packets to take. */
 struct datapath_peer {
@@ -55,9 +57,18 @@ struct datapath_peer {
 	struct address address, redirect; /* outer destination, unmarked and marked */
 	struct prefix spread;             /* more outer sources of its; length 0: only 'address' */
 	uint32_t vrf;
-	bool select; /* as in struct rule_group, with the next two */
-	uint8_t path_count;
-	uint32_t paths[GROUP_PATHS_MAX];
+	bool select;        /* flows share the paths that live; else the first of those is taken */
+	uint8_t path_count; /* 0: straight, by the underlay's routes */
+	uint32_t paths[GROUP_PATHS_MAX]; /* numbers of links; one that is not there is dead */
+};
+
+/* A backplane link as packets need it, and as a restarted agent finds it again. */
+struct datapath_link {
+	struct link_info info;
+	bool alive;
+	struct mac neighbor;    /* ETHERNET, MPLS; zero: not learnt yet, to all then */
+	struct address carrier; /* UDP: where packets are sent; IP: the other FE */
+	uint16_t carrier_port;  /* UDP; 0: not learnt yet */
 };
 
 enum datapath_prefix_kind {
@@ -94,6 +105,16 @@ struct datapath_ops {
 	int (*rule_forget)(void *context, const struct rule_key *key);
 	int (*group_keep)(void *context, const struct rule_group *group);
 	int (*group_forget)(void *context, uint32_t fe);
+
+	/* A link: its liveness with the rest, in one write, and the pinned list's entry.  -ENOENT
+	 * where it is a port's and there is no such port. */
+	int (*link_set)(void *context, const struct datapath_link *link);
+	int (*link_remove)(void *context, uint32_t number);
+	/* Sends an IP packet to the other end of a link that was set. */
+	int (*link_transmit)(void *context, uint32_t number, const void *packet, size_t size);
+	/* What packets it was given. */
+	void (*link_count)(void *context, uint32_t number, uint64_t *ret_packets,
+			   uint64_t *ret_bytes);
 
 	/* Milliseconds since a packet last came in from this guarded local address; -1: never. */
 	int64_t (*binding_idle_ms)(void *context, uint32_t vrf, const struct address *address);

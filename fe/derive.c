@@ -38,6 +38,7 @@ int pipeline_derive_port(struct pipeline *p, uint32_t number)
 		.ifindex = port->ifindex,
 		.role = port->info.role,
 		.trunk = port->info.trunk,
+		.link = port->info.link,
 		.admitted = admit != NULL,
 		.mtu = port->info.mtu,
 		.vrf = admit ? admit->rule.vrf : 0,
@@ -46,6 +47,8 @@ int pipeline_derive_port(struct pipeline *p, uint32_t number)
 		out.listen |= DATAPATH_LISTEN_ARP;
 	if (has_listen(p, number, ETHERTYPE_RARP_))
 		out.listen |= DATAPATH_LISTEN_RARP;
+	if (has_listen(p, number, ETHERTYPE_LLDP_))
+		out.listen |= DATAPATH_LISTEN_LLDP;
 	return p->ops->port_set(p->context, &out);
 }
 
@@ -70,6 +73,9 @@ int pipeline_derive_peer(struct pipeline *p, uint32_t fe)
 		out.send = g->present;
 		out.address = g->present ? g->group.address : g->source;
 		out.redirect = g->group.redirect;
+		out.select = g->group.select;
+		out.path_count = g->group.path_count;
+		memcpy(out.paths, g->group.paths, sizeof(out.paths));
 		plain = find_peer(p, RULE_PEER, &out.address);
 		marked = find_peer(p, RULE_PEER_MARKED, &out.address);
 		out.receive = plain && marked && plain->rule.fe == fe && marked->rule.fe == fe &&

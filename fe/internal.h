@@ -1,6 +1,7 @@
 /* What agent.c, request.c and statistics.c share: the agent itself; nobody else includes it. */
 #pragma once
 
+#include "fe/link.h"
 #include "fe/neighbor.h"
 
 #define CONNECTION_ECHO_MS 5000
@@ -27,6 +28,7 @@ struct agent {
 	struct agent_shell shell;
 	struct pipeline pipeline;
 	struct neighborhood neighborhood;
+	struct links links;
 	struct agent_connection *connections;
 	uint64_t generation_id;
 	bool has_generation;
@@ -44,4 +46,5 @@ MUST_USE int statistics_handle(struct agent_connection *c, const struct ofp_head
 /* agent.c */
 void connection_introduce(struct agent_connection *c);
 void connection_set_ready(struct agent_connection *c);
-void agent_describe_port(const struct agent_port *port, struct ofp_port *ret);
+void agent_describe_port(const struct agent *a, const struct agent_port *port,
+			 struct ofp_port *ret);

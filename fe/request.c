@@ -224,6 +224,60 @@ static void answer_drops(struct agent_connection *c, uint32_t xid)
 	free(r);
 }
 
+/* ---- links ---- */
+
+static int handle_link_set(struct agent_connection *c, struct reader *body)
+{
+	struct agent *a = c->agent;
+	struct link_info info;
+	int r = link_set_decode(body, &info);
+
+	if (r < 0)
+		return r;
+	r = links_set(&a->links, &info, pipeline_port(&a->pipeline, info.number));
+	if (r < 0)
+		log_warn_rl("%s: link %u to FE %u is refused: %s", c->peer, info.number, info.fe,
+			    ofp_error_string(r));
+	return r;
+}
+
+static int handle_link_delete(struct agent_connection *c, struct reader *body)
+{
+	uint32_t number;
+	int r = link_delete_decode(body, &number);
+
+	if (r == 0)
+		links_delete(&c->agent->links, number);
+	return r;
+}
+
+struct links_reply {
+	unsigned count;
+	struct link_info infos[LINKS_PER_MESSAGE];
+	struct link_state states[LINKS_PER_MESSAGE];
+};
+
+static void answer_links(struct agent_connection *c, uint32_t xid)
+{
+	struct links_reply *r = memory_alloc(sizeof(*r));
+	const struct links *links = &c->agent->links;
+	struct backplane_link *link;
+	const void *key;
+	size_t at = 0;
+
+	while (table_next(&links->list, &at, &key, (void **)&link)) {
+		if (r->count == LINKS_PER_MESSAGE) {
+			links_reply_encode(&c->channel.out, xid, r->infos, r->states, r->count,
+					   true);
+			r->count = 0;
+		}
+		r->infos[r->count] = link->plane.info;
+		links_describe(links, link, &r->states[r->count++]);
+	}
+	links_reply_encode(&c->channel.out, xid, r->infos, r->states, r->count, false);
+	free(r);
+}
+
 static int handle_experimenter(struct agent_connection *c, const struct ofp_header *header,
 			       struct reader *body)
 {
@@ -236,8 +290,15 @@ static int handle_experimenter(struct agent_connection *c, const struct ofp_head
 		answer_counters(c, header->xid);
 	else if (type == EXPERIMENTER_DROPS_REQUEST)
 		answer_drops(c, header->xid);
-	else
+	else if (type == EXPERIMENTER_LINKS_REQUEST)
+		answer_links(c, header->xid);
+	else if (type != EXPERIMENTER_LINK_SET && type != EXPERIMENTER_LINK_DELETE)
 		return -OFP_BAD_REQUEST_BAD_EXP_TYPE;
+	else if (c->role == OFPCR_SLAVE)
+		return -OFP_BAD_REQUEST_IS_SLAVE;
+	else
+		return type == EXPERIMENTER_LINK_SET ? handle_link_set(c, body)
+						     : handle_link_delete(c, body);
 	return 0;
 }
 

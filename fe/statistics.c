@@ -147,7 +147,7 @@ static void answer_port_desc(struct answer *w)
 
 		if (!port->present)
 			continue;
-		agent_describe_port(&port->port, &out);
+		agent_describe_port(w->agent, &port->port, &out);
 		ofp_port_desc_add(&w->writer, &out);
 	}
 }
@@ -160,7 +160,7 @@ static void add_group_stats(struct answer *w, const struct pipeline_group *g)
 		.reference_count = g->reference_count,
 		.duration_s = (uint32_t)(age / 1000),
 		.duration_ns = (uint32_t)(age % 1000) * 1000000,
-		.bucket_count = 1,
+		.bucket_count = g->group.path_count ? g->group.path_count : 1,
 	};
 
 	ofp_group_stats_add(&w->writer, &s);
@@ -198,18 +198,21 @@ static int answer_groups(struct answer *w, struct reader *body)
 	return r;
 }
 
-/* ofp_group_features (OpenFlow 1.3.5, section 7.3.5.11): indirect groups, and set_field and output
- * in their buckets. */
+/* ofp_group_features (OpenFlow 1.3.5, section 7.3.5.11): indirect groups, and those whose buckets
+ * are paths (pipeline/rule.h); set_field and output in them. */
 static void answer_group_features(struct answer *w)
 {
+	const uint32_t types =
+		1u << OFPGT_INDIRECT | 1u << OFPGT_SELECT | 1u << OFPGT_FAST_FAILOVER;
+	const uint32_t capabilities = OFPGFC_SELECT_WEIGHT | OFPGFC_SELECT_LIVENESS;
 	struct buffer *out = w->writer.out;
 
-	write_u32(out, 1u << OFPGT_INDIRECT);
-	write_u32(out, 0);
+	write_u32(out, types);
+	write_u32(out, capabilities);
 	for (unsigned type = OFPGT_ALL; type <= OFPGT_FAST_FAILOVER; type++)
-		write_u32(out, type == OFPGT_INDIRECT ? PIPELINE_FE_MAX : 0);
+		write_u32(out, types >> type & 1 ? PIPELINE_FE_MAX : 0);
 	for (unsigned type = OFPGT_ALL; type <= OFPGT_FAST_FAILOVER; type++)
-		write_u32(out, type == OFPGT_INDIRECT ? 1u << 25 | 1u : 0);
+		write_u32(out, types >> type & 1 ? 1u << 25 | 1u : 0);
 }
 
 static int answer(struct answer *w, struct ofp_multipart *request)

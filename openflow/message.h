@@ -159,6 +159,8 @@ void ofp_flow_removed_encode(struct buffer *b, uint32_t xid, const struct ofp_fl
 MUST_USE int ofp_flow_removed_decode(struct reader *body, struct ofp_flow_removed *ret);
 
 enum ofp_group_mod_command { OFPGC_ADD, OFPGC_MODIFY, OFPGC_DELETE };
+#define OFPGFC_SELECT_WEIGHT 1u /* of group features */
+#define OFPGFC_SELECT_LIVENESS 2u
 enum ofp_group_type { OFPGT_ALL, OFPGT_SELECT, OFPGT_INDIRECT, OFPGT_FAST_FAILOVER };
 
 struct ofp_group_mod {
@@ -173,6 +175,7 @@ MUST_USE int ofp_group_mod_decode(struct reader *body, struct ofp_group_mod *ret
 
 #define OFPPC_PORT_DOWN 1u
 #define OFPPS_LINK_DOWN 1u
+#define OFPPS_LIVE 4u
 #define OFP_PORT_NAME_SIZE 16
 
 struct ofp_port {

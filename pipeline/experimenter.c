@@ -144,7 +144,8 @@ void port_info_encode(struct buffer *b, uint32_t xid, const struct port_info *p)
 	write_u8(b, p->trunk);
 	write_u16(b, p->mtu);
 	write_u32(b, p->segment);
-	write_zeros(b, 4);
+	write_u8(b, p->link);
+	write_zeros(b, 3);
 	write_text(b, p->identity, sizeof(p->identity));
 	experimenter_end(b, start);
 }
@@ -159,10 +160,11 @@ int port_info_decode(struct reader *body, struct port_info *ret)
 	ret->trunk = trunk;
 	ret->mtu = read_u16(body);
 	ret->segment = read_u32(body);
-	read_skip(body, 4);
+	ret->link = read_u8(body);
+	read_skip(body, 3);
 	read_text(body, ret->identity, sizeof(ret->identity));
 	if (experimenter_finish(body) < 0 || ret->role < PORT_ACCESS || ret->role > PORT_EXTERNAL ||
-	    trunk > 1)
+	    trunk > 1 || ret->link > LINK_RAW || (ret->link && ret->role != PORT_BACKPLANE))
 		return -OFP_BAD_REQUEST_BAD_LEN;
 	return 0;
 }

@@ -67,6 +67,8 @@ struct port_info {
 	bool trunk;   /* VLAN tags are kept apart */
 	uint16_t mtu;
 	uint32_t segment; /* access LAN id; 0: this port's own */
+	uint8_t link; /* backplane: what its link is made of (enum link_kind: ETHERNET, MPLS, RAW);
+		       * 0: the routed underlay, or no backplane port */
 	char identity[PORT_IDENTITY_SIZE];
 };
 

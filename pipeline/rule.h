@@ -42,6 +42,7 @@ enum pipeline_table {
 #define ETHERTYPE_RARP_ 0x8035
 #define ETHERTYPE_IPV4_ 0x0800
 #define ETHERTYPE_IPV6_ 0x86dd
+#define ETHERTYPE_LLDP_ 0x88cc
 
 /* kind: table, priority, match -> action */
 enum rule_kind {
@@ -49,7 +50,8 @@ enum rule_kind {
 	 * in_port := 0, reg1 := this FE, metadata := vrf, tun_id := vrf, dec_ttl, goto 1 (access)
 	 * or 3 (external).  (OpenFlow has no dec_ttl without the eth_type.) */
 	RULE_ADMIT,
-	/* 0, 200: in_port, eth_type (ARP, RARP) -> controller; ARP also goto 5 */
+	/* 0, 200: in_port, eth_type (ARP, RARP; LLDP on backplane ports) -> controller; ARP also
+	 * goto 5 */
 	RULE_LISTEN,
 	/* 0, 100: in_port = tunnel, tun_src = peer, tun_id 0/REDIRECTED -> reg1 := peer's FE,
 	 * metadata := vrf (from the rule), tun_id := vrf | REDIRECTED, goto 3 */

@@ -130,7 +130,7 @@ static int check_key(const struct rule_key *key)
 	if (key->vrf > PIPELINE_VRF_MAX)
 		return -OFP_BAD_MATCH_BAD_VALUE;
 	if (key->kind == RULE_LISTEN && key->ethertype != ETHERTYPE_ARP_ &&
-	    key->ethertype != ETHERTYPE_RARP_)
+	    key->ethertype != ETHERTYPE_RARP_ && key->ethertype != ETHERTYPE_LLDP_)
 		return -OFP_BAD_MATCH_BAD_VALUE;
 	if (key->kind == RULE_GUARD && (mac_is_multicast(&key->mac) || mac_is_zero(&key->mac)))
 		return -OFP_BAD_MATCH_BAD_VALUE;

@@ -30,9 +30,11 @@
 
 LOG_MODULE("datapath");
 
-#define RULE_SIZES \
-	(sizeof(struct rule_key) << 16 | sizeof(struct rule) << 8 | sizeof(struct rule_group))
-_Static_assert(sizeof(struct rule) < 256, "rule_sizes has a byte for each");
+#define RULE_SIZES                                                            \
+	(sizeof(struct datapath_link) << 24 | sizeof(struct rule_key) << 16 | \
+	 sizeof(struct rule) << 8 | sizeof(struct rule_group))
+_Static_assert(sizeof(struct rule) < 256 && sizeof(struct datapath_link) < 256,
+	       "rule_sizes has a byte for each");
 
 /* libbpf's own lines say more than its result, but to a developer. */
 static int PRINTF_LIKE(2, 0)
@@ -237,6 +239,9 @@ static int maps_size(struct datapath *dp, const struct datapath_config *c)
 	result = result ? result
 			: bpf_map__set_value_size(dp->skeleton->maps.rule_groups,
 						  sizeof(struct rule_group));
+	result = result ? result
+			: bpf_map__set_value_size(dp->skeleton->maps.rule_links,
+						  sizeof(struct datapath_link));
 	return result;
 }
 
@@ -380,7 +385,8 @@ static int upcall_deliver(void *context, void *data, size_t size)
 						   .vlan = u->vlan,
 						   .frame = u->data,
 						   .size = u->size,
-						   .wire_size = u->wire_size});
+						   .wire_size = u->wire_size,
+						   .received_us = (int64_t)(u->time_ns / 1000)});
 	return 0;
 }
 
@@ -388,7 +394,7 @@ static int sockets_open(struct datapath *dp, struct reason *why)
 {
 	dp->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	dp->route_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (dp->packet_fd < 0 || dp->route_fd < 0)
+	if (dp->packet_fd < 0 || dp->route_fd < 0 || datapath_link_open(dp))
 		return reason_set(why, -errno, "no packet or netlink socket: %s", strerror(errno));
 	return 0;
 }
@@ -407,12 +413,13 @@ static struct datapath *datapath_create(const struct datapath_config *c)
 	struct datapath *dp = memory_alloc(sizeof(*dp));
 
 	dp->pin_directory = memory_copy_text(c->pin_directory);
-	dp->lock_fd = dp->packet_fd = dp->route_fd = -1;
+	dp->lock_fd = dp->packet_fd = dp->route_fd = dp->raw_fd[0] = dp->raw_fd[1] = -1;
 	table_init(&dp->devices, sizeof(uint32_t), sizeof(struct datapath_device), c->seed);
 	table_init(&dp->answers, sizeof(struct map_prefix_key), sizeof(struct map_prefix), c->seed);
 	table_init(&dp->stale[STALE_BINDING], sizeof(struct map_address_key), 1, c->seed);
 	table_init(&dp->stale[STALE_PEER], sizeof(uint32_t), 1, c->seed);
 	table_init(&dp->stale[STALE_PREFIX], sizeof(struct map_prefix_key), 1, c->seed);
+	table_init(&dp->stale[STALE_LINK], sizeof(uint32_t), 1, c->seed);
 	return dp;
 }
 
@@ -470,6 +477,7 @@ void datapath_close(struct datapath *dp, bool remove)
 		close(dp->packet_fd);
 	if (dp->route_fd >= 0)
 		close(dp->route_fd);
+	datapath_link_close(dp);
 	if (dp->lock_fd >= 0)
 		close(dp->lock_fd);
 	table_finish(&dp->devices);

@@ -54,6 +54,8 @@ bool datapath_adopted(const struct datapath *dp);
 /* The pinned list: calls the two for each rule and group. */
 void datapath_adopt(struct datapath *dp, void (*rule)(void *to, const struct rule *),
 		    void (*group)(void *to, const struct rule_group *), void *to);
+void datapath_adopt_links(struct datapath *dp, void (*link)(void *to, const struct datapath_link *),
+			  void *to);
 /* After the agent has set what should be there (agent_adopt_done and every port): removes the
  * entries and detaches the ports that nobody has set since datapath_open. */
 void datapath_adopt_done(struct datapath *dp);

@@ -204,6 +204,7 @@ void datapath_adopt_entries(struct datapath *dp)
 	stale_collect(&dp->stale[STALE_BINDING], map_fd(dp->skeleton->maps.bindings),
 		      sizeof(struct map_address_key));
 	stale_collect(&dp->stale[STALE_PEER], map_fd(dp->skeleton->maps.peers), sizeof(uint32_t));
+	stale_collect(&dp->stale[STALE_LINK], map_fd(dp->skeleton->maps.links), sizeof(uint32_t));
 	stale_collect(&dp->stale[STALE_PREFIX], fd, sizeof(struct map_prefix_key));
 	while (table_next(&dp->stale[STALE_PREFIX], &at, (const void **)&key, &unused))
 		if (key->kind == DATAPATH_ANSWER && !bpf_map_lookup_elem(fd, key, &value))
@@ -229,6 +230,8 @@ void datapath_sweep_entries(struct datapath *dp)
 
 		prefix_key_remove(dp, &copy);
 	}
+	for (at = 0; table_next(&dp->stale[STALE_LINK], &at, &key, &unused);)
+		datapath_link_remove(&context, *(const uint32_t *)key);
 	table_clear(&dp->stale[STALE_BINDING]);
 }
 
@@ -375,6 +378,10 @@ const struct datapath_ops *datapath_operations(void)
 						       .rule_forget = rule_forget,
 						       .group_keep = group_keep,
 						       .group_forget = group_forget,
+						       .link_set = datapath_link_set,
+						       .link_remove = datapath_link_remove,
+						       .link_transmit = datapath_link_transmit,
+						       .link_count = datapath_link_count,
 						       .binding_idle_ms = binding_idle_ms,
 						       .counters = counters,
 						       .drops = drops,

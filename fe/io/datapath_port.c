@@ -120,7 +120,8 @@ static int device_maps_write(struct datapath *dp, const struct datapath_device *
 	struct map_port in = {.number = port->number,
 			      .vrf = port->vrf,
 			      .role = port->role,
-			      .listen = port->listen};
+			      .listen = port->listen,
+			      .kind = port->link};
 	struct map_output out = {.ifindex = port->ifindex, .mtu = port->mtu};
 	struct map_limits limits = {};
 	int result;
@@ -136,7 +137,7 @@ static int device_maps_write(struct datapath *dp, const struct datapath_device *
 	if (!result)
 		result = bpf_map_update_elem(map_fd(dp->skeleton->maps.ports), &port->ifindex, &in,
 					     0);
-	if (!result && port->role == PORT_BACKPLANE &&
+	if (!result && port->role == PORT_BACKPLANE && !port->link &&
 	    (!dp->config.backplane_ifindex || dp->config.backplane_ifindex == port->ifindex)) {
 		dp->config.backplane_ifindex = port->ifindex;
 		dp->config.device_mtu = port->mtu;
@@ -153,7 +154,7 @@ static void backplane_choose(struct datapath *dp)
 	size_t at = 0;
 
 	while (!dp->config.backplane_ifindex && table_next(&dp->devices, &at, &key, (void **)&d))
-		if (d->port.role == PORT_BACKPLANE && d->attached) {
+		if (d->port.role == PORT_BACKPLANE && !d->port.link && d->attached) {
 			dp->config.backplane_ifindex = d->port.ifindex;
 			dp->config.device_mtu = d->port.mtu;
 			datapath_config_write(dp);
@@ -222,6 +223,7 @@ void datapath_adopt_devices(struct datapath *dp)
 							  .trunk = in.flags & MAP_PORT_TRUNK,
 							  .admitted = in.flags & MAP_PORT_ADMITTED,
 							  .listen = in.listen,
+							  .link = in.kind,
 							  .mtu = (uint16_t)out.mtu,
 							  .vrf = in.vrf},
 						 .promiscuous = in.flags & MAP_PORT_PROMISCUOUS,

@@ -17,7 +17,7 @@ struct datapath_device {
 };
 
 /* An adopted entry is stale until it is set again. */
-enum stale_kind { STALE_BINDING, STALE_PEER, STALE_PREFIX, STALE_COUNT };
+enum stale_kind { STALE_BINDING, STALE_PEER, STALE_PREFIX, STALE_LINK, STALE_COUNT };
 
 struct datapath {
 	struct victor_bpf *skeleton;
@@ -25,6 +25,7 @@ struct datapath {
 	char *pin_directory;
 	int lock_fd;   /* of the directory */
 	int packet_fd; /* sends frames */
+	int raw_fd[2]; /* sends IP packets of ours: v4, v6 */
 	int route_fd;  /* asks for the devices' counters, makes the inner device */
 	unsigned cpus;
 	bool adopted;
@@ -78,3 +79,11 @@ int datapath_port_stats(void *context, uint32_t number, struct ofp_port_stats *r
 int datapath_transmit(void *context, uint32_t port, const void *frame, size_t size);
 void datapath_drain_upcalls(void *context);
 void datapath_sweep_entries(struct datapath *dp);
+
+int datapath_link_open(struct datapath *dp);
+void datapath_link_close(struct datapath *dp);
+int datapath_link_set(void *context, const struct datapath_link *link);
+int datapath_link_remove(void *context, uint32_t number);
+int datapath_link_transmit(void *context, uint32_t number, const void *packet, size_t size);
+void datapath_link_count(void *context, uint32_t number, uint64_t *ret_packets,
+			 uint64_t *ret_bytes);

@@ -37,7 +37,8 @@ struct fe {
 	struct config config;
 	uv_loop_t loop;
 	uv_poll_t upcalls, news;
-	uv_timer_t tick;
+	uv_timer_t tick, link_tick;
+	uv_prepare_t before_sleep; /* sets link_tick to what the agent wants next */
 	uv_signal_t terminate, interrupt;
 	struct agent *agent;
 	struct ports *ports;
@@ -87,12 +88,20 @@ static void on_upcall(void *to, const struct upcall *u)
 {
 	struct fe *fe = to;
 
-	agent_upcall(fe->agent, u, clock_now_ms());
+	struct upcall timed = *u;
+
+	timed.now_us = clock_now_us();
+	agent_upcall(fe->agent, &timed, timed.now_us / 1000);
 }
 
 static void on_adopted_rule(void *to, const struct rule *rule)
 {
 	agent_adopt_rule(((struct fe *)to)->agent, rule);
+}
+
+static void on_adopted_link(void *to, const struct datapath_link *link)
+{
+	agent_adopt_link(((struct fe *)to)->agent, link);
 }
 
 static void on_adopted_group(void *to, const struct rule_group *group)
@@ -131,6 +140,28 @@ static void on_tick(uv_timer_t *timer)
 	announcer_update(fe->announcer, may_announce(fe));
 }
 
+static void on_link_tick(uv_timer_t *timer)
+{
+	struct fe *fe = timer->data;
+
+	agent_tick_links(fe->agent, clock_now_us());
+}
+
+/* The links' timers are as fine as a loop's timer is: a millisecond. */
+static void on_before_sleep(uv_prepare_t *prepare)
+{
+	struct fe *fe = prepare->data;
+	int64_t next_us = agent_next_us(fe->agent), wait_us = next_us - clock_now_us();
+
+	if (next_us == INT64_MAX) {
+		(void)uv_timer_stop(&fe->link_tick);
+		return;
+	}
+	uv_update_time(&fe->loop);
+	(void)uv_timer_start(&fe->link_tick, on_link_tick,
+			     wait_us > 0 ? (uint64_t)(wait_us + 999) / 1000 : 0, 0);
+}
+
 static void close_handle(uv_handle_t *handle)
 {
 	if (handle->data && !uv_is_closing(handle))
@@ -142,6 +173,8 @@ static void stop(struct fe *fe)
 	close_handle((uv_handle_t *)&fe->upcalls);
 	close_handle((uv_handle_t *)&fe->news);
 	close_handle((uv_handle_t *)&fe->tick);
+	close_handle((uv_handle_t *)&fe->link_tick);
+	close_handle((uv_handle_t *)&fe->before_sleep);
 	close_handle((uv_handle_t *)&fe->terminate);
 	close_handle((uv_handle_t *)&fe->interrupt);
 	connections_close(fe->connections);
@@ -182,6 +215,10 @@ static int start_loop(struct fe *fe, struct reason *why)
 	result = result ? result : watch_signal(fe, &fe->terminate, SIGTERM);
 	result = result ? result : watch_signal(fe, &fe->interrupt, SIGINT);
 	if (result == 0) {
+		(void)uv_timer_init(&fe->loop, &fe->link_tick);
+		(void)uv_prepare_init(&fe->loop, &fe->before_sleep);
+		fe->link_tick.data = fe->before_sleep.data = fe;
+		(void)uv_prepare_start(&fe->before_sleep, on_before_sleep);
 		(void)uv_timer_init(&fe->loop, &fe->tick);
 		fe->tick.data = fe;
 		result = uv_timer_start(&fe->tick, on_tick, TICK_MS, TICK_MS);
@@ -232,6 +269,7 @@ static void start_agent(struct fe *fe)
 	fe->agent = agent_create(&fe->config.agent, &shell, make_seed(), clock_now_ms());
 	datapath_set_upcall(dp, on_upcall, fe);
 	datapath_adopt(dp, on_adopted_rule, on_adopted_group, fe);
+	datapath_adopt_links(dp, on_adopted_link, fe);
 	ports_start(fe->ports, fe->agent, clock_now_ms());
 	agent_adopt_done(fe->agent, clock_now_ms());
 	datapath_adopt_done(dp);

@@ -112,7 +112,7 @@ struct map_port {              /* by ifindex */
 	__u8 role;
 	__u8 flags;
 	__u8 listen;
-	__u8 pad;
+	__u8 kind; /* of a provisioned backplane device: enum map_link_kind; 0: the underlay */
 };
 _Static_assert(sizeof(struct map_port) == 12, "map_port has hidden padding");
 
@@ -179,6 +179,36 @@ struct map_source_key {
 };
 _Static_assert(sizeof(struct map_source_key) == 20, "map_source_key has hidden padding");
 
+/* A backplane link, by its number.  Whether it lives is in the same element: one write moves all
+ * flows to their next path. */
+enum map_link_kind { /* enum link_kind (pipeline/experimenter.h) */
+		     MAP_LINK_ETHERNET = 1,
+		     MAP_LINK_MPLS,
+		     MAP_LINK_RAW,
+		     MAP_LINK_IP,
+		     MAP_LINK_UDP
+};
+#define DATAPLANE_LINK_LIMIT 8192
+#define DATAPLANE_LABELS 4
+#define DATAPLANE_LINK_PORT 0x100000u /* the number of the IP or UDP link to FE k is this + k */
+struct map_link {
+	__u32 fe;      /* at the other end */
+	__u32 ifindex; /* 0: by the kernel's routes */
+	__u32 mtu;     /* of outer packets; 0: unknown */
+	__u8 kind;
+	__u8 alive;
+	__u8 label_count;
+	__u8 pad;
+	__u8 mac[6], neighbor[6];        /* of a device with Ethernet: its own, the other end's */
+	__be32 labels[DATAPLANE_LABELS]; /* as they are on the wire, the outermost first */
+	__u32 label_in;                  /* MPLS: on top of what arrives; 0: none */
+	__u8 remote[16];                 /* the other FE's backplane address */
+	__u8 carrier[16];                /* IP, UDP: where the carrier goes */
+	__be16 carrier_port;             /* UDP; 0: nobody knows yet */
+	__u8 pad2[2];
+};
+_Static_assert(sizeof(struct map_link) == 84, "map_link has hidden padding");
+
 /* Whether packets come out of the long way's device again. */
 struct map_inner_health {
 	__u64 waiting_ns; /* since then for the first that has not; 0: for none */
@@ -220,6 +250,7 @@ struct map_upcall {
 	__u8 reason; /* enum upcall_reason (fe/agent.h) */
 	__u8 pad;
 	__u32 size, wire_size;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u8 data[DATAPLANE_UPCALL_DATA];
 };
-_Static_assert(sizeof(struct map_upcall) == 16 + DATAPLANE_UPCALL_DATA, "hidden padding");
+_Static_assert(sizeof(struct map_upcall) == 24 + DATAPLANE_UPCALL_DATA, "hidden padding");

@@ -71,6 +71,18 @@ static int transmit(void *c, uint32_t port, const void *frame, size_t size)
 {
 	return 0;
 }
+static int link_set(void *c, const struct datapath_link *link)
+{
+	return 0;
+}
+static int link_transmit(void *c, uint32_t number, const void *packet, size_t size)
+{
+	return 0;
+}
+static void link_count(void *c, uint32_t number, uint64_t *packets, uint64_t *bytes)
+{
+	*packets = *bytes = 0;
+}
 static void drain(void *c)
 {
 }
@@ -95,6 +107,10 @@ static const struct datapath_ops ops = {
 	.rule_forget = rule_forget,
 	.group_keep = group_keep,
 	.group_forget = by_number,
+	.link_set = link_set,
+	.link_remove = by_number,
+	.link_transmit = link_transmit,
+	.link_count = link_count,
 	.binding_idle_ms = idle,
 	.counters = counters,
 	.drops = drops,
@@ -106,15 +122,21 @@ static const struct datapath_ops ops = {
 
 static struct agent *make_agent(void)
 {
-	const struct agent_config config = {.name = "fuzz", .id = 2, .binding_limit = 100};
+	const struct agent_config config = {
+		.name = "fuzz",
+		.id = 2,
+		.binding_limit = 100,
+		.backplane.pair[FAMILY_IPV4].address = {{[10] = 255, 255, 10, 0, 0, 2}}};
 	const struct agent_shell shell = {&ops, flush, drop, NULL};
 	const struct rule_group group = {.fe = 3, .address = {{[10] = 255, 255, 10, 0, 0, 3}}};
 	struct agent *a = agent_create(&config, &shell, 1, 1);
 
 	agent_adopt_group(a, &group);
 	for (uint32_t number = 1; number < 4; number++) {
-		struct agent_port port = {.info = {.number = number, .role = PORT_ACCESS},
-					  .up = true};
+		struct agent_port port = {
+			.info = {.number = number,
+				 .role = number == 3 ? PORT_BACKPLANE : PORT_ACCESS},
+			.up = true};
 
 		agent_port_set(a, &port, 1);
 	}
@@ -135,6 +157,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	agent_receive(c, b.data, b.size, 2);
 	for (int64_t now = 100; now < 5000; now += 1000)
 		agent_tick(a, now);
+	for (unsigned i = 0; i < 20 && agent_next_us(a) < 9000000; i++)
+		agent_tick_links(a, agent_next_us(a));
 	buffer_finish(&b);
 	agent_destroy(a);
 	return 0;

@@ -46,6 +46,8 @@ static bool same_peer(const void *x, const void *y)
 	const struct datapath_peer *a = x, *b = y;
 
 	return a->send == b->send && a->receive == b->receive && a->vrf == b->vrf &&
+	       a->select == b->select && a->path_count == b->path_count &&
+	       memcmp(a->paths, b->paths, sizeof(a->paths)) == 0 &&
 	       address_equal(&a->address, &b->address) && address_equal(&a->redirect, &b->redirect);
 }
 
@@ -237,6 +239,36 @@ static int transmit(void *context, uint32_t port, const void *frame, size_t size
 	return 0;
 }
 
+static int link_set(void *context, const struct datapath_link *link)
+{
+	struct box *box = context;
+
+	if (link->info.number < PIPELINE_LINK_PORT(0) &&
+	    !table_get(&box->ports, &link->info.number))
+		return -ENOENT;
+	*(struct datapath_link *)table_put(&box->links, &link->info.number, NULL) = *link;
+	box->link_writes++;
+	return 0;
+}
+
+static int link_remove(void *context, uint32_t number)
+{
+	struct box *box = context;
+
+	return table_remove(&box->links, &number) ? 0 : -ENOENT;
+}
+
+static int link_transmit(void *context, uint32_t number, const void *packet, size_t size)
+{
+	return transmit(context, number, packet, size);
+}
+
+static void link_count(void *context, uint32_t number, uint64_t *ret_packets, uint64_t *ret_bytes)
+{
+	*ret_packets = ((struct box *)context)->packets;
+	*ret_bytes = *ret_packets * 100;
+}
+
 static void drain_upcalls(void *context)
 {
 	struct box *box = context;
@@ -260,6 +292,10 @@ static const struct datapath_ops operations = {
 	.rule_forget = rule_forget,
 	.group_keep = group_keep,
 	.group_forget = group_forget,
+	.link_set = link_set,
+	.link_remove = link_remove,
+	.link_transmit = link_transmit,
+	.link_count = link_count,
 	.binding_idle_ms = binding_idle_ms,
 	.counters = counters,
 	.drops = drops,
@@ -295,6 +331,7 @@ void box_open(struct box *box)
 	table_init(&box->prefixes, sizeof(struct prefix_key), sizeof(struct datapath_prefix), 1);
 	table_init(&box->rules, sizeof(struct rule_key), sizeof(struct rule), 1);
 	table_init(&box->groups, sizeof(uint32_t), sizeof(struct rule_group), 1);
+	table_init(&box->links, sizeof(uint32_t), sizeof(struct datapath_link), 1);
 	box->agent = agent_create(&box->config, &box->shell, 7, box->now_ms);
 	agent_adopt_done(box->agent, box->now_ms);
 	for (uint32_t number = 2; number <= 4; number++)
@@ -311,6 +348,7 @@ void box_close(struct box *box)
 	table_finish(&box->prefixes);
 	table_finish(&box->rules);
 	table_finish(&box->groups);
+	table_finish(&box->links);
 }
 
 void box_restart(struct box *box)
@@ -329,6 +367,9 @@ void box_restart(struct box *box)
 	at = 0;
 	while (table_next(&box->groups, &at, NULL, &value))
 		agent_adopt_group(box->agent, value);
+	at = 0;
+	while (table_next(&box->links, &at, NULL, &value))
+		agent_adopt_link(box->agent, value);
 	for (uint32_t number = 1; number <= 4; number++)
 		box_add_port(box, number, number == 1 ? PORT_EXTERNAL : PORT_ACCESS);
 	agent_adopt_done(box->agent, box->now_ms);
@@ -352,6 +393,8 @@ void box_pass(struct box *box, int64_t ms)
 	for (int64_t end = box->now_ms + ms; box->now_ms < end;) {
 		box->now_ms += end - box->now_ms < 100 ? end - box->now_ms : 100;
 		agent_tick(box->agent, box->now_ms);
+		if (agent_next_us(box->agent) <= box->now_ms * 1000)
+			agent_tick_links(box->agent, box->now_ms * 1000);
 	}
 }
 
