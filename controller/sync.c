@@ -226,6 +226,12 @@ static bool must_keep(struct sync *sync, const struct rule *rule)
 	case RULE_BINDING_PASS:
 	case RULE_EXTERNAL:
 	case RULE_ANSWER:
+	case RULE_MULTICAST:
+	case RULE_ECHO:
+	case RULE_BESIDE:
+	case RULE_PROBE:
+	case RULE_SELF:
+	case RULE_BESIDE_ASKED:
 	case RULE_KIND_COUNT:
 		break;
 	}

@@ -207,6 +207,12 @@ int pipeline_derive(struct pipeline *p, const struct rule *rule)
 	case RULE_POLICY_PASS:
 	case RULE_REDIRECTED_MISS:
 	case RULE_BINDING_PASS:
+	case RULE_MULTICAST: /* none of these gets here: pipeline_modify refuses them */
+	case RULE_ECHO:
+	case RULE_BESIDE:
+	case RULE_PROBE:
+	case RULE_SELF:
+	case RULE_BESIDE_ASKED:
 	case RULE_KIND_COUNT:
 		return 0;
 	}

@@ -18,6 +18,8 @@ static int check_rule(const struct pipeline *p, const struct rule *rule)
 	const struct pipeline_group *g;
 	const struct agent_port *port;
 
+	if (rule_is_for_switch(rule))
+		return rule->port ? -OFP_BAD_ACTION_BAD_OUT_PORT : -OFP_FLOW_MOD_FAILED_EPERM;
 	if (local && !pipeline_port(p, rule->port))
 		return -OFP_BAD_ACTION_BAD_OUT_PORT;
 	if ((rule->key.kind == RULE_FOREIGN || rule->key.kind == RULE_EXTERNAL) && rule->fe) {

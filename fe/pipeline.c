@@ -192,6 +192,12 @@ static void account(struct pipeline *p, const struct rule *rule, bool there)
 	case RULE_POLICY_PASS:
 	case RULE_REDIRECTED_MISS:
 	case RULE_BINDING_PASS:
+	case RULE_MULTICAST:
+	case RULE_ECHO:
+	case RULE_BESIDE:
+	case RULE_PROBE:
+	case RULE_SELF:
+	case RULE_BESIDE_ASKED:
 	case RULE_KIND_COUNT:
 		return;
 	}

@@ -27,6 +27,12 @@ static uint32_t output_of(const struct rule *r)
 	case RULE_FOREIGN:
 	case RULE_COVERED:
 	case RULE_BINDING_PASS:
+	case RULE_MULTICAST:
+	case RULE_ECHO:
+	case RULE_BESIDE:
+	case RULE_PROBE:
+	case RULE_SELF:
+	case RULE_BESIDE_ASKED:
 	case RULE_KIND_COUNT:
 		break;
 	}

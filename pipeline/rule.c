@@ -29,6 +29,12 @@ static const struct {
 	[RULE_BINDING_PASS] = {"binding_pass", TABLE_BINDING, 0, false, false},
 	[RULE_EXTERNAL] = {"external", TABLE_EXTERNAL, -1, true, true},
 	[RULE_ANSWER] = {"answer", TABLE_NEIGHBOR, 100, true, true},
+	[RULE_MULTICAST] = {"multicast", TABLE_PORT, 150, false, false},
+	[RULE_ECHO] = {"echo", TABLE_BINDING, 250, true, false},
+	[RULE_BESIDE] = {"beside", TABLE_BINDING, 225, true, false},
+	[RULE_PROBE] = {"probe", TABLE_NEIGHBOR, 200, false, false},
+	[RULE_SELF] = {"self", TABLE_NEIGHBOR, 150, true, false},
+	[RULE_BESIDE_ASKED] = {"beside_asked", TABLE_NEIGHBOR, 125, true, false},
 };
 
 const char *rule_kind_name(enum rule_kind kind)
@@ -46,6 +52,12 @@ uint16_t rule_priority(const struct rule_key *key)
 	int priority = kinds[key->kind].priority;
 
 	return priority < 0 ? key->length : (uint16_t)priority;
+}
+
+bool rule_is_for_switch(const struct rule *r)
+{
+	return (r->key.kind >= RULE_MULTICAST && r->key.kind <= RULE_BESIDE_ASKED) ||
+	       (r->key.kind == RULE_EXTERNAL && r->port);
 }
 
 bool rule_kind_has_address(enum rule_kind kind)

@@ -79,8 +79,9 @@ enum rule_kind {
 	RULE_COVERED,
 	/* 3, 0: any -> goto 4 */
 	RULE_BINDING_PASS,
-	/* 4, prefix length (0-128): metadata vrf, ip dst in prefix -> output NORMAL, or group(FE)
-	 */
+	/* 4, prefix length (0-128): metadata vrf, ip dst in prefix -> output NORMAL, or group(FE),
+	 * or (for an element without a kernel's routes) eth_dst := mac, eth_src := gateway_mac,
+	 * output port */
 	RULE_EXTERNAL,
 	/* 5, 100: metadata not used; arp_op 1, arp_tpa in prefix -> answered with 'mac' out of
 	 * in_port. Table 5 sees only requests by one node for another that is not on the same port
@@ -88,6 +89,23 @@ enum rule_kind {
 	 * neighbour on the same segment never reach it.  (That is victor-fe's; it is in the table's
 	 * description.) */
 	RULE_ANSWER,
+
+	/* What victor-fe does by itself and Open vSwitch has to be told; victor-fe refuses these
+	 * (rule_is_for_switch).
+	 * 0, 150: a group's Ethernet destination -> drop */
+	RULE_MULTICAST,
+	/* 3, 250: metadata vrf, ICMP echo request, ip dst -> the request turned into its reply by
+	 * 'mac', back out of the port in reg0.  IPv4 only. */
+	RULE_ECHO,
+	/* 3, 225: metadata vrf, reg0 = port, eth_dst, ip dst -> drop: the node gets the frame from
+	 * its own LAN */
+	RULE_BESIDE,
+	/* 5, 200: arp_spa 0.0.0.0 -> drop: an address probe (RFC 5227) is not answered */
+	RULE_PROBE,
+	/* 5, 150: arp_spa and arp_tpa -> drop: nor is an announcement */
+	RULE_SELF,
+	/* 5, 125: in_port, arp_tpa -> drop: nor a request for a neighbour on the same port */
+	RULE_BESIDE_ASKED,
 	RULE_KIND_COUNT
 };
 
@@ -97,10 +115,11 @@ struct rule_key {
 	uint8_t kind;           /* enum rule_kind */
 	uint8_t length;         /* prefix length in 128 bits, where 'address' is a prefix */
 	uint16_t ethertype;     /* LISTEN; ADMIT: 0 is IPv4, else ETHERTYPE_IPV6_; zero otherwise */
-	uint32_t vrf;           /* STRANGER, GUARD, LOCAL, TENTATIVE, FOREIGN, COVERED, EXTERNAL */
-	uint32_t port;          /* ADMIT, LISTEN, GUARD */
+	uint32_t vrf;           /* STRANGER, GUARD, LOCAL, TENTATIVE, FOREIGN, COVERED, EXTERNAL,
+				 * ECHO, BESIDE */
+	uint32_t port;          /* ADMIT, LISTEN, GUARD, BESIDE, BESIDE_ASKED */
 	uint16_t vlan;          /* GUARD: 0 = untagged, else the VLAN id */
-	struct mac mac;         /* GUARD: the source */
+	struct mac mac;         /* GUARD: the source; BESIDE: the destination */
 	struct address address; /* PEER*: tun_src; a host address or a prefix in the others */
 };
 _Static_assert(sizeof(struct rule_key) == 36, "rule_key has hidden padding");
@@ -111,11 +130,12 @@ struct rule {
 	/* What it does; the fields that its kind uses. */
 	uint32_t vrf;           /* ADMIT, PEER, PEER_MARKED: the VRF given */
 	uint32_t fe;            /* FOREIGN, EXTERNAL (0: NORMAL): the group; ADMIT, PEER*: reg1 */
-	uint32_t port;          /* LOCAL, TENTATIVE */
+	uint32_t port;          /* LOCAL, TENTATIVE; EXTERNAL (0: NORMAL or a group) */
 	uint16_t vlan;          /* LOCAL, TENTATIVE */
 	uint8_t next_table;     /* ADMIT: TABLE_GUARD or TABLE_BINDING */
-	struct mac mac;         /* LOCAL, TENTATIVE: the node's; ANSWER: the answer */
-	struct mac gateway_mac; /* LOCAL, TENTATIVE */
+	struct mac mac;         /* LOCAL, TENTATIVE: the node's; EXTERNAL: the next hop's;
+				 * ANSWER, ECHO: the answer's */
+	struct mac gateway_mac; /* LOCAL, TENTATIVE, EXTERNAL: the source */
 	uint16_t idle_timeout;  /* seconds; TENTATIVE only */
 };
 
@@ -140,6 +160,8 @@ struct rule_group {
 const char *rule_kind_name(enum rule_kind kind);
 enum pipeline_table rule_table(enum rule_kind kind);
 uint16_t rule_priority(const struct rule_key *key);
+/* Whether it is one that Open vSwitch takes and victor-fe does not. */
+bool rule_is_for_switch(const struct rule *r);
 bool rule_equal(const struct rule *a, const struct rule *b); /* cookies too */
 
 /* ADD (which replaces action and cookie) and DELETE_STRICT of the flow that the rule is. */

@@ -99,6 +99,15 @@ static void read_scalars(const struct ofp_match *m, struct rule_key *key)
 		if (ofp_match_get(m, OFP_FIELD_ETH_SRC))
 			memcpy(key->mac.bytes, ofp_match_get(m, OFP_FIELD_ETH_SRC)->value, 6);
 		break;
+	case RULE_BESIDE:
+		key->port = (uint32_t)value_or_zero(m, OFP_FIELD_REG0);
+		if (ofp_match_get(m, OFP_FIELD_ETH_DST))
+			memcpy(key->mac.bytes, ofp_match_get(m, OFP_FIELD_ETH_DST)->value, 6);
+		break;
+	case RULE_BESIDE_ASKED:
+		key->port = (uint32_t)value_or_zero(m, OFP_FIELD_IN_PORT);
+		return;
+	case RULE_ECHO:
 	case RULE_STRANGER:
 	case RULE_LOCAL:
 	case RULE_TENTATIVE:
@@ -113,6 +122,9 @@ static void read_scalars(const struct ofp_match *m, struct rule_key *key)
 	case RULE_REDIRECTED_MISS:
 	case RULE_BINDING_PASS:
 	case RULE_ANSWER:
+	case RULE_MULTICAST:
+	case RULE_PROBE:
+	case RULE_SELF:
 	case RULE_KIND_COUNT:
 		return;
 	}
@@ -121,8 +133,10 @@ static void read_scalars(const struct ofp_match *m, struct rule_key *key)
 
 static int check_key(const struct rule_key *key)
 {
-	bool on_port =
-		key->kind == RULE_ADMIT || key->kind == RULE_LISTEN || key->kind == RULE_GUARD;
+	bool on_port = key->kind == RULE_ADMIT || key->kind == RULE_LISTEN ||
+		       key->kind == RULE_GUARD || key->kind == RULE_BESIDE ||
+		       key->kind == RULE_BESIDE_ASKED;
+	bool has_mac = key->kind == RULE_GUARD || key->kind == RULE_BESIDE;
 
 	if (on_port &&
 	    (!key->port || key->port > PIPELINE_PORT_MAX || key->port == PIPELINE_TUNNEL_PORT))
@@ -132,7 +146,7 @@ static int check_key(const struct rule_key *key)
 	if (key->kind == RULE_LISTEN && key->ethertype != ETHERTYPE_ARP_ &&
 	    key->ethertype != ETHERTYPE_RARP_ && key->ethertype != ETHERTYPE_LLDP_)
 		return -OFP_BAD_MATCH_BAD_VALUE;
-	if (key->kind == RULE_GUARD && (mac_is_multicast(&key->mac) || mac_is_zero(&key->mac)))
+	if (has_mac && (mac_is_multicast(&key->mac) || mac_is_zero(&key->mac)))
 		return -OFP_BAD_MATCH_BAD_VALUE;
 	return 0;
 }
@@ -197,7 +211,7 @@ static void read_set(const struct ofp_match_field *f, struct rule *ret)
 		memcpy(ret->mac.bytes, f->value, 6);
 		return;
 	case OFP_FIELD_ETH_SRC: /* the gateway's MAC; in an answer, the answer */
-		if (ret->key.kind == RULE_ANSWER)
+		if (ret->key.kind == RULE_ANSWER || ret->key.kind == RULE_ECHO)
 			memcpy(ret->mac.bytes, f->value, 6);
 		else
 			memcpy(ret->gateway_mac.bytes, f->value, 6);
@@ -216,22 +230,24 @@ static void read_set(const struct ofp_match_field *f, struct rule *ret)
 static void read_actions(const struct ofp_actions *a, struct rule *ret)
 {
 	bool local = ret->key.kind == RULE_LOCAL || ret->key.kind == RULE_TENTATIVE;
-	bool group = ret->key.kind == RULE_FOREIGN || ret->key.kind == RULE_EXTERNAL;
+	bool external = ret->key.kind == RULE_EXTERNAL;
+	bool group = ret->key.kind == RULE_FOREIGN || external;
 
 	for (unsigned i = 0; i < a->count; i++) {
 		const struct ofp_action *one = &a->list[i];
 
 		if (one->type == OFP_ACTION_SET_FIELD)
 			read_set(&one->set_field, ret);
-		else if (one->type == OFP_ACTION_OUTPUT && local)
+		else if (one->type == OFP_ACTION_OUTPUT &&
+			 (local || (external && one->output.port != OFPP_NORMAL)))
 			ret->port = one->output.port;
 		else if (one->type == OFP_ACTION_GROUP && group)
 			ret->fe = one->group;
 	}
 	/* What a kind does not use must be zero, or two equal flows were unequal rules. */
-	if (!local)
+	if (!local && !ret->port)
 		ret->gateway_mac = (struct mac){0};
-	if (!local && ret->key.kind != RULE_ANSWER)
+	if (!local && !ret->port && ret->key.kind != RULE_ANSWER && ret->key.kind != RULE_ECHO)
 		ret->mac = (struct mac){0};
 	if (!local)
 		ret->vlan = 0;
@@ -244,7 +260,8 @@ static bool gives_vrf(enum rule_kind kind)
 
 static int check_rule(const struct rule *r)
 {
-	bool local = r->key.kind == RULE_LOCAL || r->key.kind == RULE_TENTATIVE;
+	bool local = r->key.kind == RULE_LOCAL || r->key.kind == RULE_TENTATIVE ||
+		     (r->key.kind == RULE_EXTERNAL && r->port);
 
 	if (gives_vrf(r->key.kind) && (!r->fe || r->fe > PIPELINE_FE_MAX))
 		return -OFP_BAD_ACTION_BAD_SET_ARGUMENT;
@@ -305,11 +322,13 @@ static int compare_argument(const struct ofp_action *a, const struct ofp_action 
 		break;
 	case OFP_ACTION_DEC_NW_TTL:
 		break;
+	case OFP_ACTION_SET_NW_TTL:
+		same = a->ttl == right->ttl;
+		break;
 	case OFP_ACTION_POP_VLAN:
 	case OFP_ACTION_PUSH_MPLS:
 	case OFP_ACTION_POP_MPLS:
 	case OFP_ACTION_SET_QUEUE:
-	case OFP_ACTION_SET_NW_TTL:
 	case OFP_ACTION_RESUBMIT:
 		return -OFP_BAD_ACTION_BAD_TYPE; /* no rule has it */
 	}
@@ -372,7 +391,8 @@ static void normalize(struct ofp_instructions *i, enum rule_kind kind)
 		i->apply = i->write;
 		i->present = OFP_INSTRUCTION_APPLY_ACTIONS;
 	}
-	if ((kind == RULE_LOCAL || kind == RULE_TENTATIVE) && i->apply.count >= 2 &&
+	if ((kind == RULE_LOCAL || kind == RULE_TENTATIVE || kind == RULE_EXTERNAL) &&
+	    i->apply.count >= 2 &&
 	    i->apply.list[0].type == OFP_ACTION_SET_FIELD &&
 	    i->apply.list[1].type == OFP_ACTION_SET_FIELD &&
 	    i->apply.list[0].set_field.field == OFP_FIELD_ETH_SRC &&

@@ -8,6 +8,10 @@
 #define METADATA_ALL (PIPELINE_METADATA_VRF | PIPELINE_METADATA_REDIRECTED)
 #define IPV4_ANY_LENGTH IPV4_PREFIX_BASE
 #define ARP_REPLY 2
+#define IP_PROTOCOL_ICMP 1
+#define ICMP_ECHO_REQUEST 8
+#define ICMP_ECHO_REPLY 0
+#define ECHO_TTL 64
 
 enum ofp_field rule_address_field(const struct rule_key *key)
 {
@@ -25,9 +29,15 @@ enum ofp_field rule_address_field(const struct rule_key *key)
 	case RULE_FOREIGN:
 	case RULE_COVERED:
 	case RULE_EXTERNAL:
+	case RULE_ECHO:
+	case RULE_BESIDE:
 		return v4 ? OFP_FIELD_IPV4_DST : OFP_FIELD_IPV6_DST;
 	case RULE_ANSWER:
+	case RULE_SELF:
+	case RULE_BESIDE_ASKED:
 		return OFP_FIELD_ARP_TPA;
+	case RULE_MULTICAST:
+	case RULE_PROBE:
 	case RULE_ADMIT:
 	case RULE_LISTEN:
 	case RULE_GUARD_PASS:
@@ -84,6 +94,45 @@ static void match_guard(struct ofp_match *m, const struct rule_key *key)
 	match_ip(m, key);
 }
 
+static void match_echo(struct ofp_match *m, const struct rule_key *key)
+{
+	match_vrf(m, key->vrf);
+	match_ip(m, key);
+	ofp_match_set(m, OFP_FIELD_IP_PROTO, IP_PROTOCOL_ICMP);
+	ofp_match_set(m, OFP_FIELD_ICMPV4_TYPE, ICMP_ECHO_REQUEST);
+}
+
+static void match_beside(struct ofp_match *m, const struct rule_key *key)
+{
+	match_vrf(m, key->vrf);
+	ofp_match_set(m, OFP_FIELD_REG0, key->port);
+	ofp_match_set_bytes(m, OFP_FIELD_ETH_DST, key->mac.bytes, NULL);
+	match_ip(m, key);
+}
+
+static void match_multicast(struct ofp_match *m)
+{
+	static const uint8_t group_bit[6] = {1};
+
+	ofp_match_set_bytes(m, OFP_FIELD_ETH_DST, group_bit, group_bit);
+}
+
+/* What is not answered of ARP. */
+static void match_unanswered(struct ofp_match *m, const struct rule_key *key)
+{
+	static const uint8_t none[4];
+
+	ofp_match_set(m, OFP_FIELD_ETH_TYPE, ETHERTYPE_ARP_);
+	if (key->kind == RULE_PROBE)
+		ofp_match_set_bytes(m, OFP_FIELD_ARP_SPA, none, NULL);
+	if (key->kind == RULE_SELF)
+		ofp_match_set_bytes(m, OFP_FIELD_ARP_SPA, address_ipv4(&key->address), NULL);
+	if (key->kind == RULE_BESIDE_ASKED)
+		ofp_match_set(m, OFP_FIELD_IN_PORT, key->port);
+	if (key->kind != RULE_PROBE)
+		match_address(m, key);
+}
+
 void rule_to_match(const struct rule_key *key, struct ofp_match *ret)
 {
 	ret->count = 0;
@@ -125,6 +174,20 @@ void rule_to_match(const struct rule_key *key, struct ofp_match *ret)
 		ofp_match_set(ret, OFP_FIELD_ETH_TYPE, ETHERTYPE_ARP_);
 		ofp_match_set(ret, OFP_FIELD_ARP_OP, 1);
 		match_address(ret, key);
+		return;
+	case RULE_MULTICAST:
+		match_multicast(ret);
+		return;
+	case RULE_ECHO:
+		match_echo(ret, key);
+		return;
+	case RULE_BESIDE:
+		match_beside(ret, key);
+		return;
+	case RULE_PROBE:
+	case RULE_SELF:
+	case RULE_BESIDE_ASKED:
+		match_unanswered(ret, key);
 		return;
 	case RULE_GUARD_PASS:
 	case RULE_POLICY_PASS:
@@ -211,6 +274,37 @@ static void answer(const struct rule *r, struct ofp_instructions *i)
 	ofp_actions_add_output(a, OFPP_IN_PORT);
 }
 
+/* in_port was cleared; reg0 remembers it, reg2 holds the address that is asked. */
+static void echo(const struct rule *r, struct ofp_instructions *i)
+{
+	struct ofp_actions *a = apply(i);
+
+	ofp_actions_add_move(a, OFP_FIELD_ETH_SRC, 0, OFP_FIELD_ETH_DST, 0, 48);
+	ofp_actions_add_set_bytes(a, OFP_FIELD_ETH_SRC, r->mac.bytes);
+	ofp_actions_add_move(a, OFP_FIELD_IPV4_DST, 0, OFP_FIELD_REG2, 0, 32);
+	ofp_actions_add_move(a, OFP_FIELD_IPV4_SRC, 0, OFP_FIELD_IPV4_DST, 0, 32);
+	ofp_actions_add_move(a, OFP_FIELD_REG2, 0, OFP_FIELD_IPV4_SRC, 0, 32);
+	ofp_actions_add_set(a, OFP_FIELD_ICMPV4_TYPE, ICMP_ECHO_REPLY);
+	ofp_actions_add(a, OFP_ACTION_SET_NW_TTL)->ttl = ECHO_TTL;
+	ofp_actions_add_move(a, OFP_FIELD_REG0, 0, OFP_FIELD_NXM_IN_PORT, 0, 16);
+	ofp_actions_add_output(a, OFPP_IN_PORT);
+}
+
+static void leave(const struct rule *r, struct ofp_instructions *i)
+{
+	struct ofp_actions *a = apply(i);
+
+	if (r->fe) {
+		ofp_actions_add_group(a, r->fe);
+		return;
+	}
+	if (r->port) {
+		ofp_actions_add_set_bytes(a, OFP_FIELD_ETH_DST, r->mac.bytes);
+		ofp_actions_add_set_bytes(a, OFP_FIELD_ETH_SRC, r->gateway_mac.bytes);
+	}
+	ofp_actions_add_output(a, r->port ? r->port : OFPP_NORMAL);
+}
+
 void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 {
 	*ret = (struct ofp_instructions){0};
@@ -248,14 +342,19 @@ void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 		go_to(ret, TABLE_EXTERNAL);
 		return;
 	case RULE_EXTERNAL:
-		if (r->fe)
-			ofp_actions_add_group(apply(ret), r->fe);
-		else
-			ofp_actions_add_output(apply(ret), OFPP_NORMAL);
+		leave(r, ret);
 		return;
 	case RULE_ANSWER:
 		answer(r, ret);
 		return;
+	case RULE_ECHO:
+		echo(r, ret);
+		return;
+	case RULE_MULTICAST:
+	case RULE_BESIDE:
+	case RULE_PROBE:
+	case RULE_SELF:
+	case RULE_BESIDE_ASKED:
 	case RULE_REDIRECTED_MISS:
 	case RULE_COVERED:
 	case RULE_KIND_COUNT:

@@ -112,6 +112,28 @@ static void format_flow(struct text *t, const struct rule_key *key)
 	case RULE_ANSWER:
 		add_address(t, key, "arp_tpa", "nd_target");
 		return;
+	case RULE_MULTICAST:
+		add(t, "multicast");
+		return;
+	case RULE_ECHO:
+		add(t, "icmp_type=8");
+		add_address(t, key, "nw_dst", "ipv6_dst");
+		return;
+	case RULE_BESIDE:
+		add(t, "in_port=%" PRIu32, key->port);
+		add_mac(t, "dl_dst=", &key->mac);
+		add_address(t, key, "nw_dst", "ipv6_dst");
+		return;
+	case RULE_PROBE:
+		add(t, "arp_spa=0.0.0.0");
+		return;
+	case RULE_SELF:
+		add_address(t, key, "arp_spa=arp_tpa", "nd_target");
+		return;
+	case RULE_BESIDE_ASKED:
+		add(t, "in_port=%" PRIu32, key->port);
+		add_address(t, key, "arp_tpa", "nd_target");
+		return;
 	case RULE_GUARD_PASS:
 	case RULE_POLICY_PASS:
 	case RULE_BINDING_PASS:
@@ -119,6 +141,12 @@ static void format_flow(struct text *t, const struct rule_key *key)
 		add(t, "any");
 		return;
 	}
+}
+
+static void add_next_hop(struct text *t, const struct rule *r)
+{
+	add_mac(t, "mod_dl_dst:", &r->mac);
+	add(t, "out:%" PRIu32, r->port);
 }
 
 static void format_action(struct text *t, const struct rule *r)
@@ -166,11 +194,25 @@ static void format_action(struct text *t, const struct rule *r)
 	case RULE_EXTERNAL:
 		if (r->fe)
 			add(t, "group:%" PRIu32 ",out:0", r->fe);
+		else if (r->port)
+			add_next_hop(t, r);
 		else
 			add(t, "kernel");
 		return;
 	case RULE_ANSWER:
+	case RULE_ECHO:
 		add_mac(t, "answer:", &r->mac);
+		return;
+	case RULE_MULTICAST:
+		add(t, "drop");
+		return;
+	case RULE_BESIDE:
+		add(t, "drop:beside");
+		return;
+	case RULE_PROBE:
+	case RULE_SELF:
+	case RULE_BESIDE_ASKED:
+		add(t, "no answer");
 		return;
 	case RULE_KIND_COUNT:
 		return;
@@ -225,7 +267,7 @@ void rule_table_features(enum pipeline_table table, struct ofp_table_features *r
 	for (int kind = 0; kind < RULE_KIND_COUNT; kind++) {
 		for (unsigned variant = 0; rule_table(kind) == table && variant < 2; variant++) {
 			struct rule r = {.key = {.kind = (uint8_t)kind, .length = 128, .port = 1},
-					 .port = 1,
+					 .port = kind == RULE_EXTERNAL ? 0 : 1,
 					 .fe = variant,
 					 .vlan = (uint16_t)variant,
 					 .next_table = variant ? TABLE_GUARD : TABLE_BINDING};
@@ -234,7 +276,8 @@ void rule_table_features(enum pipeline_table table, struct ofp_table_features *r
 								       : address_from_ipv4(one);
 			if (kind == RULE_LISTEN)
 				r.key.ethertype = variant ? ETHERTYPE_ARP_ : ETHERTYPE_RARP_;
-			add_features(&r, ret);
+			if (!rule_is_for_switch(&r))
+				add_features(&r, ret);
 		}
 	}
 	if (table != TABLE_PORT && table != TABLE_POLICY && table != TABLE_NEIGHBOR)

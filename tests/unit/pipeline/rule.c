@@ -37,6 +37,28 @@ static struct rule_key key(enum rule_kind kind, const char *prefix)
 
 #define VERSION 0x0010002000000007ull
 
+/* What only Open vSwitch takes. */
+static unsigned switch_examples(struct rule *list)
+{
+	unsigned n = 0;
+
+	list[n++] = (struct rule){.key = key(RULE_MULTICAST, NULL)};
+	list[n++] = (struct rule){.key = key(RULE_ECHO, "10.10.0.1"), .mac = gateway};
+	list[n] = (struct rule){.key = key(RULE_BESIDE, "10.10.0.5"), .cookie = VERSION};
+	list[n].key.vrf = 4;
+	list[n].key.port = 2;
+	list[n++].key.mac = node;
+	list[n++] = (struct rule){.key = key(RULE_PROBE, NULL)};
+	list[n++] = (struct rule){.key = key(RULE_SELF, "10.10.0.5")};
+	list[n] = (struct rule){.key = key(RULE_BESIDE_ASKED, "10.10.0.5")};
+	list[n++].key.port = 2;
+	list[n++] = (struct rule){.key = key(RULE_EXTERNAL, "10.0.0.0/8"),
+				  .port = 1,
+				  .mac = node,
+				  .gateway_mac = gateway};
+	return n;
+}
+
 /* Examples of every kind: both families, tagged and not, VRF 0 and not. */
 static unsigned examples(struct rule *list)
 {
@@ -94,7 +116,7 @@ static unsigned examples(struct rule *list)
 	}
 	list[n++] = (struct rule){.key = key(RULE_ANSWER, "10.10.0.1/32"), .mac = gateway};
 	list[n++] = (struct rule){.key = key(RULE_ANSWER, "10.10.0.0/16"), .mac = gateway};
-	return n;
+	return n + switch_examples(list + n);
 }
 #define EXAMPLES_MAX 64
 
