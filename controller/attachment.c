@@ -31,6 +31,7 @@
 #include "controller/record.h"
 
 #include "controller/element.h"
+#include "controller/ovs.h"
 #include "controller/planner.h"
 #include "packet/neighbor.h"
 
@@ -165,17 +166,36 @@ static void revert(struct core *c, struct attachment_record *r, const char *reas
 
 /* --- claims -------------------------------------------------------------------------------- */
 
-/* P4a: x has replied to the barrier behind its last change for this node. */
+/* When x was last told something about this node. */
+static uint64_t last_told(const struct attachment_record *r, uint32_t x)
+{
+	uint64_t change = r->changed_everywhere;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(r->changed_at); i++)
+		if (r->changed_at[i].fe == x && r->changed_at[i].change > change)
+			change = r->changed_at[i].change;
+	return change;
+}
+
+/* A switch that has replied to the barrier, but not long ago: its packet-ins may be older. */
+static bool is_settling(const struct core *c, const struct attachment_record *r,
+			const struct claim *claim)
+{
+	const struct element *e = element_find(c, claim->place.fe);
+
+	return e && e->ovs && !claim->replay && ovs_has_replied(e, last_told(r, claim->place.fe));
+}
+
+/* P4a: x has replied to the barrier behind its last change for this node.  What a switch's node
+ * answers to a question that went out behind the barrier is not older either. */
 static bool is_fresh(const struct core *c, const struct attachment_record *r,
 		     const struct claim *claim)
 {
 	const struct element *e = element_find(c, claim->place.fe);
-	uint64_t change = r->changed_everywhere;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(r->changed_at); i++)
-		if (r->changed_at[i].fe == claim->place.fe && r->changed_at[i].change > change)
-			change = r->changed_at[i].change;
-	return e && !claim->replay && element_is_settled(e, change);
+	return e && !claim->replay &&
+	       (element_is_settled(e, last_told(r, claim->place.fe)) ||
+		(claim->elicited && is_settling(c, r, claim)));
 }
 
 static void end_probing_here(struct core *c, struct attachment_record *r, bool both)
@@ -244,7 +264,7 @@ static void ambiguous(struct core *c, struct attachment_record *r, const struct 
 
 	if (r->a.state == ATTACHMENT_PROBING && place_equal(&r->a.previous, &claim->place))
 		return; /* it is being asked */
-	if (is_flapping(c, r))
+	if (!is_settling(c, r, claim) && is_flapping(c, r))
 		return;
 	if (r->a.state == ATTACHMENT_PREPARED) {
 		/* Still there?  Then its answer is a fresh claim, and reverts. */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "controller/element.h"
+#include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/registrar.h"
 #include "controller/topology.h"
@@ -65,6 +66,7 @@ void core_destroy(struct core *c)
 	table_finish(&c->refusals);
 	inventory_finish(&c->inventory);
 	buffer_finish(&c->scratch);
+	buffer_finish(&c->switch_scratch);
 	free(c);
 }
 
@@ -80,6 +82,11 @@ int core_add_prefix(struct core *c, const struct covered_prefix *p, struct reaso
 	if (r == 0)
 		planner_add_prefix(c, p);
 	return r;
+}
+
+int core_add_element(struct core *c, const struct declared_element *d, struct reason *why)
+{
+	return ovs_declare(c, d, why);
 }
 
 int core_add_link(struct core *c, const struct link *l, struct reason *why)
@@ -193,6 +200,9 @@ int core_prepare_move(struct core *c, const char *node, const char *element, con
 	if (!p)
 		return reason_set(why, -ENOENT, "%s has no port %.*s", e->name,
 				  OFP_PORT_NAME_SIZE - 1, port);
+	if (e->ovs && vlan)
+		return reason_set(why, -EINVAL, "%s is an Open vSwitch: it has no VLAN trunks",
+				  e->name);
 	if (vlan > 4094)
 		return reason_set(why, -EINVAL, "VLAN %u is above 4094", vlan);
 	if (!registrar_may_attach(c, n, e, p, &rule))
@@ -302,6 +312,9 @@ void core_tick(struct core *c, int64_t now_ms)
 	if (c->learning &&
 	    (now_ms - c->started_ms >= c->config.learn_timeout_ms || all_are_here(c)))
 		stop_learning(c);
+	for (unsigned i = 0; c->has_switches && i < c->element_count; i++)
+		if (c->elements[i]->ovs)
+			ovs_tick(c->elements[i]);
 	attachment_tick(c);
 	if (now_ms - c->second_ms >= 1000) {
 		c->second_ms = now_ms;

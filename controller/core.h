@@ -7,6 +7,7 @@
 #pragma once
 
 #include "controller/attachment.h"
+#include "controller/declared.h"
 #include "controller/inventory.h"
 #include "openflow/channel.h"
 #include "pipeline/experimenter.h"
@@ -82,6 +83,8 @@ uint16_t core_term(const struct core *c); /* may have grown: keep it in the stor
 
 /* At start, before any session: from the config and the store. */
 MUST_USE int core_add_prefix(struct core *c, const struct covered_prefix *p, struct reason *why);
+/* An FE that cannot say itself what it is (Open vSwitch). */
+MUST_USE int core_add_element(struct core *c, const struct declared_element *d, struct reason *why);
 MUST_USE int core_add_link(struct core *c, const struct link *l, struct reason *why);
 void core_restore_attachment(struct core *c, const struct attachment *a);
 
@@ -127,6 +130,8 @@ struct element_view {
 	uint32_t id;
 	char name[NAME_SIZE], software[NAME_SIZE], peer[NAME_SIZE];
 	enum element_state state;
+	const char *kind;          /* "victor-fe" or "ovs" */
+	const char *const *cannot; /* what it cannot do, for people; ends with NULL */
 	struct address backplane;
 	uint16_t backplane_mtu;
 	bool border; /* it has an external port */

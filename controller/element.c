@@ -5,6 +5,7 @@
 #include "controller/element.h"
 
 #include "base/memory.h"
+#include "controller/ovs.h"
 #include "controller/planner.h"
 
 #include <stdio.h>
@@ -63,7 +64,18 @@ void element_destroy(struct element *e)
 {
 	table_finish(&e->ports);
 	table_finish(&e->groups);
+	ovs_destroy(e->ovs);
 	free(e);
+}
+
+void element_rename(struct element *e, const char *name)
+{
+	struct element **slot;
+
+	(void)table_remove(&e->core->element_names, e->name);
+	name_copy(e->name, name);
+	slot = table_put(&e->core->element_names, e->name, NULL);
+	*slot = e;
 }
 
 struct port *element_port(struct element *e, uint32_t number)
@@ -173,6 +185,30 @@ static void remember_barrier(struct barriers *b, struct barrier barrier)
 	b->list[(b->first + b->count++) & (b->capacity - 1)] = barrier;
 }
 
+/* Replies come in the order of the requests. */
+void element_settle(struct element *e, uint32_t xid)
+{
+	struct barriers *b = &e->session->barriers;
+	unsigned i = 0;
+
+	while (i < b->count && b->list[(b->first + i) & (b->capacity - 1)].xid != xid)
+		i++;
+	if (i == b->count)
+		return;
+	for (i++; i > 0; i--) {
+		struct barrier barrier = b->list[b->first];
+
+		b->first = (b->first + 1) & (b->capacity - 1);
+		b->count--;
+		if (e->ovs)
+			ovs_barrier(e, barrier.change);
+		else
+			e->settled = barrier.change;
+		if (barrier.synchronizes)
+			session_online(e->session);
+	}
+}
+
 void element_commit(struct element *e, bool synchronizes)
 {
 	struct session *s = e->session;
@@ -202,15 +238,24 @@ void element_withdraw_rule(struct element *e, const struct rule *rule)
 
 void element_transmit(struct element *e, uint32_t port, const struct buffer *frame)
 {
+	struct ofp_actions actions = {0};
+
+	ofp_actions_add_output(&actions, port);
+	element_transmit_by(e, &actions, frame->data, frame->size);
+}
+
+void element_transmit_by(struct element *e, const struct ofp_actions *actions, const void *frame,
+			 size_t size)
+{
 	struct ofp_packet_out packet = {.buffer_id = OFP_NO_BUFFER,
 					.in_port = OFPP_CONTROLLER,
-					.data = frame->data,
-					.data_size = frame->size};
+					.actions = *actions,
+					.data = frame,
+					.data_size = size};
 	struct session *s = e->session;
 
 	if (!e->synced)
 		return;
-	ofp_actions_add_output(&packet.actions, port);
 	ofp_packet_out_encode(out(e), channel_xid(&s->channel), &packet);
 	s->channel.count.messages_out++;
 	e->core->shell.flush(e->core->shell.context, s);

@@ -8,6 +8,7 @@ struct element *element_obtain(struct core *c, uint32_t id);
 struct element *element_find(const struct core *c, uint32_t id);
 struct element *element_by_name(const struct core *c, const char *name);
 void element_destroy(struct element *e);
+void element_rename(struct element *e, const char *name);
 
 struct port *element_port(struct element *e, uint32_t number); /* made where there was none */
 const struct port *element_find_port(const struct element *e, uint32_t number);
@@ -31,10 +32,14 @@ void element_delete_group(struct element *e, uint32_t fe);
 void element_queue(struct element *e, const struct buffer *messages, unsigned flow_mods,
 		   int growth);
 void element_commit(struct element *e, bool synchronizes /* the end of a comparison */);
+/* The reply to a barrier. */
+void element_settle(struct element *e, uint32_t xid);
 /* Deletes a rule that the FE made by itself; at once, and nobody waits for it. */
 void element_withdraw_rule(struct element *e, const struct rule *rule);
 /* Sends a frame out of a port. */
 void element_transmit(struct element *e, uint32_t port, const struct buffer *frame);
+void element_transmit_by(struct element *e, const struct ofp_actions *actions, const void *frame,
+			 size_t size);
 
 /* P4a: whether all that was sent to this FE up to 'change' is behind a barrier reply. */
 bool element_is_settled(const struct element *e, uint64_t change);

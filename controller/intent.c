@@ -3,14 +3,15 @@
 #include "controller/planner.h"
 
 #include "controller/element.h"
+#include "controller/ovs.h"
 
 #include <string.h>
 
-#define PORT_RULES_MAX 3
+#define PORT_RULES_MAX (3 + OVS_PORT_RULES_MAX)
 #define VRFS_MAX (PREFIXES_MAX + 1)
 
 /* IPv6 is not admitted yet: without neighbour discovery no node of it could register. */
-static unsigned port_rules(const struct element *e, uint32_t number, uint8_t role,
+static unsigned port_rules(const struct element *e, const struct port *p, uint8_t role,
 			   struct rule rules[PORT_RULES_MAX])
 {
 	static const uint16_t listened[] = {ETHERTYPE_ARP_, ETHERTYPE_RARP_};
@@ -19,13 +20,15 @@ static unsigned port_rules(const struct element *e, uint32_t number, uint8_t rol
 	if (role != PORT_ACCESS && role != PORT_EXTERNAL)
 		return 0;
 	rules[count++] =
-		(struct rule){.key = {.kind = RULE_ADMIT, .port = number},
+		(struct rule){.key = {.kind = RULE_ADMIT, .port = p->number},
 			      .vrf = DEFAULT_VRF,
 			      .fe = e->id,
 			      .next_table = role == PORT_ACCESS ? TABLE_GUARD : TABLE_BINDING};
 	for (unsigned i = 0; role == PORT_ACCESS && i < ARRAY_SIZE(listened); i++)
 		rules[count++] = (struct rule){
-			.key = {.kind = RULE_LISTEN, .ethertype = listened[i], .port = number}};
+			.key = {.kind = RULE_LISTEN, .ethertype = listened[i], .port = p->number}};
+	if (e->ovs)
+		count += ovs_port_rules(e, p, rules + count);
 	return count;
 }
 
@@ -63,6 +66,10 @@ static void prefix_rules(const struct core *c, const struct element *e,
 	emit(to, &covered);
 	if (!address_is_ipv4(&p->prefix.address) || !serves(e, p))
 		return;
+	if (e->ovs) {
+		ovs_gateway_rules(c, p, emit, to);
+		return;
+	}
 	answer.mac = c->config.gateway_mac;
 	emit(to, &answer);
 	if (address_is_zero(&p->gateway) || p->prefix.length == 128)
@@ -88,13 +95,16 @@ static unsigned vrfs_in_use(const struct core *c, uint32_t vrfs[VRFS_MAX])
 	return count;
 }
 
-static void exit_rules(const struct core *c, int64_t exit,
+static void exit_rules(const struct core *c, const struct element *e, int64_t exit,
 		       void (*emit)(void *to, const struct rule *), void *to)
 {
 	static const uint8_t any[4];
 	uint32_t vrfs[VRFS_MAX];
 	unsigned count = vrfs_in_use(c, vrfs);
 	struct rule rule = {.key = {.kind = RULE_EXTERNAL}, .fe = (uint32_t)exit};
+
+	if (e->ovs && exit == 0 && !ovs_way_out(e, &rule))
+		return;
 
 	for (unsigned i = 0; exit >= 0 && i < count; i++) {
 		rule.key.vrf = vrfs[i];
@@ -107,12 +117,16 @@ static void exit_rules(const struct core *c, int64_t exit,
 	}
 }
 
-static void constant_rules(void (*emit)(void *to, const struct rule *), void *to)
+static void constant_rules(const struct element *e, void (*emit)(void *to, const struct rule *),
+			   void *to)
 {
 	static const enum rule_kind constants[] = {RULE_GUARD_PASS, RULE_POLICY_PASS,
 						   RULE_REDIRECTED_MISS, RULE_BINDING_PASS};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(constants); i++) {
+	if (e->ovs)
+		ovs_constant_rules(emit, to);
+	/* Behind a switch there is no kernel whose business an unknown source's packets were. */
+	for (unsigned i = e->ovs ? 1 : 0; i < ARRAY_SIZE(constants); i++) {
 		struct rule rule = {.key = {.kind = (uint8_t)constants[i]}};
 
 		emit(to, &rule);
@@ -148,7 +162,7 @@ static void emit_ports(const struct element *e, void (*emit)(void *to, const str
 	struct port *p;
 
 	while (table_next(&e->ports, &at, NULL, (void **)&p)) {
-		unsigned count = p->present ? port_rules(e, p->number, p->info.role, rules) : 0;
+		unsigned count = p->present ? port_rules(e, p, p->info.role, rules) : 0;
 
 		for (unsigned i = 0; i < count; i++)
 			emit(to, &rules[i]);
@@ -174,7 +188,7 @@ static void emit_nodes(const struct core *c, const struct element *e,
 void planner_intent(const struct core *c, const struct element *e,
 		    void (*emit)(void *to, const struct rule *), void *to)
 {
-	constant_rules(emit, to);
+	constant_rules(e, emit, to);
 	emit_ports(e, emit, to);
 	for (unsigned i = 0; i < c->element_count; i++) {
 		const struct element *peer = c->elements[i];
@@ -188,7 +202,7 @@ void planner_intent(const struct core *c, const struct element *e,
 	}
 	for (unsigned i = 0; i < c->inventory.prefix_count; i++)
 		prefix_rules(c, e, &c->inventory.prefixes[i], emit, to);
-	exit_rules(c, e->exit, emit, to);
+	exit_rules(c, e, e->exit, emit, to);
 	emit_nodes(c, e, emit, to);
 }
 
@@ -229,8 +243,8 @@ void planner_refresh_port(struct core *c, struct element *e, struct port *p)
 
 	if (!e->synced || role == p->admitted)
 		return;
-	before_count = port_rules(e, p->number, p->admitted, before);
-	after_count = port_rules(e, p->number, role, after);
+	before_count = port_rules(e, p, p->admitted, before);
+	after_count = port_rules(e, p, role, after);
 	p->admitted = role;
 	c->change++;
 	/* The order of port_rules makes the shorter list the longer one's beginning. */
@@ -331,12 +345,23 @@ void planner_refresh_exits(struct core *c)
 			continue;
 		c->change++;
 		if (exit < 0)
-			exit_rules(c, e->exit, delete_rule, e);
+			exit_rules(c, e, e->exit, delete_rule, e);
 		else
-			exit_rules(c, exit, e->exit < 0 ? put_rule : replace_rule, e);
+			exit_rules(c, e, exit, e->exit < 0 ? put_rule : replace_rule, e);
 		e->exit = exit;
 		element_commit(e, false);
 	}
+}
+
+void planner_refresh_way_out(struct element *e, bool had)
+{
+	struct core *c = e->core;
+
+	if (!e->synced || e->exit != 0)
+		return;
+	c->change++;
+	exit_rules(c, e, 0, had ? replace_rule : put_rule, e);
+	element_commit(e, false);
 }
 
 void planner_add_prefix(struct core *c, const struct covered_prefix *p)
@@ -349,7 +374,7 @@ void planner_add_prefix(struct core *c, const struct covered_prefix *p)
 		c->change++;
 		prefix_rules(c, e, p, put_rule, e);
 		/* It may be the first of its VRF. */
-		exit_rules(c, e->exit, replace_rule, e);
+		exit_rules(c, e, e->exit, replace_rule, e);
 		element_commit(e, false);
 	}
 }

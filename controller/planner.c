@@ -12,6 +12,7 @@
 #include "controller/planner.h"
 
 #include "controller/element.h"
+#include "controller/ovs.h"
 
 #include <string.h>
 
@@ -67,6 +68,13 @@ static bool guards_previous(const struct attachment *a, uint32_t x)
 	       !same_place(&a->previous, &a->place);
 }
 
+static bool is_switch(const struct core *c, uint32_t x)
+{
+	const struct element *e = x == PLANNER_OTHER_SWITCH ? NULL : element_find(c, x);
+
+	return x == PLANNER_OTHER_SWITCH || (e && e->ovs);
+}
+
 unsigned planner_node_rules(const struct core *c, uint32_t x, const struct node *n,
 			    const struct attachment *a, struct rule rules[PLANNER_NODE_RULES_MAX])
 {
@@ -88,6 +96,9 @@ unsigned planner_node_rules(const struct core *c, uint32_t x, const struct node 
 		}
 		if (guards_previous(a, x))
 			rules[count++] = guard_rule(n, at, &a->previous, cookie);
+		if (is_switch(c, x))
+			count += ovs_node_rules(c, n, at, &a->place,
+						a->place.fe == x && a->place.port, rules + count);
 	}
 	return count;
 }
@@ -225,7 +236,33 @@ static void tell_involved(struct change *ch)
 	}
 }
 
-static unsigned tell_rest(struct change *ch, bool borders, const struct difference *d)
+/* A victor-fe announces itself for a node that left; for a switch we do. */
+static void tell_departed(const struct change *ch)
+{
+	struct element *e = ch->before ? element_find(ch->c, ch->before->place.fe) : NULL;
+
+	if (e && e->ovs && ch->after && ch->node_after && ch->after->place.fe != e->id)
+		ovs_departed(e, ch->node_after, &ch->before->place);
+}
+
+/* What FEs of one kind that have no part in it are told. */
+struct broadcast {
+	uint32_t to; /* PLANNER_OTHER or PLANNER_OTHER_SWITCH */
+	struct buffer *messages;
+	struct difference d;
+};
+
+static bool prepare_broadcast(const struct change *ch, struct broadcast *b)
+{
+	diff(ch, b->to, &b->d);
+	if (!b->d.put_count && !b->d.delete_count)
+		return false;
+	buffer_clear(b->messages);
+	encode(&b->d, (uint32_t)ch->c->change, b->messages);
+	return true;
+}
+
+static unsigned tell_rest(struct change *ch, bool borders, const struct broadcast *b)
 {
 	struct core *c = ch->c;
 	unsigned told = 0;
@@ -233,9 +270,10 @@ static unsigned tell_rest(struct change *ch, bool borders, const struct differen
 	for (unsigned i = 0; i < c->element_count; i++) {
 		struct element *e = c->elements[i];
 
-		if (!e->synced || e->border != borders || is_involved(ch, e->id))
+		if (!e->synced || e->border != borders || is_involved(ch, e->id) ||
+		    is_switch(c, e->id) != (b->to == PLANNER_OTHER_SWITCH))
 			continue;
-		send(e, d, &c->scratch);
+		send(e, &b->d, b->messages);
 		told++;
 	}
 	return told;
@@ -253,20 +291,26 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 		.before = before,
 		.after = after,
 	};
-	struct difference d;
-	unsigned told;
+	struct broadcast fes = {.to = PLANNER_OTHER, .messages = &c->scratch};
+	struct broadcast switches = {.to = PLANNER_OTHER_SWITCH, .messages = &c->switch_scratch};
+	bool tell_fes, tell_switches;
+	unsigned told = 0;
 
 	c->change++;
 	find_involved(&ch);
 	tell_involved(&ch);
-	diff(&ch, PLANNER_OTHER, &d);
-	if (!d.put_count && !d.delete_count)
+	tell_fes = prepare_broadcast(&ch, &fes);
+	tell_switches = c->has_switches && prepare_broadcast(&ch, &switches);
+	if (!tell_fes && !tell_switches)
 		return;
 	r->changed_everywhere = c->change;
-	buffer_clear(&c->scratch);
-	encode(&d, (uint32_t)c->change, &c->scratch);
-	told = tell_rest(&ch, true, &d);
-	told += tell_rest(&ch, false, &d);
-	if (told && d.put_count)
+	for (int borders = 1; borders >= 0; borders--) {
+		if (tell_fes)
+			told += tell_rest(&ch, borders, &fes);
+		if (tell_switches)
+			told += tell_rest(&ch, borders, &switches);
+	}
+	tell_departed(&ch);
+	if (told && fes.d.put_count)
 		r->element_version_guessed = false; /* others know it now */
 }

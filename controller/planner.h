@@ -3,8 +3,10 @@
 
 #include "controller/state.h"
 
-#define PLANNER_NODE_RULES_MAX (3 * NODE_ADDRESSES_MAX)
-#define PLANNER_OTHER 0u /* stands for "any FE that has no part in this attachment" */
+#define PLANNER_NODE_RULES_MAX (7 * NODE_ADDRESSES_MAX)
+/* These stand for "any FE that has no part in this attachment". */
+#define PLANNER_OTHER 0u
+#define PLANNER_OTHER_SWITCH UINT32_MAX /* an Open vSwitch */
 
 /* The rules of one node at FE 'x'; 'a' NULL: it is nowhere. */
 unsigned planner_node_rules(const struct core *c, uint32_t x, const struct node *n,
@@ -25,4 +27,6 @@ int64_t planner_exit(const struct core *c, const struct element *e);
 void planner_refresh_port(struct core *c, struct element *e, struct port *p);
 void planner_refresh_peer(struct core *c, struct element *peer);
 void planner_refresh_exits(struct core *c);
+/* The next hop of an Open vSwitch's external rules is another; 'had': it had rules. */
+void planner_refresh_way_out(struct element *e, bool had);
 void planner_add_prefix(struct core *c, const struct covered_prefix *p);

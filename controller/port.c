@@ -6,6 +6,7 @@
 #include "controller/element.h"
 
 #include "base/memory.h"
+#include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/topology.h"
 
@@ -71,14 +72,17 @@ void element_set_port(struct element *e, const struct ofp_port *from)
 	bool was_present, was_up;
 
 	if (from->number == 0 || from->number > PIPELINE_PORT_MAX ||
-	    from->number == PIPELINE_TUNNEL_PORT)
+	    from->number == PIPELINE_TUNNEL_PORT || from->number == PIPELINE_TUNNEL_PORT + 1)
 		return;
 	p = element_port(e, from->number);
 	was_present = p->present;
 	was_up = p->up;
 	memcpy(p->name, from->name, sizeof(p->name));
 	text_clean(p->name, sizeof(p->name));
+	p->mac = from->mac;
 	p->present = p->listed = true;
+	if (e->ovs)
+		ovs_describe_port(e, p);
 	p->up = !(from->state & OFPPS_LINK_DOWN) && !(from->config & OFPPC_PORT_DOWN);
 	port_changed(e, p, was_present, was_up);
 }

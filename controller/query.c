@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "controller/element.h"
+#include "controller/ovs.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -49,10 +50,13 @@ static void **sorted(const struct table *t, int (*compare)(const void *, const v
 
 static void view_element(const struct element *e, struct element_view *ret)
 {
+	static const char *const nothing[] = {NULL};
 	size_t at = 0;
 	struct port *p;
 
 	*ret = (struct element_view){.id = e->id,
+				     .kind = e->ovs ? "ovs" : "victor-fe",
+				     .cannot = e->ovs ? ovs_cannot() : nothing,
 				     .state = e->state,
 				     .backplane = e->backplane,
 				     .backplane_mtu = e->info.backplane_mtu,

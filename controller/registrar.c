@@ -150,6 +150,7 @@ static const char *explain(const char *why)
 		{"wrong-mac", "the node has another MAC"},
 		{"not-allowed-here", "the node may not attach to this element or port"},
 		{"another-nodes-port", "the host says that the port is another node's"},
+		{"no-vlans", "an Open vSwitch has no VLAN trunks"},
 		{"fixed-node", "the node is fixed and already attached elsewhere"},
 	};
 
@@ -166,7 +167,8 @@ static void withdraw_tentative(struct core *c, struct element *e, const struct s
 	struct rule rule = {
 		.key = {.kind = RULE_TENTATIVE, .vrf = DEFAULT_VRF, .address = from->address}};
 
-	if (from->has_address && inventory_prefix(&c->inventory, DEFAULT_VRF, &from->address))
+	if (!e->ovs && from->has_address &&
+	    inventory_prefix(&c->inventory, DEFAULT_VRF, &from->address))
 		element_withdraw_rule(e, &rule);
 }
 
@@ -273,6 +275,10 @@ void registrar_sighting(struct core *c, struct element *e, const struct sighting
 		return;
 	}
 	n = identify(c, &from, &why);
+	if (n && e->ovs && from.vlan) {
+		n = NULL;
+		why = "no-vlans";
+	}
 	if (n && !has_mac(c, n, &from.mac)) {
 		n = NULL;
 		why = "wrong-mac";

@@ -4,6 +4,7 @@
 #include "controller/element.h"
 
 #include "base/memory.h"
+#include "controller/ovs.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct request {
 	enum request_kind kind;
 	uint32_t xid, drops_xid;
 	int64_t deadline_ms;
+	bool from_flows; /* COUNTERS of an element that has flow statistics alone */
 	bool counters_done, drops_done;
 	struct buffer flows, rules, counters, drops; /* arrays of structs */
 	void (*rules_done)(void *to, int result, const struct ofp_flow_stats *list,
@@ -69,6 +71,37 @@ static struct request *find(struct session *s, uint32_t xid)
 	return q;
 }
 
+static void add_rule(struct request *q, const struct ofp_flow_stats *flow, const struct rule *rule)
+{
+	buffer_add_bytes(&q->flows, flow, sizeof(*flow));
+	buffer_add_bytes(&q->rules, rule, sizeof(*rule));
+}
+
+/* What a victor-fe counts is read off the flows' statistics; where the packets came in is not in
+ * them. */
+static void add_count(struct request *q, const struct ofp_flow_stats *flow, const struct rule *rule)
+{
+	struct counter counter = {.vrf = rule->key.vrf,
+				  .address = rule->key.address,
+				  .packets = flow->packet_count,
+				  .bytes = flow->byte_count};
+	struct drop_count drop = {.packets = flow->packet_count};
+	const char *reason = ovs_drop_reason(rule);
+
+	if (rule->key.kind == RULE_LOCAL)
+		buffer_add_bytes(&q->counters, &counter, sizeof(counter));
+	if (!reason)
+		return;
+	strcpy(drop.name, reason);
+	for (struct drop_count *d = (struct drop_count *)(void *)q->drops.data;
+	     d && (uint8_t *)d < q->drops.data + q->drops.size; d++)
+		if (strcmp(d->name, reason) == 0) {
+			d->packets += drop.packets;
+			return;
+		}
+	buffer_add_bytes(&q->drops, &drop, sizeof(drop));
+}
+
 int request_multipart(struct session *s, uint32_t xid, struct ofp_multipart *m)
 {
 	struct request *q = find(s, xid);
@@ -76,17 +109,20 @@ int request_multipart(struct session *s, uint32_t xid, struct ofp_multipart *m)
 	struct rule rule;
 	int r;
 
-	if (!q || q->kind != REQUEST_RULES || m->type != OFPMP_FLOW)
+	if (!q || (q->kind != REQUEST_RULES && !q->from_flows) || m->type != OFPMP_FLOW)
 		return 0;
 	while ((r = ofp_flow_stats_next(&m->body, &flow)) == 1) {
 		if (rule_from_flow_stats(&flow, &rule) < 0)
 			continue; /* somebody's own flow */
-		if (q->rules.size / sizeof(rule) == REQUEST_ITEMS_MAX) {
+		if (q->rules.size / sizeof(rule) == REQUEST_ITEMS_MAX ||
+		    q->counters.size / sizeof(struct counter) == REQUEST_ITEMS_MAX) {
 			finish(s, q, -E2BIG);
 			return 0;
 		}
-		buffer_add_bytes(&q->flows, &flow, sizeof(flow));
-		buffer_add_bytes(&q->rules, &rule, sizeof(rule));
+		if (q->from_flows)
+			add_count(q, &flow, &rule);
+		else
+			add_rule(q, &flow, &rule);
 	}
 	if (r < 0 || !m->more)
 		finish(s, q, r);
@@ -192,13 +228,21 @@ static void send(struct core *c, const char *element)
 	c->shell.flush(c->shell.context, e->session);
 }
 
+static void ask_flows(struct core *c, const char *element, const struct request *q)
+{
+	struct ofp_flow_stats_request request = {
+		.table = OFP_TABLE_ALL, .out_port = OFPP_ANY, .out_group = OFPG_ANY};
+
+	ofp_flow_stats_request_encode(&element_by_name(c, element)->session->channel.out, q->xid,
+				      OFPMP_FLOW, &request);
+	send(c, element);
+}
+
 int core_read_rules(struct core *c, const char *element, int64_t now_ms,
 		    void (*done)(void *to, int result, const struct ofp_flow_stats *list,
 				 const struct rule *rules, size_t count),
 		    void *to, struct reason *why)
 {
-	struct ofp_flow_stats_request request = {
-		.table = OFP_TABLE_ALL, .out_port = OFPP_ANY, .out_group = OFPG_ANY};
 	struct request *q;
 	int r = begin(c, element, now_ms, why, &q);
 
@@ -207,9 +251,7 @@ int core_read_rules(struct core *c, const char *element, int64_t now_ms,
 	q->kind = REQUEST_RULES;
 	q->rules_done = done;
 	q->to = to;
-	ofp_flow_stats_request_encode(&element_by_name(c, element)->session->channel.out, q->xid,
-				      OFPMP_FLOW, &request);
-	send(c, element);
+	ask_flows(c, element, q);
 	return 0;
 }
 
@@ -228,6 +270,11 @@ int core_read_counters(struct core *c, const char *element, int64_t now_ms,
 	q->kind = REQUEST_COUNTERS;
 	q->counters_answer = done;
 	q->to = to;
+	q->from_flows = element_by_name(c, element)->ovs;
+	if (q->from_flows) {
+		ask_flows(c, element, q);
+		return 0;
+	}
 	q->drops_xid = channel_xid(channel);
 	counters_request_encode(&channel->out, q->xid);
 	drops_request_encode(&channel->out, q->drops_xid);

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/registrar.h"
 #include "controller/topology.h"
@@ -48,20 +49,6 @@ static void on_up(void *context)
 
 	ofp_empty_encode(&s->channel.out, OFPT_FEATURES_REQUEST, xid);
 	enter(s, STAGE_FEATURES, xid);
-}
-
-static int got_features(struct session *s, struct reader *body)
-{
-	struct ofp_features features;
-	int r = ofp_features_decode(body, &features);
-
-	if (r < 0 || s->stage != STAGE_FEATURES)
-		return r;
-	if (features.datapath_id == 0 || features.datapath_id > ELEMENT_ID_MAX)
-		return doom(s, "its datapath id is not an element id (1 to 65535)");
-	s->id = (uint32_t)features.datapath_id;
-	enter(s, STAGE_ELEMENT, 0);
-	return 0;
 }
 
 /* A second connection with the same id is refused, unless the first has gone quiet. */
@@ -120,16 +107,6 @@ static int check_backplane(struct session *s, const struct element *e, const str
 	return 0;
 }
 
-static void rename_element(struct element *e, const char *name)
-{
-	struct element **slot;
-
-	(void)table_remove(&e->core->element_names, e->name);
-	name_copy(e->name, name);
-	slot = table_put(&e->core->element_names, e->name, NULL);
-	*slot = e;
-}
-
 static void ask_role(struct session *s, enum ofp_role role, enum session_stage stage)
 {
 	struct ofp_role_message message = {role, s->core->term};
@@ -143,7 +120,7 @@ static void meet(struct session *s, struct element *e, const struct element_info
 {
 	struct ofp_config config = {.miss_send_size = 0xffff};
 
-	rename_element(e, info->name);
+	element_rename(e, info->name);
 	e->info = *info;
 	name_copy(e->peer, s->peer);
 	e->session = s;
@@ -165,25 +142,53 @@ static void meet(struct session *s, struct element *e, const struct element_info
 	ask_role(s, OFPCR_NOCHANGE, STAGE_ROLE_QUERY);
 }
 
+static int introduce(struct session *s, struct element *e, struct element_info *info)
+{
+	int r;
+
+	if (is_taken(s, e))
+		return doom(s, "this element is connected already");
+	r = check_name(s, e, info->name);
+	if (r == 0)
+		r = check_backplane(s, e, &info->backplane.pair[FAMILY_IPV4].address);
+	if (r < 0)
+		return r;
+	text_clean(info->software, sizeof(info->software));
+	meet(s, e, info);
+	return 0;
+}
+
 static int got_element(struct session *s, struct reader *body)
 {
 	struct element_info info;
-	struct element *e;
 	int r = element_info_decode(body, &info);
 
+	if (r == 0 && s->element && s->element->ovs)
+		return doom(s, "it is a victor-fe, but declared to be an Open vSwitch");
 	if (r < 0 || s->stage != STAGE_ELEMENT)
 		return r;
-	e = element_obtain(s->core, s->id);
-	if (is_taken(s, e))
-		return doom(s, "this element is connected already");
-	r = check_name(s, e, info.name);
-	if (r == 0)
-		r = check_backplane(s, e, &info.backplane.pair[FAMILY_IPV4].address);
-	if (r < 0)
+	return introduce(s, element_obtain(s->core, s->id), &info);
+}
+
+/* A switch has said all that it can; the rest is declared. */
+static int got_features(struct session *s, struct reader *body)
+{
+	struct ofp_features features;
+	struct element_info info;
+	struct element *e;
+	int r = ofp_features_decode(body, &features);
+
+	if (r < 0 || s->stage != STAGE_FEATURES)
 		return r;
-	text_clean(info.software, sizeof(info.software));
-	meet(s, e, &info);
-	return 0;
+	if (features.datapath_id == 0 || features.datapath_id > ELEMENT_ID_MAX)
+		return doom(s, "its datapath id is not an element id (1 to 65535)");
+	s->id = (uint32_t)features.datapath_id;
+	enter(s, STAGE_ELEMENT, 0);
+	e = element_find(s->core, s->id);
+	if (!e || !e->ovs)
+		return 0;
+	ovs_describe(e, &info);
+	return introduce(s, e, &info);
 }
 
 static int got_role(struct session *s, const struct ofp_header *h, struct reader *body)
@@ -297,27 +302,6 @@ void session_online(struct session *s)
 	       (unsigned long long)e->rule_count);
 }
 
-/* Replies come in the order of the requests. */
-static void got_barrier(struct session *s, uint32_t xid)
-{
-	struct barriers *b = &s->barriers;
-	unsigned i = 0;
-
-	while (i < b->count && b->list[(b->first + i) & (b->capacity - 1)].xid != xid)
-		i++;
-	if (i == b->count)
-		return;
-	for (i++; i > 0; i--) {
-		struct barrier barrier = b->list[b->first];
-
-		b->first = (b->first + 1) & (b->capacity - 1);
-		b->count--;
-		s->element->settled = barrier.change;
-		if (barrier.synchronizes)
-			session_online(s);
-	}
-}
-
 static void hold(struct session *s, const struct sighting *sighting)
 {
 	struct held_sighting *held;
@@ -337,6 +321,8 @@ static void hold(struct session *s, const struct sighting *sighting)
 
 static void got_sighting(struct session *s, const struct sighting *sighting)
 {
+	if (s->element->ovs && ovs_heard(s->element, sighting))
+		return;
 	if (s->element->synced)
 		registrar_sighting(s->core, s->element, sighting);
 	else
@@ -463,6 +449,11 @@ static int got_error(struct session *s, uint32_t xid, struct reader *body)
 	return 0;
 }
 
+static bool is_news(uint8_t type)
+{
+	return type == OFPT_PORT_STATUS || type == OFPT_PACKET_IN || type == OFPT_FLOW_REMOVED;
+}
+
 static int on_message(void *context, const struct ofp_header *h, struct reader *body)
 {
 	struct session *s = context;
@@ -479,15 +470,16 @@ static int on_message(void *context, const struct ofp_header *h, struct reader *
 	default:
 		break;
 	}
+	/* A switch tells of its ports and packets as soon as it is connected. */
 	if (!s->element)
-		return -OFP_BAD_REQUEST_EPERM;
+		return is_news(h->type) ? 0 : -OFP_BAD_REQUEST_EPERM;
 	switch (h->type) {
 	case OFPT_ROLE_REPLY:
 		return got_role(s, h, body);
 	case OFPT_MULTIPART_REPLY:
 		return got_multipart(s, h, body);
 	case OFPT_BARRIER_REPLY:
-		got_barrier(s, h->xid);
+		element_settle(s->element, h->xid);
 		return 0;
 	case OFPT_PACKET_IN:
 		return got_packet_in(s, body);
@@ -591,7 +583,8 @@ void session_tick(struct session *s)
 	request_tick(s);
 	if (s->stage < STAGE_READY && c->now_ms - s->stage_ms > HANDSHAKE_TIMEOUT_MS)
 		s->doomed = s->stage == STAGE_ELEMENT
-				    ? "it does not say which element it is: no victor-fe?"
+				    ? "it does not say which element it is: neither a victor-fe "
+				      "nor a declared Open vSwitch?"
 				    : "it does not answer";
 	if (!session_ended(s) && s->channel.out.size)
 		c->shell.flush(c->shell.context, s);

@@ -27,10 +27,12 @@
 #define SECOND_LOOK_MS 1000
 
 struct attachment_record;
+struct ovs; /* ovs.h */
 
 struct port {
 	uint32_t number;
 	char name[OFP_PORT_NAME_SIZE];
+	struct mac mac;
 	bool present; /* the FE has it; false: gone, or not told yet */
 	bool up;
 	bool listed;                     /* in the list that is just being read */
@@ -43,6 +45,7 @@ struct element {
 	struct core *core;
 	uint32_t id;
 	char name[NAME_SIZE]; /* "#3" until it says who it is */
+	struct ovs *ovs;      /* it is an Open vSwitch; NULL: a victor-fe */
 	struct element_info info;
 	struct address backplane, redirect; /* zero: none; learnt from others' groups at first */
 	bool met;                           /* it connected in this run */
@@ -163,7 +166,8 @@ struct core {
 	struct attachment_record *timed, *tombstones;
 	struct table refusals;
 	struct session *sessions;
-	struct buffer scratch;
+	bool has_switches; /* some element is an Open vSwitch */
+	struct buffer scratch, switch_scratch;
 };
 
 /* Copies a name so that it compares bytewise. */

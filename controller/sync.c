@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "controller/ovs.h"
 #include "controller/planner.h"
 
 #include <errno.h>
@@ -144,6 +145,8 @@ static void adopt_exit(struct sync *sync)
 	key.address = address_from_ipv4(any);
 	reported = table_get(&sync->rules, &key);
 	sync->element->exit = reported ? (int64_t)reported->rule.fe : -1;
+	if (reported && sync->element->ovs)
+		ovs_adopt_way_out(sync->element, &reported->rule);
 }
 
 static void adopt_rules(struct sync *sync)
@@ -194,7 +197,7 @@ static bool port_is_unknown(const struct element *e, uint32_t number)
 {
 	const struct port *p = element_find_port(e, number);
 
-	return p && p->present && !p->info.role;
+	return p && p->present && !p->info.role && !e->ovs;
 }
 
 static bool must_keep(struct sync *sync, const struct rule *rule)
@@ -210,7 +213,8 @@ static bool must_keep(struct sync *sync, const struct rule *rule)
 	case RULE_LOCAL:
 	case RULE_FOREIGN:
 		return c->learning && !attachment_adopt(c, sync->element, rule);
-	case RULE_GUARD: {
+	case RULE_GUARD:
+	case RULE_BESIDE: {
 		const struct node *n =
 			inventory_node_by_address(&c->inventory, rule->key.vrf, &rule->key.address);
 
@@ -228,7 +232,6 @@ static bool must_keep(struct sync *sync, const struct rule *rule)
 	case RULE_ANSWER:
 	case RULE_MULTICAST:
 	case RULE_ECHO:
-	case RULE_BESIDE:
 	case RULE_PROBE:
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:

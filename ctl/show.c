@@ -130,23 +130,50 @@ static int show_status(struct ctl *ctl)
 	return EXIT_SUCCESS;
 }
 
+/* What an element that is no victor-fe has to do without. */
+static void print_cannot(struct json_object *element)
+{
+	struct json_object *cannot = print_find(element, "cannot");
+	size_t count = cannot ? json_object_array_length(cannot) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *what = json_object_get_string(json_object_array_get_idx(cannot, i));
+
+		if (i == 0)
+			printf("%s cannot: %s", print_text(element, "name"), what);
+		else
+			printf(", %s", what);
+	}
+	if (count)
+		putchar('\n');
+}
+
 static int show_elements(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{"ELEMENT", "name"},
-		{"ID", "id", true},
-		{"STATE", "state"},
-		{"SOFTWARE", "software"},
-		{"BACKPLANE", "backplane"},
-		{"BORDER", "border"},
-		{"PORTS", "ports", true},
-		{"RULES", "rules", true},
-		{"FLOW-MODS", "flow_mods", true},
+		{"ELEMENT", "name"},      {"ID", "id", true},
+		{"KIND", "kind"},         {"STATE", "state"},
+		{"SOFTWARE", "software"}, {"BACKPLANE", "backplane"},
+		{"BORDER", "border"},     {"PORTS", "ports", true},
+		{"RULES", "rules", true}, {"FLOW-MODS", "flow_mods", true},
 		{"SINCE", "since"},
 	};
 
-	return show_list(ctl, "/v1/elements", "elements", columns, COUNT(columns),
-			 "No forwarding element has connected yet.");
+	struct json_object *answer = ctl_get(ctl, "/v1/elements");
+	struct json_object *list;
+
+	if (!answer)
+		return EXIT_FAILURE;
+	list = print_find(answer, "elements");
+	if (ctl->json)
+		print_json(answer);
+	else
+		print_table(list, columns, COUNT(columns),
+			    "No forwarding element has connected yet.");
+	for (size_t i = 0; !ctl->json && i < json_object_array_length(list); i++)
+		print_cannot(json_object_array_get_idx(list, i));
+	json_object_put(answer);
+	return EXIT_SUCCESS;
 }
 
 static int show_ports(struct ctl *ctl)

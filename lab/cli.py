@@ -1,6 +1,7 @@
 """`lab`: the topologies for people.
 
-    lab up [figure2|figure1] [--delay LINK=MS ...] [--run-dir DIR]     lab status
+    lab up [figure2|figure1] [--delay LINK=MS ...] [--ovs FE,...] [--run-dir DIR]
+    lab status
     lab move NODE PLACE      lab shell NODE      lab server
     lab delay LINK MS        lab down
 """
@@ -55,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("topology", nargs="?", default="figure2", choices=sorted(TOPOLOGIES))
     up.add_argument("--delay", action="append", default=[], metavar="LINK=MS",
                     help="delay each way on a link (see `lab status` for their names)")
+    up.add_argument("--ovs", default=[], type=lambda text: text.split(","), metavar="FE,...",
+                    help="elements that are Open vSwitch bridges")
     up.add_argument("--run-dir", help="configurations, logs and sockets (default: "
                                       "/run/victor-lab/INSTANCE)")
     up.add_argument("--no-daemons", action="store_true", help="the network only")
@@ -78,7 +81,8 @@ def _up(options: Any) -> None:
     say = print_progress()
     lab = TOPOLOGIES[options.topology](
         options.instance, delays=dict(parse_delay(text) for text in options.delay),
-        start_daemons=not options.no_daemons, run_dir=options.run_dir, progress=say)
+        start_daemons=not options.no_daemons, run_dir=options.run_dir, progress=say,
+        ovs=options.ovs)
     try:
         lab.up()
         if not options.no_daemons:
@@ -106,7 +110,8 @@ def _attached(options: Any) -> Lab:
     state = State.load(options.instance)
     if state.topology not in TOPOLOGIES:
         raise LabError(f"lab '{options.instance}' was not brought up wholly; run: lab down")
-    lab = TOPOLOGIES[state.topology](state.instance, delays=state.delays, run_dir=state.run_dir)
+    lab = TOPOLOGIES[state.topology](state.instance, delays=state.delays, run_dir=state.run_dir,
+                                     ovs=state.ovs)
     lab.attach(state)
     return lab
 

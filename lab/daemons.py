@@ -88,6 +88,17 @@ def element_config(element: Element, topology: Topology, run_dir: Path,
     return {**config, "log": log_level}
 
 
+def declared_elements(topology: Topology) -> list[dict[str, Any]]:
+    """What the controller must be told of elements that cannot tell it."""
+    return [{"name": e.name, "id": e.id, "kind": e.kind, "backplane": {"address": e.backplane},
+             "ports": [{"match": p["match"], "role": "access",
+                        **{k: p[k] for k in ("segment", "identity") if k in p}}
+                       for p in e.access]
+             + [{"match": p["match"], "role": "external", "address": e.outside,
+                 "next_hop": e.next_hop} for p in e.external]}
+            for e in topology.elements if e.kind == "ovs"]
+
+
 def controller_config(topology: Topology, run_dir: Path, log_level: str = "info",
                       **settings: Any) -> dict[str, Any]:
     return {
@@ -99,6 +110,7 @@ def controller_config(topology: Topology, run_dir: Path, log_level: str = "info"
         "admission": "strict",
         "gateway_mac": GATEWAY_MAC,
         "timers": {"port_grace_ms": 2000},
+        **({"elements": declared} if (declared := declared_elements(topology)) else {}),
         "prefixes": topology.prefixes,
         "nodes": topology.inventory,
         "links": topology.backplane_links,
@@ -171,6 +183,8 @@ class Process:
 
 class Daemon:
     """One daemon of the lab, in its namespace; it may be ended and started again at will."""
+
+    ends_with = 0    # its exit status, asked by SIGTERM
 
     def __init__(self, name: str, namespace: str, command: Callable[[], list[str]], log: Path,
                  changed: Callable[[], None]) -> None:

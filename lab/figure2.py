@@ -53,7 +53,8 @@ def _underlay(t: Topology) -> None:
             f"fe{i}", i, f"172.16.{i}.2", f"172.16.{i}.3",
             access=() if i == 1 else ({"match": "srv0", "number": 2},
                                       {"match": "ap0", "number": 3}),
-            external=({"match": "ext0", "number": 1},) if i == 1 else ()))
+            external=({"match": "ext0", "number": 1},) if i == 1 else (),
+            outside="192.0.2.1/24", next_hop=CLIENT_ADDRESS))
     t.backplane_links = [{"between": ["fe1", "fe2"], "cost": 10},
                          {"between": ["fe1", "fe3"], "cost": 10},
                          {"between": ["fe2", "fe3"], "cost": 10}]

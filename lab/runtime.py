@@ -18,11 +18,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from . import daemons, frames, netns
+from . import daemons, frames, netns, openvswitch
 from .daemons import Daemon, DaemonError, Process, program
 from .dock import DockPorts
 from .rest import Rest
@@ -83,17 +83,21 @@ class Lab:
     def __init__(self, instance: str | None = None, *, delays: dict[str, float] | None = None,
                  start_daemons: bool = True, run_dir: Path | str | None = None,
                  progress: Callable[[str], None] | None = None, log_level: str = "info",
-                 controller_settings: dict[str, Any] | None = None) -> None:
-        """`delays`: milliseconds each way, by link name; such a link has a delay line in it."""
+                 controller_settings: dict[str, Any] | None = None,
+                 ovs: Iterable[str] = ()) -> None:
+        """`delays`: milliseconds each way, by link name; such a link has a delay line in it.
+        `ovs`: the elements that are Open vSwitch bridges."""
         self.instance = check_instance(instance or f"p{os.getpid()}")
         self.topology = self.make_topology()
+        self._underlay_routes = {node.name: node.routes for node in self.topology.nodes}
+        self.topology.use_openvswitch(list(ovs))
         self.run_dir = Path(run_dir or RUN_ROOT / self.instance)
         self.delays = {name: float(ms) for name, ms in (delays or {}).items()}
         self.start_daemons, self.log_level = start_daemons, log_level
         self.controller_settings = controller_settings or {}
         self.progress = progress or (lambda text: None)
         self.state = State(self.instance, self.topology.name, str(self.run_dir),
-                           delays=self.delays)
+                           delays=self.delays, ovs=list(ovs))
         self.rest = Rest(str(self.run_dir / "controller.sock"))
         self._claimed = False
         self._docks: dict[str, DockPorts] = {}
@@ -140,7 +144,9 @@ class Lab:
     def _start_all(self) -> None:
         self.progress("victor-controller")
         self.controller.start()
-        self.progress("victor-fe: " + ", ".join(e.name for e in self.topology.elements))
+        self.progress("forwarding elements: " + ", ".join(
+            e.name + (" (Open vSwitch)" if e.kind == "ovs" else "")
+            for e in self.topology.elements))
         for element in self.topology.elements:
             self.fe(element.name).start()
 
@@ -182,6 +188,18 @@ class Lab:
             link = self.topology.link_named(name)
             for end in (link.a, link.b):
                 netns.disable_offloads(self.netns(end.node), end.name)
+        self._suit_openvswitch()
+
+    def _is_switch(self, node: str) -> bool:
+        element = self.topology.element(node)
+        return element is not None and element.kind == "ovs"
+
+    def _suit_openvswitch(self) -> None:
+        """What a userspace switch reads from a device must be whole packets with checksums."""
+        for link in self.topology.links:
+            for end, far in ((link.a, link.b), (link.b, link.a)):
+                if self._is_switch(end.node):
+                    netns.disable_offloads(self.netns(far.node), far.name)
 
     def _veth_lines(self, link: Link) -> list[str]:
         pairs = [(link.a, link.b)]
@@ -203,7 +221,8 @@ class Lab:
                       f"mcast_snooping 0", f"link set {bridge.name} up"]
             lines += [f"addr add {address} dev {bridge.name}" for address in bridge.addresses]
         for end in self._ends(node.name):
-            lines += [f"addr add {address} dev {end.name}" for address in end.addresses]
+            if not self._is_switch(node.name) or end.name == "mg0":
+                lines += [f"addr add {address} dev {end.name}" for address in end.addresses]
             lines += [f"link set {end.name} {'master ' + end.bridge if end.bridge else ''} up"]
         return lines + [f"route add {route}" for route in node.routes]
 
@@ -273,8 +292,19 @@ class Lab:
         self._daemons["controller"] = self._daemon(
             "controller", self.topology.controller, self._controller_command)
         for element in self.topology.elements:
-            self._daemons[element.name] = self._daemon(
-                element.name, element.name, lambda e=element: self._element_command(e))
+            if element.kind == "ovs":
+                self._declare_switch(element)
+            else:
+                self._daemons[element.name] = self._daemon(
+                    element.name, element.name, lambda e=element: self._element_command(e))
+
+    def _declare_switch(self, element: Element) -> None:
+        database = openvswitch.Database(element, self.topology, self.netns(element.name),
+                                        self.run_dir, self._note_processes)
+        self._daemons[database.name] = database
+        self._daemons[element.name] = openvswitch.Switch(
+            element, database, self._ends(element.name),
+            list(self._underlay_routes[element.name]), self.run_dir, self._note_processes)
 
     def _controller_command(self) -> list[str]:
         (self.run_dir / "controller").mkdir(exist_ok=True)

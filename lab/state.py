@@ -39,6 +39,7 @@ class State:
     topology: str
     run_dir: str
     delays: dict[str, float] = field(default_factory=dict)
+    ovs: list[str] = field(default_factory=list)
     processes: dict[str, dict[str, object]] = field(default_factory=dict)
     places: dict[str, str | None] = field(default_factory=dict)
 

@@ -5,7 +5,8 @@ figure1.py declare with these words; runtime.py makes what was declared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -61,7 +62,8 @@ class Host:
 
 @dataclass(frozen=True)
 class Element:
-    """A forwarding element: the node of the same name runs victor-fe with this."""
+    """A forwarding element: the node of the same name runs victor-fe with this, or (`kind` ovs) an
+    Open vSwitch bridge. `next_hop` is its router outside; a victor-fe asks its kernel."""
 
     name: str
     id: int
@@ -69,6 +71,9 @@ class Element:
     redirect: str                             # "172.16.2.3", for REDIRECTED packets
     access: tuple[dict[str, Any], ...] = ()
     external: tuple[dict[str, Any], ...] = ()
+    kind: str = "victor-fe"
+    outside: str = ""
+    next_hop: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,19 @@ class Topology:
 
     def link(self, name: str, a: End, b: End, mtu: int = 1500) -> None:
         self.links.append(Link(name, a, b, mtu))
+
+    def use_openvswitch(self, names: Iterable[str]) -> None:
+        """These elements are Open vSwitch bridges."""
+        known = {element.name for element in self.elements}
+        for name in names:
+            if name not in known:
+                raise KeyError(f"no element '{name}'; there are {', '.join(sorted(known))}")
+        self.elements = [replace(e, kind="ovs") if e.name in names else e for e in self.elements]
+        self.nodes = [replace(n, forwards=False, routes=()) if n.name in names else n
+                      for n in self.nodes]
+
+    def element(self, name: str) -> Element | None:
+        return next((e for e in self.elements if e.name == name), None)
 
     def link_named(self, name: str) -> Link:
         for link in self.links:

@@ -143,6 +143,8 @@ static int check_key(const struct rule_key *key)
 		return -OFP_BAD_MATCH_BAD_VALUE;
 	if (key->vrf > PIPELINE_VRF_MAX)
 		return -OFP_BAD_MATCH_BAD_VALUE;
+	if (key->kind == RULE_ECHO && !address_is_ipv4(&key->address))
+		return -OFP_BAD_MATCH_BAD_VALUE;
 	if (key->kind == RULE_LISTEN && key->ethertype != ETHERTYPE_ARP_ &&
 	    key->ethertype != ETHERTYPE_RARP_ && key->ethertype != ETHERTYPE_LLDP_)
 		return -OFP_BAD_MATCH_BAD_VALUE;
@@ -392,8 +394,7 @@ static void normalize(struct ofp_instructions *i, enum rule_kind kind)
 		i->present = OFP_INSTRUCTION_APPLY_ACTIONS;
 	}
 	if ((kind == RULE_LOCAL || kind == RULE_TENTATIVE || kind == RULE_EXTERNAL) &&
-	    i->apply.count >= 2 &&
-	    i->apply.list[0].type == OFP_ACTION_SET_FIELD &&
+	    i->apply.count >= 2 && i->apply.list[0].type == OFP_ACTION_SET_FIELD &&
 	    i->apply.list[1].type == OFP_ACTION_SET_FIELD &&
 	    i->apply.list[0].set_field.field == OFP_FIELD_ETH_SRC &&
 	    i->apply.list[1].set_field.field == OFP_FIELD_ETH_DST) {

@@ -108,6 +108,79 @@ static int read_node(const struct reading *r, int index, struct node *ret)
 	return copy_names(r, "nodes", index, y->elements, y->elements_count, ret->elements);
 }
 
+static int read_port_address(const struct reading *r, int index, const struct yaml_element_port *y,
+			     struct declared_port *ret)
+{
+	struct prefix own;
+	char text[64];
+	const char *slash = y->address ? strchr(y->address, '/') : NULL;
+	unsigned length;
+
+	if (y->next_hop && address_parse(y->next_hop, &ret->next_hop) < 0)
+		return refuse(r, "elements", index, "next_hop '%s' is no address", y->next_hop);
+	if (!y->address)
+		return 0;
+	if (!slash || slash - y->address >= (ptrdiff_t)sizeof(text))
+		return refuse(r, "elements", index,
+			      "'%s' is no address and length such as 192.0.2.1/24", y->address);
+	snprintf(text, sizeof(text), "%.*s", (int)(slash - y->address), y->address);
+	length = (unsigned)strtoul(slash + 1, NULL, 10);
+	if (address_parse(text, &ret->address) < 0 || length > 32)
+		return refuse(r, "elements", index,
+			      "'%s' is no address and length such as 192.0.2.1/24", y->address);
+	own = (struct prefix){ret->address, (uint8_t)(length + IPV4_PREFIX_BASE)};
+	for (unsigned bit = own.length; bit < 128; bit++)
+		own.address.bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+	if (!address_is_zero(&ret->next_hop) && !prefix_contains(&own, &ret->next_hop))
+		return refuse(r, "elements", index, "next_hop %s is not in %s", y->next_hop,
+			      y->address);
+	return 0;
+}
+
+static int read_element_port(const struct reading *r, int index, const struct yaml_element_port *y,
+			     struct declared_port *ret)
+{
+	if (strlen(y->match) >= sizeof(ret->match))
+		return refuse(r, "elements", index, "port '%s': a name has at most %zu characters",
+			      y->match, sizeof(ret->match) - 1);
+	if (y->identity && strlen(y->identity) >= sizeof(ret->identity))
+		return refuse(r, "elements", index, "port '%s': its identity is too long",
+			      y->match);
+	if (strcmp(y->role, "access") != 0 && strcmp(y->role, "external") != 0)
+		return refuse(r, "elements", index, "role '%s': write access or external", y->role);
+	strcpy(ret->match, y->match);
+	strcpy(ret->identity, y->identity ? y->identity : "");
+	ret->role = y->role[0] == 'a' ? PORT_ACCESS : PORT_EXTERNAL;
+	ret->segment = y->segment;
+	return read_port_address(r, index, y, ret);
+}
+
+static int read_element(const struct reading *r, int index, struct declared_element *ret)
+{
+	const struct yaml_element *y = &r->yaml->elements[index];
+	int result = copy_name(r, "elements", index, y->name, ret->name);
+
+	if (result < 0)
+		return result;
+	if (strcmp(y->kind, "ovs") != 0)
+		return refuse(r, "elements", index,
+			      "kind '%s': only an Open vSwitch is declared here, as 'ovs'; a "
+			      "victor-fe says itself what it is",
+			      y->kind);
+	if (address_parse(y->backplane.address, &ret->backplane) < 0)
+		return refuse(r, "elements", index, "backplane address '%s' is no address",
+			      y->backplane.address);
+	if (y->backplane.mtu > UINT16_MAX)
+		return refuse(r, "elements", index, "backplane MTU %u: at most 65535",
+			      y->backplane.mtu);
+	ret->id = y->id;
+	ret->backplane_mtu = (uint16_t)y->backplane.mtu;
+	ret->port_count = y->ports_count;
+	for (unsigned i = 0; i < y->ports_count && result == 0; i++)
+		result = read_element_port(r, index, &y->ports[i], &ret->ports[i]);
+	return result;
+}
+
 static int read_endpoints(const struct reading *r, const char *key, char *const *texts,
 			  unsigned count, const char *standard, struct endpoint *ret,
 			  unsigned *ret_count)
@@ -217,9 +290,14 @@ static int read_inventory(const struct reading *r)
 	c->link_count = r->yaml->links_count;
 	c->links = memory_alloc_array(c->link_count, sizeof(*c->links));
 	c->link_lines = lines_of(r, "links", c->link_count);
+	c->element_count = r->yaml->elements_count;
+	c->elements = memory_alloc_array(c->element_count, sizeof(*c->elements));
+	c->element_lines = lines_of(r, "elements", c->element_count);
 	c->node_count = r->yaml->nodes_count;
 	c->nodes = memory_alloc_array(c->node_count, sizeof(*c->nodes));
 	c->node_lines = lines_of(r, "nodes", c->node_count);
+	for (unsigned i = 0; i < c->element_count && result == 0; i++)
+		result = read_element(r, (int)i, &c->elements[i]);
 	for (unsigned i = 0; i < c->prefix_count && result == 0; i++)
 		result = read_prefix(r, (int)i, &c->prefixes[i]);
 	for (unsigned i = 0; i < c->link_count && result == 0; i++)
@@ -279,6 +357,8 @@ void config_finish(struct config *c)
 	free(c->prefixes);
 	free(c->links);
 	free(c->nodes);
+	free(c->elements);
+	free(c->element_lines);
 	free(c->prefix_lines);
 	free(c->link_lines);
 	free(c->node_lines);
@@ -299,6 +379,11 @@ int config_apply(const struct config *c, struct core *core, int64_t now_ms, stru
 	struct reason detail = {""};
 	int result;
 
+	for (unsigned i = 0; i < c->element_count; i++) {
+		result = core_add_element(core, &c->elements[i], &detail);
+		if (result < 0)
+			return locate(c, c->element_lines[i], result, &detail, why);
+	}
 	for (unsigned i = 0; i < c->prefix_count; i++) {
 		result = core_add_prefix(core, &c->prefixes[i], &detail);
 		if (result < 0)

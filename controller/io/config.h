@@ -21,9 +21,10 @@ struct config {
 	struct covered_prefix *prefixes;
 	struct link *links;
 	struct node *nodes;
-	unsigned prefix_count, link_count, node_count;
+	struct declared_element *elements;
+	unsigned prefix_count, link_count, node_count, element_count;
 	/* The line where each begins; a refusal by the core is reported with it. */
-	unsigned *prefix_lines, *link_lines, *node_lines;
+	unsigned *prefix_lines, *link_lines, *node_lines, *element_lines;
 	struct table node_index; /* id, zero padded -> unsigned */
 };
 

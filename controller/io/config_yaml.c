@@ -56,6 +56,37 @@ static const cyaml_schema_field_t node_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t element_port_fields[] = {
+	REQUIRED_TEXT(match, yaml_element_port),
+	REQUIRED_TEXT(role, yaml_element_port),
+	NUMBER(segment, yaml_element_port),
+	TEXT(identity, yaml_element_port),
+	TEXT(address, yaml_element_port),
+	TEXT(next_hop, yaml_element_port),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t element_port_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_element_port, element_port_fields),
+};
+
+static const cyaml_schema_field_t element_backplane_fields[] = {
+	REQUIRED_TEXT(address, yaml_element_backplane),
+	NUMBER(mtu, yaml_element_backplane),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t element_fields[] = {
+	REQUIRED_TEXT(name, yaml_element),
+	CYAML_FIELD_UINT("id", CYAML_FLAG_DEFAULT, struct yaml_element, id),
+	REQUIRED_TEXT(kind, yaml_element),
+	CYAML_FIELD_MAPPING("backplane", CYAML_FLAG_DEFAULT, struct yaml_element, backplane,
+			    element_backplane_fields),
+	CYAML_FIELD_SEQUENCE("ports", CYAML_FLAG_POINTER, struct yaml_element, ports,
+			     &element_port_value, 0, DECLARED_PORTS_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t timer_fields[] = {
 	NUMBER_OR_NOT(port_grace_ms, yaml_timers),
 	NUMBER_OR_NOT(prepare_timeout_ms, yaml_timers),
@@ -74,6 +105,10 @@ static const cyaml_schema_value_t node_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_node, node_fields),
 };
 
+static const cyaml_schema_value_t element_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_element, element_fields),
+};
+
 static const cyaml_schema_field_t config_fields[] = {
 	TEXT(name, yaml_config),
 	TEXTS(southbound, yaml_config, CONFIG_ENDPOINTS_MAX),
@@ -87,6 +122,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING("timers", CYAML_FLAG_OPTIONAL, struct yaml_config, timers,
 			    timer_fields),
 	LIST(prefixes, &prefix_value, PREFIXES_MAX),
+	LIST(elements, &element_value, DECLARED_ELEMENTS_MAX),
 	LIST(links, &link_value, LINKS_MAX),
 	LIST(nodes, &node_value, CONFIG_NODES_MAX),
 	CYAML_FIELD_END,

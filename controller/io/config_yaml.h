@@ -28,6 +28,24 @@ struct yaml_node {
 	bool *mobile;
 };
 
+struct yaml_element_port {
+	char *match, *role, *identity, *address, *next_hop;
+	uint32_t segment;
+};
+
+struct yaml_element_backplane {
+	char *address;
+	uint32_t mtu;
+};
+
+struct yaml_element {
+	char *name, *kind;
+	uint32_t id;
+	struct yaml_element_backplane backplane;
+	struct yaml_element_port *ports;
+	unsigned ports_count;
+};
+
 struct yaml_timers {
 	uint32_t *port_grace_ms, *prepare_timeout_ms, *probe_timeout_ms, *learn_timeout_ms;
 };
@@ -42,7 +60,8 @@ struct yaml_config {
 	struct yaml_prefix *prefixes;
 	struct yaml_link *links;
 	struct yaml_node *nodes;
-	unsigned prefixes_count, links_count, nodes_count;
+	struct yaml_element *elements;
+	unsigned elements_count, prefixes_count, links_count, nodes_count;
 };
 
 /* For config_file_parse: gives a struct yaml_config. */

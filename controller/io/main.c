@@ -220,6 +220,8 @@ static int try_config(const struct config *config, struct reason *why)
 static bool differs_beside_nodes(const struct config *a, const struct config *b)
 {
 	return memcmp(&a->core, &b->core, sizeof(a->core)) != 0 ||
+	       a->element_count != b->element_count ||
+	       memcmp(a->elements, b->elements, a->element_count * sizeof(*a->elements)) != 0 ||
 	       a->prefix_count != b->prefix_count || a->link_count != b->link_count ||
 	       memcmp(a->prefixes, b->prefixes, a->prefix_count * sizeof(*a->prefixes)) != 0 ||
 	       memcmp(a->links, b->links, a->link_count * sizeof(*a->links)) != 0 ||

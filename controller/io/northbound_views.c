@@ -94,9 +94,11 @@ static struct json_object *wrap(const char *key, struct json_object *list)
 struct json_object *view_element(const struct element_view *e)
 {
 	struct json_object *o = json_object_new_object();
+	struct json_object *cannot = json_object_new_array();
 
 	add_text(o, "name", e->name);
 	add_number(o, "id", e->id);
+	add_text(o, "kind", e->kind);
 	add_text(o, "state", element_state_name(e->state));
 	add_text(o, "software", e->software);
 	add_text(o, "peer", e->peer);
@@ -109,6 +111,9 @@ struct json_object *view_element(const struct element_view *e)
 	add_count(o, "flow_mods", e->flow_mods_sent);
 	add_count(o, "packet_ins", e->packet_ins);
 	add_count(o, "errors", e->errors);
+	for (unsigned i = 0; e->cannot[i]; i++)
+		json_object_array_add(cannot, json_object_new_string(e->cannot[i]));
+	add(o, "cannot", cannot);
 	return o;
 }
 

@@ -90,6 +90,11 @@ int core_add_prefix(struct core *c, const struct covered_prefix *p, struct reaso
 	return inventory_add_prefix(&c->inventory, p, why);
 }
 
+int core_add_element(struct core *c, const struct declared_element *d, struct reason *why)
+{
+	return 0;
+}
+
 int core_add_link(struct core *c, const struct link *l, struct reason *why)
 {
 	return inventory_add_link(&c->inventory, l, why);
@@ -285,7 +290,13 @@ uint64_t core_revision(const struct core *c)
 
 static void fill_element(uint32_t id, struct element_view *ret)
 {
-	*ret = (struct element_view){.id = id, .state = ELEMENT_ONLINE, .port_count = 2};
+	static const char *const nothing[] = {NULL};
+
+	*ret = (struct element_view){.id = id,
+				     .kind = "victor-fe",
+				     .cannot = nothing,
+				     .state = ELEMENT_ONLINE,
+				     .port_count = 2};
 	snprintf(ret->name, sizeof(ret->name), "fe%u", id);
 	ret->flow_mods_sent = 10 * id;
 }

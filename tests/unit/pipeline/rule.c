@@ -242,7 +242,7 @@ static void other_priority(struct ofp_flow_mod *f)
 }
 static void one_field_more(struct ofp_flow_mod *f)
 {
-	ofp_match_set(&f->match, OFP_FIELD_IP_PROTO, 6);
+	ofp_match_set(&f->match, OFP_FIELD_IP_DSCP, 6);
 }
 static void without_metadata(struct ofp_flow_mod *f)
 {

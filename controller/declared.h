@@ -1,0 +1,27 @@
+/* What an operator declares of a forwarding element that cannot tell it: an Open vSwitch bridge
+ * knows nothing of VICTOR's experimenter messages.  A victor-fe says all this itself. */
+#pragma once
+
+#include "controller/inventory.h"
+#include "pipeline/experimenter.h"
+
+#define DECLARED_PORTS_MAX 64
+#define DECLARED_ELEMENTS_MAX 1024
+
+struct declared_port {
+	char match[OFP_PORT_NAME_SIZE]; /* the port's name; '*' and '?' as in file names */
+	uint8_t role;                   /* enum port_role: access or external */
+	uint32_t segment;
+	char identity[PORT_IDENTITY_SIZE];
+	/* External: the FE's own address there, and the router that all traffic goes to. */
+	struct address address, next_hop;
+};
+
+struct declared_element {
+	char name[NAME_SIZE];
+	uint32_t id;              /* its datapath id */
+	struct address backplane; /* local_ip of its tunnel port */
+	uint16_t backplane_mtu;   /* 0: not known */
+	unsigned port_count;
+	struct declared_port ports[DECLARED_PORTS_MAX];
+};

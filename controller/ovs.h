@@ -1,0 +1,80 @@
+/* An Open vSwitch bridge as a forwarding element: what the controller has to know and to do because
+ * the switch is told flows and nothing else.  Hangs from struct element; NULL there: a victor-fe.
+ */
+#pragma once
+
+#include "controller/declared.h"
+#include "controller/state.h"
+
+struct ovs_next_hop {
+	struct mac mac; /* zero: not known */
+	int64_t asked_ms;
+};
+
+/* A node that went to another element, announced where it was. */
+struct departure {
+	uint32_t vrf, port; /* port 0: nothing is left to be said */
+	struct address address;
+	int64_t since_ms;
+	unsigned sent;
+};
+#define OVS_DEPARTURES_MAX 64 /* the oldest makes room */
+
+struct ovs {
+	struct declared_element declared;
+	struct ovs_next_hop next_hops[DECLARED_PORTS_MAX]; /* of the external ports */
+	int way_out; /* the declared port that its external rules send to; -1: it has none */
+	/* Barriers: 'waiting' was replied to at 'waiting_ms', 'last' is the latest that was. */
+	uint64_t waiting, last;
+	int64_t waiting_ms;
+	struct departure departures[OVS_DEPARTURES_MAX];
+	unsigned departure_next;
+	size_t greeted; /* so many peers */
+	int64_t greeted_ms;
+};
+
+/* Makes the element (core_add_element). */
+int ovs_declare(struct core *c, const struct declared_element *d, struct reason *why);
+void ovs_destroy(struct ovs *o);
+/* What a victor-fe says in its ELEMENT message. */
+void ovs_describe(const struct element *e, struct element_info *ret);
+/* A NULL-terminated list, for people. */
+const char *const *ovs_cannot(void);
+
+/* What the declaration says of a port, or NULL. */
+const struct declared_port *ovs_declared_port(const struct element *e, const struct port *p);
+/* Fills in what a victor-fe says in its PORT message. */
+void ovs_describe_port(struct element *e, struct port *p);
+
+/* A packet-in.  True: it was the switch's own affair, no node's. */
+bool ovs_heard(struct element *e, const struct sighting *s);
+/* A barrier's reply says that the switch's classifier has the change; packets may be classified the
+ * old way for some milliseconds more, and packet-ins may still be under way. */
+void ovs_barrier(struct element *e, uint64_t change);
+bool ovs_has_replied(const struct element *e, uint64_t change);
+void ovs_tick(struct element *e);
+
+/* ovs_speak.c: what the controller says in the switch's place. */
+void ovs_departed(struct element *e, const struct node *n, const struct place *left);
+void ovs_speak(struct element *e);
+
+/* The rule for what leaves by its external port: false while the next hop's MAC is not known. */
+bool ovs_way_out(const struct element *e, struct rule *rule);
+/* Such a rule is there already (after a restart). */
+void ovs_adopt_way_out(struct element *e, const struct rule *rule);
+
+/* The name of the drop that a rule's packets are, or NULL: one of the data plane's verdicts. */
+const char *ovs_drop_reason(const struct rule *rule);
+
+/* ovs_rules.c: what an FE that is told flows alone is told beside what a victor-fe is. */
+#define OVS_PORT_RULES_MAX 3
+#define OVS_NODE_RULES_MAX 4 /* of one address */
+unsigned ovs_port_rules(const struct element *e, const struct port *p,
+			struct rule rules[OVS_PORT_RULES_MAX]);
+unsigned ovs_node_rules(const struct core *c, const struct node *n, const struct address *a,
+			const struct place *place, bool local,
+			struct rule rules[OVS_NODE_RULES_MAX]);
+void ovs_constant_rules(void (*emit)(void *to, const struct rule *), void *to);
+/* The gateway of a prefix that the FE serves. */
+void ovs_gateway_rules(const struct core *c, const struct covered_prefix *p,
+		       void (*emit)(void *to, const struct rule *), void *to);

@@ -1,0 +1,99 @@
+/* Rules for Open vSwitch.  victor-fe answers ARP by one rule for a whole prefix, because it knows
+ *by itself which requests are not its to answer, and it leaves alone what a neighbour gets from its
+ * own LAN; a switch must be told each of these as a flow:
+ *
+ *	table 0   frames to a group's MAC go nowhere
+ *	table 3   an echo request to the gateway is turned round; a frame that was sent to a node's
+ *own MAC on the node's own port is not sent there a second time table 5   answers for the gateway
+ *and for each node, apart from probes, announcements, and requests on the node's own port
+ */
+#include "controller/ovs.h"
+
+#include "controller/element.h"
+
+static struct rule answer_rule(const struct address *a, const struct mac *mac)
+{
+	return (struct rule){.key = {.kind = RULE_ANSWER, .length = 128, .address = *a},
+			     .mac = *mac};
+}
+
+static struct rule echo_rule(uint32_t vrf, const struct address *a, const struct mac *mac)
+{
+	return (struct rule){.key = {.kind = RULE_ECHO, .vrf = vrf, .address = *a}, .mac = *mac};
+}
+
+unsigned ovs_port_rules(const struct element *e, const struct port *p,
+			struct rule rules[OVS_PORT_RULES_MAX])
+{
+	const struct declared_port *d = ovs_declared_port(e, p);
+	unsigned count = 0;
+
+	if (!d || d->role != PORT_EXTERNAL)
+		return 0;
+	/* The next hop's answers, and its questions for the FE's own address. */
+	rules[count++] = (struct rule){
+		.key = {.kind = RULE_LISTEN, .ethertype = ETHERTYPE_ARP_, .port = p->number}};
+	rules[count++] = answer_rule(&d->address, &p->mac);
+	rules[count++] = echo_rule(DEFAULT_VRF, &d->address, &p->mac);
+	return count;
+}
+
+unsigned ovs_node_rules(const struct core *c, const struct node *n, const struct address *a,
+			const struct place *place, bool local,
+			struct rule rules[OVS_NODE_RULES_MAX])
+{
+	unsigned count = 0;
+
+	if (local)
+		rules[count++] = (struct rule){.key = {.kind = RULE_BESIDE,
+						       .vrf = n->vrf,
+						       .port = place->port,
+						       .mac = place->mac,
+						       .address = *a}};
+	if (!address_is_ipv4(a))
+		return count;
+	rules[count++] = answer_rule(a, &c->config.gateway_mac);
+	rules[count++] = (struct rule){.key = {.kind = RULE_SELF, .address = *a}};
+	if (local)
+		rules[count++] = (struct rule){
+			.key = {.kind = RULE_BESIDE_ASKED, .port = place->port, .address = *a}};
+	return count;
+}
+
+void ovs_constant_rules(void (*emit)(void *to, const struct rule *), void *to)
+{
+	static const enum rule_kind constants[] = {RULE_MULTICAST, RULE_PROBE};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(constants); i++) {
+		struct rule rule = {.key = {.kind = (uint8_t)constants[i]}};
+
+		emit(to, &rule);
+	}
+}
+
+void ovs_gateway_rules(const struct core *c, const struct covered_prefix *p,
+		       void (*emit)(void *to, const struct rule *), void *to)
+{
+	struct rule answer, echo;
+
+	if (!address_is_ipv4(&p->gateway))
+		return;
+	answer = answer_rule(&p->gateway, &c->config.gateway_mac);
+	echo = echo_rule(p->vrf, &p->gateway, &c->config.gateway_mac);
+	emit(to, &answer);
+	emit(to, &echo);
+}
+
+const char *ovs_drop_reason(const struct rule *rule)
+{
+	switch ((int)rule->key.kind) {
+	case RULE_COVERED:
+		return "no_binding";
+	case RULE_REDIRECTED_MISS:
+		return "redirected_miss";
+	case RULE_STRANGER:
+		return "guard_stranger";
+	default:
+		return NULL;
+	}
+}
