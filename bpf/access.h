@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/deliver.h"
+#include "bpf/segment.h"
 #include "bpf/tunnel.h"
 
 /* ---- ARP (design section 6: answered without controller and agent) ---- */
@@ -24,8 +25,10 @@ static __always_inline int access_arp(struct __sk_buff *skb, const struct map_po
 {
 	struct cursor c = tc_cursor(skb, sizeof(struct ethhdr) + sizeof(struct arp_ipv4));
 	struct arp_ipv4 *arp = parse_arp(c);
+	const struct map_binding *guarded = NULL;
 	struct map_prefix *answer;
 	struct map_binding *from;
+	const __u8 *mac;
 
 	if (in->listen & 1)
 		upcall_limited(skb, in, p, UPCALL_KIND_NEIGHBOR);
@@ -34,10 +37,13 @@ static __always_inline int access_arp(struct __sk_buff *skb, const struct map_po
 	address_set_ipv4(p->source.address, arp->sender);
 	address_set_ipv4(p->destination.address, arp->target);
 	from = lookup_binding(&p->source);
-	if (binding_guards(from, in, p))
+	if (binding_guards(from, in, p)) {
 		binding_saw(from);
+		guarded = from;
+	}
 	answer = in->listen & 1 ? arp_answer(in, p, arp) : NULL;
-	if (!answer || rewrite_arp_answer(c, answer->mac))
+	mac = answer ? segment_answer(in, guarded, answer) : NULL;
+	if (!mac || rewrite_arp_answer(c, mac))
 		return VERDICT_PASS;
 	verdict_count(VERDICT_answered_arp);
 	return (int)bpf_redirect(skb->ifindex, 0);
@@ -50,10 +56,10 @@ static __always_inline int sent_to_gateway(const struct packet *p)
 {
 	struct map_prefix *answer = lookup_prefix(PREFIX_ANSWER, &p->source);
 
-	if (answer && mac_same(answer->mac, p->mac_destination))
+	if (answer && mac_same_gateway(answer->mac, p->mac_destination))
 		return 1;
 	answer = lookup_prefix(PREFIX_ANSWER, &p->destination);
-	return answer && mac_same(answer->mac, p->mac_destination);
+	return answer && mac_same_gateway(answer->mac, p->mac_destination);
 }
 
 /* The source has no binding for this port, VLAN and MAC. */
@@ -130,9 +136,13 @@ static __always_inline int access_ip(struct __sk_buff *skb, const struct map_con
 	if (!binding_guards(from, in, p))
 		return access_unguarded(skb, in, p);
 	binding_saw(from);
+	if (!segment_takes(in, from, p))
+		return VERDICT_PASS;
 	/* A guard alone (its node has no local part here) does not know the gateway. */
-	to_gateway = mac_is_set(from->gateway_mac) ? mac_same(from->gateway_mac, p->mac_destination)
-						   : sent_to_gateway(p);
+	if (mac_is_set(from->gateway_mac) && !(in->flags & MAP_PORT_SHARED))
+		to_gateway = mac_same_gateway(from->gateway_mac, p->mac_destination);
+	else
+		to_gateway = mac_same(from->gateway_mac, p->mac_destination) || sent_to_gateway(p);
 	to = lookup_binding(&p->destination);
 	if (binding_is_local(to)) {
 		if (!to_gateway && binding_is_beside(to, in, p))

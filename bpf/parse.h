@@ -122,6 +122,12 @@ static __always_inline int mac_same(const __u8 a[6], const __u8 b[6])
 	       a[5] == b[5];
 }
 
+/* The gateway's MACs differ in the last byte only (pipeline/rule.h). */
+static __always_inline int mac_same_gateway(const __u8 a[6], const __u8 b[6])
+{
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4];
+}
+
 static __always_inline int mac_is_set(const __u8 a[6])
 {
 	return a[0] | a[1] | a[2] | a[3] | a[4] | a[5];

@@ -33,6 +33,7 @@
 #include "controller/element.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
+#include "controller/segment.h"
 #include "packet/neighbor.h"
 
 #include <errno.h>
@@ -69,6 +70,7 @@ static void probe(struct core *c, const struct attachment_record *r, const struc
 {
 	struct element *e = element_find(c, place->fe);
 	struct address sender = {{[10] = 0xff, [11] = 0xff}};
+	struct mac gateway_mac = segment_gateway_mac(c, r->a.node, place);
 	struct buffer frame = {0};
 
 	if (!e || !e->synced || !place->port || !r->node)
@@ -81,8 +83,7 @@ static void probe(struct core *c, const struct attachment_record *r, const struc
 			continue;
 		if (p && address_is_ipv4(&p->gateway))
 			sender = p->gateway;
-		neighbor_build_probe(&frame, place->vlan, &c->config.gateway_mac, &sender,
-				     &place->mac, a);
+		neighbor_build_probe(&frame, place->vlan, &gateway_mac, &sender, &place->mac, a);
 	}
 	if (frame.size)
 		element_transmit(e, place->port, &frame);
@@ -112,6 +113,7 @@ static void move(struct core *c, struct attachment_record *r, const struct place
 	after.moves += !first;
 	r->live = true;
 	record_enter(c, r, &after, false);
+	segment_announce(c, r);
 	if (first)
 		report(c, EVENT_ATTACHED, &r->a, element_find(c, to->fe), to->port,
 		       "%s: attached to %s", r->a.node, record_place_text(c, to, place));
@@ -154,6 +156,7 @@ static void revert(struct core *c, struct attachment_record *r, const char *reas
 	struct place back = r->a.previous;
 	uint32_t moves = r->a.moves;
 
+	(void)segment_designate(c, r->a.node, &back);
 	if (!back.fe) {
 		record_detach(c, r, reason);
 		return;
@@ -181,9 +184,9 @@ static uint64_t last_told(const struct attachment_record *r, uint32_t x)
 static bool is_settling(const struct core *c, const struct attachment_record *r,
 			const struct claim *claim)
 {
-	const struct element *e = element_find(c, claim->place.fe);
+	const struct element *e = element_find(c, claim->heard_by);
 
-	return e && e->ovs && !claim->replay && ovs_has_replied(e, last_told(r, claim->place.fe));
+	return e && e->ovs && !claim->replay && ovs_has_replied(e, last_told(r, claim->heard_by));
 }
 
 /* P4a: x has replied to the barrier behind its last change for this node.  What a switch's node
@@ -191,10 +194,10 @@ static bool is_settling(const struct core *c, const struct attachment_record *r,
 static bool is_fresh(const struct core *c, const struct attachment_record *r,
 		     const struct claim *claim)
 {
-	const struct element *e = element_find(c, claim->place.fe);
+	const struct element *e = element_find(c, claim->heard_by);
 
 	return e && !claim->replay &&
-	       (element_is_settled(e, last_told(r, claim->place.fe)) ||
+	       (element_is_settled(e, last_told(r, claim->heard_by)) ||
 		(claim->elicited && is_settling(c, r, claim)));
 }
 
@@ -309,23 +312,26 @@ static void fresh(struct core *c, struct attachment_record *r, const struct clai
 		move_by_claim(c, r, claim);
 }
 
-/* Two FEs on one LAN hear the same announcement: the node stays with the first. */
-static bool is_echo_of_segment(const struct core *c, const struct attachment_record *r,
-			       const struct claim *claim)
+/* Several FEs on one LAN hear the same announcement: it is one claim, and the place that it is
+ * about is the designated FE's. */
+static void resolve_segment(const struct core *c, const struct attachment_record *r,
+			    struct place *place)
 {
-	const struct element *here = element_find(c, r->a.place.fe);
-	const struct element *there = element_find(c, claim->place.fe);
-	const struct port *mine = here ? element_find_port(here, r->a.place.port) : NULL;
-	const struct port *other = there ? element_find_port(there, claim->place.port) : NULL;
+	const struct place *known = &r->a.place;
 
-	return mine && other && mine->info.segment && mine->info.segment == other->info.segment &&
-	       here != there && here->synced && mine->present && mine->up;
+	if (!r->detached && r->a.previous.fe && !segment_is_same(c, known, place))
+		known = &r->a.previous;
+	if (r->detached || !segment_is_same(c, known, place)) {
+		(void)segment_designate(c, r->a.node, place);
+		return;
+	}
+	place->fe = known->fe;
+	place->port = known->port;
 }
 
-void attachment_claim(struct core *c, const struct node *n, const struct claim *claim)
+static void take_claim(struct core *c, struct attachment_record *r, const struct node *n,
+		       const struct claim *claim)
 {
-	struct attachment_record *r = record_obtain(c, n->id);
-
 	if (r->detached) {
 		r->node = n;
 		move_by_claim(c, r, claim);
@@ -335,8 +341,6 @@ void attachment_claim(struct core *c, const struct node *n, const struct claim *
 		move_by_claim(c, r, claim); /* there, but in another VLAN */
 	} else if (!r->a.place.port && r->a.place.fe == claim->place.fe) {
 		move_by_claim(c, r, claim); /* its FE was known, its port was not */
-	} else if (is_echo_of_segment(c, r, claim)) {
-		r->a.heard_ms = c->now_ms;
 	} else if (is_fresh(c, r, claim)) {
 		fresh(c, r, claim);
 	} else {
@@ -344,14 +348,45 @@ void attachment_claim(struct core *c, const struct node *n, const struct claim *
 	}
 }
 
+void attachment_claim(struct core *c, const struct node *n, const struct claim *claim)
+{
+	struct attachment_record *r = record_obtain(c, n->id);
+	struct claim resolved = *claim;
+
+	resolve_segment(c, r, &resolved.place);
+	take_claim(c, r, n, &resolved);
+}
+
+void attachment_redesignate(struct core *c, struct attachment_record *r)
+{
+	struct attachment after = r->a;
+	char text[96];
+
+	if (!segment_designate(c, r->a.node, &after.place) || after.place.fe == r->a.place.fe)
+		return;
+	after.version = after.element_version = record_next_version(c);
+	r->element_version_guessed = false;
+	record_enter(c, r, &after, false);
+	segment_announce(c, r);
+	if (r->a.state == ATTACHMENT_DOWN)
+		record_settle(c, r);
+	report(c, EVENT_REDESIGNATED, &r->a, element_find(c, r->a.place.fe), r->a.place.port,
+	       "%s: %s is designated for it now", r->a.node,
+	       record_place_text(c, &r->a.place, text));
+}
+
 /* --- what people ask for ------------------------------------------------------------------- */
 
-int attachment_prepare(struct core *c, const struct node *n, const struct place *to,
+int attachment_prepare(struct core *c, const struct node *n, const struct place *asked,
 		       struct reason *why)
 {
 	struct attachment_record *r = record_obtain(c, n->id);
 	struct attachment after = r->a;
+	struct place designated = *asked;
+	const struct place *to = &designated;
 	char text[96];
+
+	resolve_segment(c, r, &designated);
 
 	if (!r->detached && r->a.state == ATTACHMENT_PREPARED) {
 		if (!same_port(&r->a.place, to))
@@ -376,6 +411,7 @@ int attachment_prepare(struct core *c, const struct node *n, const struct place 
 	after.deadline_ms = c->now_ms + c->config.prepare_timeout_ms;
 	r->probed = false;
 	record_enter(c, r, &after, false);
+	segment_announce(c, r);
 	report(c, EVENT_PREPARED, &r->a, element_find(c, to->fe), to->port,
 	       "%s: a move to %s is prepared", n->id, record_place_text(c, to, text));
 	return 0;

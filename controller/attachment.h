@@ -45,8 +45,9 @@ struct silent;
 /* What a frame says: this node is at this place. */
 struct claim {
 	struct place place;
-	bool replay;   /* kept by the FE while it had no controller: never taken at once */
-	bool elicited; /* the answer to a probe from the gateway */
+	uint32_t heard_by; /* the FE; the place may be another's on the same segment */
+	bool replay;       /* kept by the FE while it had no controller: never taken at once */
+	bool elicited;     /* the answer to a probe from the gateway */
 };
 
 struct attachment_record *attachment_find(const struct core *c, const char *node);
@@ -72,4 +73,6 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 void attachment_drop_portless(struct core *c, struct element *e);
 /* When learning is over: attachments of nodes that are not in the inventory any more. */
 void attachment_drop_nodeless(struct core *c);
+/* Its segment's FEs changed: it goes to the one that is designated now. */
+void attachment_redesignate(struct core *c, struct attachment_record *r);
 void attachment_tick(struct core *c);

@@ -8,6 +8,7 @@
 #include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/registrar.h"
+#include "controller/segment.h"
 #include "controller/topology.h"
 
 #include <errno.h>
@@ -29,6 +30,8 @@ static void set_defaults(struct core_config *config)
 		config->prepare_timeout_ms = 30000;
 	if (!config->probe_timeout_ms)
 		config->probe_timeout_ms = 300;
+	if (!config->element_grace_ms)
+		config->element_grace_ms = 1000;
 	if (!config->learn_timeout_ms)
 		config->learn_timeout_ms = 5000;
 }
@@ -48,6 +51,7 @@ struct core *core_create(const struct core_config *config, const struct core_she
 	inventory_init(&c->inventory, seed);
 	table_init(&c->element_names, NAME_SIZE, sizeof(struct element *), seed + 7);
 	table_init(&c->records, NAME_SIZE, sizeof(struct attachment_record), seed + 8);
+	table_init(&c->segments, sizeof(uint32_t), segment_size(), seed + 10);
 	table_init(&c->refusals, sizeof(struct refusal_size), sizeof(struct refusal), seed + 9);
 	return c;
 }
@@ -64,6 +68,7 @@ void core_destroy(struct core *c)
 	table_finish(&c->element_names);
 	table_finish(&c->records);
 	table_finish(&c->refusals);
+	table_finish(&c->segments);
 	inventory_finish(&c->inventory);
 	buffer_finish(&c->scratch);
 	buffer_finish(&c->switch_scratch);
@@ -136,7 +141,7 @@ int core_put_node(struct core *c, const struct node *n, int64_t now_ms, struct r
 	int r;
 
 	c->now_ms = now_ms;
-	if (!mac_is_zero(&n->mac) && mac_equal(&n->mac, &c->config.gateway_mac))
+	if (!mac_is_zero(&n->mac) && rule_is_gateway_mac(&n->mac, &c->config.gateway_mac))
 		return reason_set(why, -EINVAL, "node %s: its MAC is the gateway's", n->id);
 	r = inventory_put_node(&c->inventory, n, why);
 	if (r < 0)
@@ -281,6 +286,7 @@ static void stop_learning(struct core *c)
 		}
 	}
 	planner_refresh_exits(c);
+	segment_refresh_all(c);
 }
 
 /* Border FEs that have been gone for long are the last choice. */
@@ -315,6 +321,7 @@ void core_tick(struct core *c, int64_t now_ms)
 	for (unsigned i = 0; c->has_switches && i < c->element_count; i++)
 		if (c->elements[i]->ovs)
 			ovs_tick(c->elements[i]);
+	segment_tick(c);
 	attachment_tick(c);
 	if (now_ms - c->second_ms >= 1000) {
 		c->second_ms = now_ms;

@@ -23,6 +23,8 @@ struct core_config {
 	unsigned port_grace_ms;      /* a node whose port went down is kept this long; 2000 */
 	unsigned prepare_timeout_ms; /* a tentative move reverts after this; 30000 */
 	unsigned probe_timeout_ms;   /* an ambiguous claim's probe; 300 */
+	unsigned element_grace_ms;   /* an FE whose session is lost keeps its nodes on segments that
+				      * it shares this long; 1000 */
 	unsigned learn_timeout_ms;   /* after a start, wait this long for known FEs before deleting
 				      * what no attachment explains; 5000 */
 };
@@ -43,6 +45,8 @@ enum event_kind {
 	EVENT_REFUSED,
 	EVENT_AMBIGUOUS,
 	EVENT_SYNCHRONIZED,
+	EVENT_REDESIGNATED, /* another FE of its segment serves the node: it did not move itself */
+	EVENT_KIND_COUNT
 };
 
 /* Something that happened; 'text' is one line for people, the other fields are for programs. */

@@ -4,6 +4,7 @@
 
 #include "controller/element.h"
 #include "controller/ovs.h"
+#include "controller/segment.h"
 
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #define VRFS_MAX (PREFIXES_MAX + 1)
 
 /* IPv6 is not admitted yet: without neighbour discovery no node of it could register. */
-static unsigned port_rules(const struct element *e, const struct port *p, uint8_t role,
+static unsigned port_rules(const struct element *e, const struct port *p, uint8_t role, bool silent,
 			   struct rule rules[PORT_RULES_MAX])
 {
 	static const uint16_t listened[] = {ETHERTYPE_ARP_, ETHERTYPE_RARP_};
@@ -26,7 +27,8 @@ static unsigned port_rules(const struct element *e, const struct port *p, uint8_
 			      .next_table = role == PORT_ACCESS ? TABLE_GUARD : TABLE_BINDING};
 	for (unsigned i = 0; role == PORT_ACCESS && i < ARRAY_SIZE(listened); i++)
 		rules[count++] = (struct rule){
-			.key = {.kind = RULE_LISTEN, .ethertype = listened[i], .port = p->number}};
+			.key = {.kind = RULE_LISTEN, .ethertype = listened[i], .port = p->number},
+			.silent = silent && listened[i] == ETHERTYPE_ARP_};
 	if (e->ovs)
 		count += ovs_port_rules(e, p, rules + count);
 	return count;
@@ -162,7 +164,8 @@ static void emit_ports(const struct element *e, void (*emit)(void *to, const str
 	struct port *p;
 
 	while (table_next(&e->ports, &at, NULL, (void **)&p)) {
-		unsigned count = p->present ? port_rules(e, p, p->info.role, rules) : 0;
+		bool silent = segment_is_silent(e->core, e, p);
+		unsigned count = p->present ? port_rules(e, p, p->info.role, silent, rules) : 0;
 
 		for (unsigned i = 0; i < count; i++)
 			emit(to, &rules[i]);
@@ -238,18 +241,21 @@ static void delete_rule(void *to, const struct rule *rule)
 void planner_refresh_port(struct core *c, struct element *e, struct port *p)
 {
 	uint8_t role = p->present ? p->info.role : 0;
+	bool silent = segment_is_silent(c, e, p);
 	struct rule before[PORT_RULES_MAX], after[PORT_RULES_MAX];
 	unsigned before_count, after_count;
 
-	if (!e->synced || role == p->admitted)
+	if (!e->synced || (role == p->admitted && silent == p->silent))
 		return;
-	before_count = port_rules(e, p, p->admitted, before);
-	after_count = port_rules(e, p, role, after);
+	before_count = port_rules(e, p, p->admitted, p->silent, before);
+	after_count = port_rules(e, p, role, silent, after);
 	p->admitted = role;
+	p->silent = silent;
 	c->change++;
 	/* The order of port_rules makes the shorter list the longer one's beginning. */
 	for (unsigned i = 0; i < after_count; i++)
-		element_put_rule(e, &after[i], i >= before_count);
+		if (i >= before_count || !rule_equal(&before[i], &after[i]))
+			element_put_rule(e, &after[i], i >= before_count);
 	for (unsigned i = after_count; i < before_count; i++)
 		element_delete_rule(e, &before[i]);
 	element_commit(e, false);
@@ -279,7 +285,9 @@ static void delete_nodes_of(struct element *e, const struct element *peer)
 
 	while (table_next(&peer->ports, &at, NULL, (void **)&p))
 		for (const struct attachment_record *r = p->first; r; r = r->port_next)
-			for (unsigned i = 0; r->node && i < r->node->address_count; i++) {
+			for (unsigned i = 0; r->node && i < r->node->address_count &&
+					     !segment_beside(e->core, e->id, &r->a.place);
+			     i++) {
 				struct rule rule = {.key = {.kind = RULE_FOREIGN,
 							    .vrf = r->node->vrf,
 							    .address = r->node->addresses[i]}};

@@ -8,6 +8,7 @@
 
 #include "controller/element.h"
 #include "controller/registrar.h"
+#include "controller/segment.h"
 
 #include <string.h>
 
@@ -138,6 +139,8 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 
 	if (!version_is_set(v) || v.shard != c->config.shard)
 		return r != NULL;
+	if (rule->key.kind == RULE_LOCAL && segment_explains(c, e, rule, r))
+		return r != NULL; /* it says that the node is there, but not at which FE */
 	if (v.term > c->term || (v.term == c->term && v.sequence > c->sequence))
 		if (!element_learn_term(c, v.term, e))
 			return r != NULL;

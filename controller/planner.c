@@ -13,6 +13,7 @@
 
 #include "controller/element.h"
 #include "controller/ovs.h"
+#include "controller/segment.h"
 
 #include <string.h>
 
@@ -35,15 +36,16 @@ static struct rule guard_rule(const struct node *n, const struct address *a,
 			     .cookie = cookie};
 }
 
-static struct rule local_rule(const struct core *c, const struct node *n, const struct address *a,
-			      const struct place *place, uint64_t cookie)
+static struct rule local_rule(const struct node *n, const struct address *a,
+			      const struct place *place, const struct mac *gateway_mac,
+			      uint64_t cookie)
 {
 	return (struct rule){.key = {.kind = RULE_LOCAL, .vrf = n->vrf, .address = *a},
 			     .cookie = cookie,
 			     .port = place->port,
 			     .vlan = place->vlan,
 			     .mac = place->mac,
-			     .gateway_mac = c->config.gateway_mac};
+			     .gateway_mac = *gateway_mac};
 }
 
 static struct rule foreign_rule(const struct node *n, const struct address *a, uint32_t fe,
@@ -75,24 +77,30 @@ static bool is_switch(const struct core *c, uint32_t x)
 	return x == PLANNER_OTHER_SWITCH || (e && e->ovs);
 }
 
-unsigned planner_node_rules(const struct core *c, uint32_t x, const struct node *n,
-			    const struct attachment *a, struct rule rules[PLANNER_NODE_RULES_MAX])
+/* With x's own port on the place's segment, or NULL. */
+static unsigned node_rules(const struct core *c, uint32_t x, const struct port *beside,
+			   const struct node *n, const struct attachment *a,
+			   struct rule rules[PLANNER_NODE_RULES_MAX])
 {
-	uint64_t cookie, element_cookie;
+	uint64_t cookie = version_to_cookie(a->version);
+	uint64_t element_cookie = version_to_cookie(a->element_version);
+	struct mac gateway_mac = segment_gateway_mac(c, n->id, &a->place);
+	struct place here = a->place;
 	unsigned count = 0;
 
-	if (!n || !a)
-		return 0;
-	cookie = version_to_cookie(a->version);
-	element_cookie = version_to_cookie(a->element_version);
+	if (beside) {
+		here.fe = x;
+		here.port = beside->number;
+		gateway_mac = beside->mac;
+	}
 	for (unsigned i = 0; i < n->address_count; i++) {
 		const struct address *at = &n->addresses[i];
 
-		if (a->place.fe == x && a->place.port) {
-			rules[count++] = local_rule(c, n, at, &a->place, cookie);
-			rules[count++] = guard_rule(n, at, &a->place, cookie);
-		} else if (a->place.fe != x && reachable(c, a->place.fe)) {
-			rules[count++] = foreign_rule(n, at, a->place.fe, element_cookie);
+		if (here.fe == x && here.port) {
+			rules[count++] = local_rule(n, at, &here, &gateway_mac, cookie);
+			rules[count++] = guard_rule(n, at, &here, cookie);
+		} else if (here.fe != x && reachable(c, here.fe)) {
+			rules[count++] = foreign_rule(n, at, here.fe, element_cookie);
 		}
 		if (guards_previous(a, x))
 			rules[count++] = guard_rule(n, at, &a->previous, cookie);
@@ -101,6 +109,12 @@ unsigned planner_node_rules(const struct core *c, uint32_t x, const struct node 
 						a->place.fe == x && a->place.port, rules + count);
 	}
 	return count;
+}
+
+unsigned planner_node_rules(const struct core *c, uint32_t x, const struct node *n,
+			    const struct attachment *a, struct rule rules[PLANNER_NODE_RULES_MAX])
+{
+	return n && a ? node_rules(c, x, segment_beside(c, x, &a->place), n, a, rules) : 0;
 }
 
 struct difference {
@@ -135,13 +149,15 @@ static void compare(struct difference *d, unsigned before_count, unsigned after_
 			d->deletes[d->delete_count++] = &d->before[i];
 }
 
+#define INVOLVED_MAX (4 + 2 * SEGMENT_MEMBERS_MAX)
+
 /* One attachment's change on its way to the FEs. */
 struct change {
 	struct core *c;
 	struct attachment_record *r;
 	const struct node *node_before, *node_after;
 	const struct attachment *before, *after;
-	uint32_t involved[4];
+	uint32_t involved[INVOLVED_MAX];
 	unsigned involved_count;
 };
 
@@ -182,6 +198,15 @@ static void involve(struct change *ch, uint32_t fe)
 		ch->involved[ch->involved_count++] = fe;
 }
 
+static void involve_segment(struct change *ch, const struct attachment *a)
+{
+	struct segment_member members[SEGMENT_MEMBERS_MAX];
+	unsigned count = a ? segment_members(ch->c, &a->place, members) : 0;
+
+	for (unsigned i = 0; i < count; i++)
+		involve(ch, members[i].fe);
+}
+
 /* The order of P4: the new place first, then where it was. */
 static void find_involved(struct change *ch)
 {
@@ -193,6 +218,8 @@ static void find_involved(struct change *ch)
 		involve(ch, ch->after->previous.fe);
 	if (ch->before && ch->before->state == ATTACHMENT_PREPARED)
 		involve(ch, ch->before->previous.fe);
+	involve_segment(ch, ch->after);
+	involve_segment(ch, ch->before);
 }
 
 static bool is_involved(const struct change *ch, uint32_t fe)
@@ -298,6 +325,8 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 
 	c->change++;
 	find_involved(&ch);
+	if (ch.involved_count > ARRAY_SIZE(r->changed_at))
+		r->changed_everywhere = c->change; /* more than are remembered one by one */
 	tell_involved(&ch);
 	tell_fes = prepare_broadcast(&ch, &fes);
 	tell_switches = c->has_switches && prepare_broadcast(&ch, &switches);
@@ -313,4 +342,45 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 	tell_departed(&ch);
 	if (told && fes.d.put_count)
 		r->element_version_guessed = false; /* others know it now */
+}
+
+static bool put_difference(struct element *e, struct difference *d, unsigned before, unsigned after)
+{
+	compare(d, before, after);
+	if (!d->put_count && !d->delete_count)
+		return false;
+	buffer_clear(&e->core->scratch);
+	encode(d, (uint32_t)e->core->change, &e->core->scratch);
+	element_queue(e, &e->core->scratch, d->put_count + d->delete_count, d->growth);
+	return true;
+}
+
+void planner_refresh_beside(struct core *c, struct element *e, const struct port *p, bool is_there)
+{
+	struct place place = {.fe = e->id, .port = p->number};
+	struct segment_member members[SEGMENT_MEMBERS_MAX];
+	unsigned count = e->synced ? segment_members(c, &place, members) : 0;
+	struct difference d;
+	bool changed = false;
+
+	c->change += count > 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct element *other = element_find(c, members[i].fe);
+
+		if (other == e)
+			continue;
+		for (struct attachment_record *r = element_port(other, members[i].port)->first; r;
+		     r = r->port_next) {
+			unsigned before, after;
+
+			if (!r->node)
+				continue;
+			before =
+				node_rules(c, e->id, is_there ? NULL : p, r->node, &r->a, d.before);
+			after = node_rules(c, e->id, is_there ? p : NULL, r->node, &r->a, d.after);
+			changed |= put_difference(e, &d, before, after);
+		}
+	}
+	if (changed)
+		element_commit(e, false);
 }

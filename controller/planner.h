@@ -25,6 +25,9 @@ int64_t planner_exit(const struct core *c, const struct element *e);
 
 /* Bring synced FEs up to date after something that is no attachment changed. */
 void planner_refresh_port(struct core *c, struct element *e, struct port *p);
+/* The port is up on its segment, or not any more: the rules of the nodes there that are other FEs'.
+ */
+void planner_refresh_beside(struct core *c, struct element *e, const struct port *p, bool is_there);
 void planner_refresh_peer(struct core *c, struct element *peer);
 void planner_refresh_exits(struct core *c);
 /* The next hop of an Open vSwitch's external rules is another; 'had': it had rules. */

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
+#include "controller/segment.h"
 #include "controller/topology.h"
 
 #include <stdlib.h>
@@ -59,6 +60,7 @@ static void report_port(struct element *e, const struct port *p, bool was_presen
 static void port_changed(struct element *e, struct port *p, bool was_present, bool was_up)
 {
 	use_port(e, p);
+	segment_port_changed(e->core, e, p);
 	report_port(e, p, was_present, was_present && was_up);
 	if (p->present && p->up)
 		attachment_port_up(e->core, p);
@@ -79,7 +81,10 @@ void element_set_port(struct element *e, const struct ofp_port *from)
 	was_up = p->up;
 	memcpy(p->name, from->name, sizeof(p->name));
 	text_clean(p->name, sizeof(p->name));
-	p->mac = from->mac;
+	if (!mac_equal(&p->mac, &from->mac)) {
+		segment_port_leaves(e->core, e, p); /* its rules name its MAC */
+		p->mac = from->mac;
+	}
 	p->present = p->listed = true;
 	if (e->ovs)
 		ovs_describe_port(e, p);
@@ -115,6 +120,7 @@ void element_describe_port(struct element *e, const struct port_info *info)
 	p->info = *info;
 	text_clean(p->info.identity, sizeof(p->info.identity));
 	use_port(e, p);
+	segment_port_changed(e->core, e, p);
 }
 
 void element_ports_begin(struct element *e)

@@ -13,6 +13,7 @@
 #include "controller/registrar.h"
 
 #include "controller/element.h"
+#include "controller/segment.h"
 #include "packet/neighbor.h"
 
 #include <stdio.h>
@@ -54,8 +55,8 @@ static int read_neighbor(const struct core *c, const struct sighting *s, struct 
 	ret->mac = n.sender_mac;
 	ret->has_address = n.kind != NEIGHBOR_RARP;
 	ret->address = n.sender;
-	ret->elicited =
-		n.kind == NEIGHBOR_ARP_REPLY && mac_equal(&n.target_mac, &c->config.gateway_mac);
+	ret->elicited = n.kind == NEIGHBOR_ARP_REPLY &&
+			rule_is_gateway_mac(&n.target_mac, &c->config.gateway_mac);
 	return 0;
 }
 
@@ -270,7 +271,11 @@ void registrar_sighting(struct core *c, struct element *e, const struct sighting
 
 	if (!p || !p->present || read_sender(c, s, &from) < 0)
 		return;
-	if (mac_equal(&from.mac, &c->config.gateway_mac)) {
+	/* Another FE of the segment, delivering or answering. */
+	if (segment_is_shared(p) && (rule_is_gateway_mac(&from.mac, &c->config.gateway_mac) ||
+				     segment_has_port_mac(c, p, &from.mac)))
+		return;
+	if (rule_is_gateway_mac(&from.mac, &c->config.gateway_mac)) {
 		refuse(c, "gateway-mac", e, p, &from);
 		return;
 	}
@@ -290,6 +295,7 @@ void registrar_sighting(struct core *c, struct element *e, const struct sighting
 	}
 	attachment_claim(c, n,
 			 &(struct claim){.place = {e->id, p->number, from.vlan, from.mac},
+					 .heard_by = e->id,
 					 .replay = s->replay,
 					 .elicited = from.elicited});
 }

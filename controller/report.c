@@ -27,6 +27,7 @@ static const char *const event_kind_names[] = {
 	[EVENT_REFUSED] = "refused",
 	[EVENT_AMBIGUOUS] = "ambiguous",
 	[EVENT_SYNCHRONIZED] = "synchronized",
+	[EVENT_REDESIGNATED] = "redesignated",
 };
 
 const char *event_kind_name(enum event_kind kind)
@@ -66,6 +67,7 @@ static void log_event(const struct event *e)
 	case EVENT_PORT_GONE:
 	case EVENT_NODE_ADDED:
 	case EVENT_NODE_REMOVED:
+	case EVENT_REDESIGNATED:
 		log_debug("%s", e->text);
 		return;
 	case EVENT_ATTACHED:
@@ -74,6 +76,8 @@ static void log_event(const struct event *e)
 	case EVENT_REVERTED:
 	case EVENT_DETACHED:
 		log_info_rl("%s", e->text);
+		return;
+	case EVENT_KIND_COUNT:
 		return;
 	}
 }

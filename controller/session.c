@@ -14,6 +14,7 @@
 #include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/registrar.h"
+#include "controller/segment.h"
 #include "controller/topology.h"
 
 #include <errno.h>
@@ -298,6 +299,7 @@ void session_online(struct session *s)
 	struct element *e = s->element;
 
 	e->state = ELEMENT_ONLINE;
+	segment_element_online(e);
 	report(s->core, EVENT_SYNCHRONIZED, NULL, e, 0, "%s: synchronized, %llu rules", e->name,
 	       (unsigned long long)e->rule_count);
 }
@@ -521,7 +523,10 @@ static void leave_element(struct session *s, const char *reason)
 	e->session = NULL;
 	e->synced = false;
 	e->state = ELEMENT_OFFLINE;
-	e->since_ms = s->core->now_ms;
+	e->since_ms = e->lost_ms = s->core->now_ms;
+	/* One that fell silent was lost when it was last heard. */
+	if (s->core->now_ms - s->channel.heard_ms > 2 * (int64_t)ECHO_INTERVAL_MS)
+		e->lost_ms = s->channel.heard_ms;
 	report(s->core, EVENT_ELEMENT_DOWN, NULL, e, 0, "%s: the session is lost: %s", e->name,
 	       reason ? reason : "closed");
 }

@@ -12,7 +12,8 @@
 #define ECHO_INTERVAL_MS 1000u
 #define HANDSHAKE_TIMEOUT_MS 10000
 #define REQUEST_TIMEOUT_MS 2000
-#define BORDER_GRACE_MS 30000 /* a border FE without a session is still preferred this long */
+#define BORDER_GRACE_MS 30000  /* a border FE without a session is still preferred this long */
+#define SEGMENT_MEMBERS_MAX 16 /* FEs on one LAN */
 #define REFUSALS_MAX 4096
 #define SIGHTINGS_HELD_MAX 1024
 #define SIGHTING_SIZE 96 /* of a frame: enough for ARP, and for an IPv6 header behind a tag */
@@ -35,6 +36,9 @@ struct port {
 	struct mac mac;
 	bool present; /* the FE has it; false: gone, or not told yet */
 	bool up;
+	uint32_t segment;                /* which it joined (segment.c); 0: none */
+	bool beside;                     /* up there: it has the segment's nodes */
+	bool silent;                     /* its LISTEN rule says so */
 	bool listed;                     /* in the list that is just being read */
 	uint8_t admitted;                /* enum port_role that its rules say; 0: it has none */
 	struct port_info info;           /* role 0: not told yet */
@@ -54,6 +58,8 @@ struct element {
 	bool synced; /* compared with intent in this session: gets every change at once */
 	bool border;
 	bool distant;     /* border: without a session for so long that others are preferred */
+	bool alive;       /* may be designated for nodes of its segments (segment.c) */
+	bool draining;    /* for nothing new, and for nothing that another can do */
 	bool unexplained; /* it has rules that may only be removed when learning is over */
 	enum element_state state;
 	struct session *session;
@@ -63,7 +69,7 @@ struct element {
 	int64_t exit;        /* -1: no rule; 0: its own external port; else a border FE's id */
 	uint32_t nearest_border;
 	uint64_t sent, settled; /* change numbers: last one sent; last one behind a barrier reply */
-	int64_t since_ms;
+	int64_t since_ms, lost_ms; /* in this state; when the last session was lost */
 	uint64_t rule_count, flow_mods_sent, packet_ins, errors;
 	struct attachment_record *unprobed; /* learnt here, not asked yet */
 };
@@ -165,6 +171,7 @@ struct core {
 	struct table records;       /* char[NAME_SIZE] -> struct attachment_record */
 	struct attachment_record *timed, *tombstones;
 	struct table refusals;
+	struct table segments; /* uint32_t id -> struct segment */
 	struct session *sessions;
 	bool has_switches; /* some element is an Open vSwitch */
 	struct buffer scratch, switch_scratch;

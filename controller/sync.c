@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
+#include "controller/segment.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -274,8 +275,29 @@ static void note_ports(struct element *e)
 	size_t at = 0;
 	struct port *p;
 
-	while (table_next(&e->ports, &at, NULL, (void **)&p))
+	while (table_next(&e->ports, &at, NULL, (void **)&p)) {
 		p->admitted = p->present ? p->info.role : 0;
+		p->silent = segment_is_silent(e->core, e, p);
+	}
+}
+
+static void adopt_segments(struct sync *sync)
+{
+	struct element *e = sync->element;
+	size_t at = 0;
+	struct port *p;
+
+	while (table_next(&e->ports, &at, NULL, (void **)&p)) {
+		struct rule_key key = {
+			.kind = RULE_LISTEN, .port = p->number, .ethertype = ETHERTYPE_ARP_};
+		const struct reported_rule *listen = table_get(&sync->rules, &key);
+
+		if (p->present)
+			segment_adopt(e->core, e, p,
+				      !listen               ? SEGMENT_LISTENS_NOT
+				      : listen->rule.silent ? SEGMENT_LISTENS_SILENT
+							    : SEGMENT_LISTENS_ANSWERING);
+	}
 }
 
 void sync_finish(struct session *s)
@@ -287,6 +309,7 @@ void sync_finish(struct session *s)
 	adopt_groups(sync);
 	adopt_exit(sync);
 	adopt_rules(sync);
+	adopt_segments(sync);
 	c->change++;
 	e->rule_count = 0;
 	e->exit = planner_exit(c, e);

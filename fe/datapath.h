@@ -16,6 +16,8 @@ enum datapath_binding_flag {
 		1 << 1,           /* the local part is for REDIRECTED packets only (tentative) */
 	BINDING_FOREIGN = 1 << 2, /* the node is at another FE */
 	BINDING_GUARD = 1 << 3,   /* packets from this address may come in by port, vlan, mac */
+	BINDING_BESIDE = 1 << 4,  /* local, on a LAN where another FE is designated for the node */
+	BINDING_LEAVING = 1 << 5, /* beside since a moment ago: what it still sends here is taken */
 };
 
 /* All that one (VRF, address) may have: a tentative local part and a foreign one can coexist
@@ -39,6 +41,8 @@ struct datapath_port {
 	bool admitted;  /* RULE_ADMIT is there: packets are looked at; else dropped (access) or
 			 * passed to the kernel (external, backplane) */
 	uint8_t link;   /* of a provisioned backplane device: enum link_kind; 0: none */
+	bool shared;    /* its LAN may have other FEs (bpf/segment.h) */
+	bool silent;    /* shared: another one is the LAN's gateway */
 	uint8_t listen; /* RULE_LISTEN: DATAPATH_LISTEN_* bits */
 	uint16_t mtu;   /* of the device; 0: unknown */
 	uint32_t vrf;

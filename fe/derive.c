@@ -40,6 +40,8 @@ int pipeline_derive_port(struct pipeline *p, uint32_t number)
 		.trunk = port->info.trunk,
 		.link = port->info.link,
 		.admitted = admit != NULL,
+		.shared = port->info.segment != 0,
+		.silent = pipeline_is_silent(p, number),
 		.mtu = port->info.mtu,
 		.vrf = admit ? admit->rule.vrf : 0,
 	};
@@ -120,6 +122,15 @@ static void derive_guard(const struct pipeline *p, const struct pipeline_address
 	}
 }
 
+/* The controller gives a node that another FE of the LAN is designated for our own port's MAC. */
+static uint8_t beside_flags(const struct pipeline *p, const struct rule *local)
+{
+	if (local->key.kind != RULE_LOCAL || !pipeline_is_beside(p, local))
+		return 0;
+	return table_get(&p->leaving, &local->key) ? BINDING_BESIDE | BINDING_LEAVING
+						   : BINDING_BESIDE;
+}
+
 static int derive_binding(struct pipeline *p, uint32_t vrf, const struct address *address)
 {
 	const struct pipeline_address at = {vrf, *address};
@@ -142,6 +153,7 @@ static int derive_binding(struct pipeline *p, uint32_t vrf, const struct address
 		out.vlan = local->rule.vlan;
 		out.mac = local->rule.mac;
 		out.gateway_mac = local->rule.gateway_mac;
+		out.flags |= beside_flags(p, &local->rule);
 	}
 	if (foreign) {
 		out.flags |= BINDING_FOREIGN;

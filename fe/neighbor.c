@@ -139,7 +139,7 @@ static void make_tentative(struct neighborhood *n, const struct claim *claim)
 		.mac = claim->mac,
 	};
 
-	if (!gateway || mac_equal(gateway, &claim->mac) || !port ||
+	if (!gateway || rule_is_gateway_mac(gateway, &claim->mac) || !port ||
 	    port->info.role != PORT_ACCESS || p->timed.count >= NEIGHBOR_TENTATIVE_MAX)
 		return;
 	/* With a real local binding, marked packets have somewhere to go already; and an address
@@ -147,7 +147,8 @@ static void make_tentative(struct neighborhood *n, const struct claim *claim)
 	if (pipeline_find_binding(p, RULE_LOCAL, claim->vrf, &claim->address) ||
 	    !pipeline_find_prefix(p, RULE_COVERED, claim->vrf, &claim->address))
 		return;
-	rule.gateway_mac = *gateway;
+	/* On a shared LAN the gateway's MACs are those FEs' that the controller says. */
+	rule.gateway_mac = port->info.segment ? port->mac : *gateway;
 	if (pipeline_put_tentative(p, &rule, n->now_ms + n->limits.tentative_ms) < 0)
 		log_debug("no tentative binding: the data plane or the controller has its own");
 }
@@ -295,15 +296,19 @@ void neighborhood_foreign_set(struct neighborhood *n, uint32_t vrf, const struct
 void neighborhood_local_removed(struct neighborhood *n, const struct rule *rule)
 {
 	const struct pipeline_address at = {rule->key.vrf, rule->key.address};
+	const struct mac *gateway = gateway_mac(n, &at.address);
 	struct departed *d;
 
 	table_remove(&n->watched, &at);
+	/* Of the FEs on a LAN one says it. */
+	if (!gateway || pipeline_is_silent(n->pipeline, rule->port))
+		return;
 	if (!address_is_ipv4(&at.address) || n->departed.count >= NEIGHBOR_DEPARTED_MAX)
 		return;
 	d = table_put(&n->departed, &at, NULL);
 	*d = (struct departed){.port = rule->port,
 			       .vlan = rule->vlan,
-			       .gateway_mac = rule->gateway_mac,
+			       .gateway_mac = *gateway,
 			       .since_ms = n->now_ms};
 	if (pipeline_is_foreign(n->pipeline, at.vrf, &at.address))
 		depart(n, &at, d);
@@ -329,13 +334,18 @@ static void tick_departed(struct neighborhood *n)
 void neighborhood_local_set(struct neighborhood *n, const struct rule *rule)
 {
 	const struct pipeline_address at = {rule->key.vrf, rule->key.address};
-	struct watched *w = table_put(&n->watched, &at, NULL);
+	struct watched *w;
 
+	table_remove(&n->departed, &at);
+	if (pipeline_is_beside(n->pipeline, rule)) {
+		table_remove(&n->watched, &at); /* its packets pass elsewhere */
+		return;
+	}
+	w = table_put(&n->watched, &at, NULL);
 	*w = (struct watched){.heard_ms = n->now_ms,
 			      .check_ms = n->now_ms + n->limits.idle_probe_ms};
 	if (w->check_ms < n->watch_ms)
 		n->watch_ms = w->check_ms;
-	table_remove(&n->departed, &at);
 }
 
 /* The gateway's address in the node's subnet: of the gateways that are answered for, the one that

@@ -31,6 +31,7 @@ void pipeline_init(struct pipeline *p, uint32_t fe, const struct datapath_ops *o
 	table_init(&p->guards, sizeof(struct pipeline_address), sizeof(struct pipeline_guard),
 		   seed);
 	table_init(&p->timed, sizeof(struct rule_key), sizeof(bool), seed);
+	table_init(&p->leaving, sizeof(struct rule_key), sizeof(int64_t), seed);
 }
 
 void pipeline_finish(struct pipeline *p)
@@ -41,6 +42,7 @@ void pipeline_finish(struct pipeline *p)
 	table_finish(&p->ports);
 	table_finish(&p->guards);
 	table_finish(&p->timed);
+	table_finish(&p->leaving);
 }
 
 /* ---- looking up ---- */
@@ -298,6 +300,7 @@ int pipeline_put_entry(struct pipeline *p, const struct pipeline_entry *entry)
 
 	if (existed)
 		old = *there;
+	pipeline_note_leaving(p, existed ? &old.rule : NULL, &entry->rule);
 	pipeline_set_entry(p, entry, existed);
 	r = derive_change(p, existed ? &old.rule : NULL, &entry->rule);
 	if (r == 0)
@@ -427,6 +430,7 @@ void pipeline_tick(struct pipeline *p)
 	if (p->now_ms - p->timed_ms < TIMED_INTERVAL_MS)
 		return;
 	p->timed_ms = p->now_ms;
+	pipeline_tick_leaving(p);
 	while (table_next(&p->timed, &at, &key, NULL)) {
 		struct pipeline_entry *entry = pipeline_find(p, key);
 		int reason = expired(p, entry);

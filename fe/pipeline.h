@@ -62,6 +62,7 @@ struct pipeline {
 	struct table ports;              /* uint32_t number -> struct pipeline_port */
 	struct table guards;             /* struct pipeline_address -> struct pipeline_guard */
 	struct table timed;              /* struct rule_key -> bool: those with a timeout */
+	struct table leaving;            /* struct rule_key -> int64_t: until when (segment.c) */
 	uint32_t prefix_count[RULE_KIND_COUNT][129];
 	int64_t timed_ms; /* when timeouts were looked at */
 };
@@ -89,6 +90,15 @@ void pipeline_adopt_done(struct pipeline *p);
 void pipeline_port_set(struct pipeline *p, const struct agent_port *port);
 void pipeline_port_remove(struct pipeline *p, uint32_t number);
 const struct agent_port *pipeline_port(const struct pipeline *p, uint32_t number);
+
+/* segment.c: a LAN that several FEs share.  Whether the node is on one, and another FE is
+ * designated for it: its packets are forwarded by that one. */
+bool pipeline_is_beside(const struct pipeline *p, const struct rule *local);
+/* Another FE is the gateway of the port's LAN. */
+bool pipeline_is_silent(const struct pipeline *p, uint32_t port);
+/* 'new' is about to take the place of 'old' (NULL: of none). */
+void pipeline_note_leaving(struct pipeline *p, const struct rule *old, const struct rule *new);
+void pipeline_tick_leaving(struct pipeline *p);
 
 /* Expires what has timed out. */
 void pipeline_tick(struct pipeline *p);

@@ -79,6 +79,7 @@ class Lab:
     """A topology, up."""
 
     make_topology: Callable[[], Topology]
+    late: tuple[str, ...] = ()    # elements that are started by hand
 
     def __init__(self, instance: str | None = None, *, delays: dict[str, float] | None = None,
                  start_daemons: bool = True, run_dir: Path | str | None = None,
@@ -144,11 +145,14 @@ class Lab:
     def _start_all(self) -> None:
         self.progress("victor-controller")
         self.controller.start()
+        first = self._first_elements()
         self.progress("forwarding elements: " + ", ".join(
-            e.name + (" (Open vSwitch)" if e.kind == "ovs" else "")
-            for e in self.topology.elements))
-        for element in self.topology.elements:
+            e.name + (" (Open vSwitch)" if e.kind == "ovs" else "") for e in first))
+        for element in first:
             self.fe(element.name).start()
+
+    def _first_elements(self) -> list[Element]:
+        return [e for e in self.topology.elements if e.name not in self.late]
 
     def down(self) -> None:
         """Takes everything away that this object brought up; may be called again."""
@@ -341,7 +345,7 @@ class Lab:
                           announce: bool = True) -> None:
         """Every element is online; then the hosts of the inventory announce themselves, and every
         one that is plugged in is attached."""
-        names = {element.name for element in self.topology.elements}
+        names = {e.name for e in self._first_elements()}
         self._wait("elements online", timeout_s, lambda rest: names <= {
             e["name"] for e in rest.elements() if e["state"] == "online"})
         if announce:

@@ -70,12 +70,18 @@ bool rule_kind_has_prefix(enum rule_kind kind)
 	return kinds[kind].prefix;
 }
 
+bool rule_is_gateway_mac(const struct mac *gateway, const struct mac *mac)
+{
+	return memcmp(gateway->bytes, mac->bytes, sizeof(mac->bytes) - 1) == 0;
+}
+
 bool rule_equal(const struct rule *a, const struct rule *b)
 {
 	return memcmp(&a->key, &b->key, sizeof(a->key)) == 0 && a->cookie == b->cookie &&
 	       a->vrf == b->vrf && a->fe == b->fe && a->port == b->port && a->vlan == b->vlan &&
-	       a->next_table == b->next_table && mac_equal(&a->mac, &b->mac) &&
-	       mac_equal(&a->gateway_mac, &b->gateway_mac) && a->idle_timeout == b->idle_timeout;
+	       a->next_table == b->next_table && a->silent == b->silent &&
+	       mac_equal(&a->mac, &b->mac) && mac_equal(&a->gateway_mac, &b->gateway_mac) &&
+	       a->idle_timeout == b->idle_timeout;
 }
 
 bool rule_group_equal(const struct rule_group *a, const struct rule_group *b)

@@ -51,7 +51,7 @@ enum rule_kind {
 	 * or 3 (external).  (OpenFlow has no dec_ttl without the eth_type.) */
 	RULE_ADMIT,
 	/* 0, 200: in_port, eth_type (ARP, RARP; LLDP on backplane ports) -> controller; ARP also
-	 * goto 5 */
+	 * goto 5, unless 'silent' */
 	RULE_LISTEN,
 	/* 0, 100: in_port = tunnel, tun_src = peer, tun_id 0/REDIRECTED -> reg1 := peer's FE,
 	 * metadata := vrf (from the rule), tun_id := vrf | REDIRECTED, goto 3 */
@@ -133,6 +133,7 @@ struct rule {
 	uint32_t port;          /* LOCAL, TENTATIVE; EXTERNAL (0: NORMAL or a group) */
 	uint16_t vlan;          /* LOCAL, TENTATIVE */
 	uint8_t next_table;     /* ADMIT: TABLE_GUARD or TABLE_BINDING */
+	bool silent;            /* LISTEN to ARP: another FE on this LAN is its gateway */
 	struct mac mac;         /* LOCAL, TENTATIVE: the node's; EXTERNAL: the next hop's;
 				 * ANSWER, ECHO: the answer's */
 	struct mac gateway_mac; /* LOCAL, TENTATIVE, EXTERNAL: the source */
@@ -156,6 +157,11 @@ struct rule_group {
 	uint8_t path_count;
 	uint32_t paths[GROUP_PATHS_MAX]; /* numbers of links (pipeline/experimenter.h) */
 };
+
+/* The gateway has 256 MACs: those that differ from 'gateway' in the last byte only.  'gateway'
+ * itself is what it says on every port; on a LAN that several FEs share a node is told one of the
+ * others, so that its packets go to the FE that is designated for it (docs/southbound.md). */
+bool rule_is_gateway_mac(const struct mac *gateway, const struct mac *mac);
 
 const char *rule_kind_name(enum rule_kind kind);
 enum pipeline_table rule_table(enum rule_kind kind);

@@ -421,6 +421,8 @@ static int read_flow(uint8_t table, uint16_t priority, uint64_t cookie, uint16_t
 		rule.vrf = (uint32_t)(given.metadata & PIPELINE_METADATA_VRF);
 	if (rule.key.kind == RULE_ADMIT)
 		rule.next_table = given.goto_table;
+	if (rule.key.kind == RULE_LISTEN && rule.key.ethertype == ETHERTYPE_ARP_)
+		rule.silent = !(given.present & OFP_INSTRUCTION_GOTO_TABLE);
 	if (rule.key.kind == RULE_TENTATIVE)
 		rule.idle_timeout = idle_timeout;
 	rule_to_instructions(&rule, &right);

@@ -314,7 +314,7 @@ void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 		return;
 	case RULE_LISTEN:
 		send_up(ret);
-		if (r->key.ethertype == ETHERTYPE_ARP_)
+		if (r->key.ethertype == ETHERTYPE_ARP_ && !r->silent)
 			go_to(ret, TABLE_NEIGHBOR);
 		return;
 	case RULE_PEER:

@@ -156,7 +156,8 @@ static void format_action(struct text *t, const struct rule *r)
 		add(t, "vrf:%" PRIu32 ",dec_ttl,goto:%u", r->vrf, r->next_table);
 		return;
 	case RULE_LISTEN:
-		add(t, r->key.ethertype == ETHERTYPE_ARP_ ? "controller,goto:5" : "controller");
+		add(t, r->key.ethertype == ETHERTYPE_ARP_ && !r->silent ? "controller,goto:5"
+									: "controller");
 		return;
 	case RULE_PEER:
 	case RULE_PEER_MARKED:

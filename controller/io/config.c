@@ -220,6 +220,7 @@ static int read_core(const struct reading *r)
 	core->prepare_timeout_ms = number_or(y->timers.prepare_timeout_ms, 30000);
 	core->probe_timeout_ms = number_or(y->timers.probe_timeout_ms, 300);
 	core->learn_timeout_ms = number_or(y->timers.learn_timeout_ms, 5000);
+	core->element_grace_ms = number_or(y->timers.element_grace_ms, 1000);
 	if (strcmp(admission, "strict") != 0 && strcmp(admission, "open") != 0)
 		return refuse(r, "admission", -1, "admission '%s': write strict or open",
 			      admission);

@@ -47,7 +47,8 @@ struct yaml_element {
 };
 
 struct yaml_timers {
-	uint32_t *port_grace_ms, *prepare_timeout_ms, *probe_timeout_ms, *learn_timeout_ms;
+	uint32_t *port_grace_ms, *prepare_timeout_ms, *probe_timeout_ms, *learn_timeout_ms,
+		*element_grace_ms;
 };
 
 struct yaml_config {

@@ -4,7 +4,7 @@
 #include "base/wire.h"
 #include "controller/core.h"
 
-#define EVENT_KINDS (EVENT_SYNCHRONIZED + 1)
+#define EVENT_KINDS EVENT_KIND_COUNT
 
 struct metrics {
 	uint64_t events[EVENT_KINDS], requests;

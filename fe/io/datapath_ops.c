@@ -15,7 +15,9 @@ LOG_MODULE("datapath");
 
 _Static_assert(MAP_BINDING_LOCAL == BINDING_LOCAL && MAP_BINDING_GUARD == BINDING_GUARD &&
 		       MAP_BINDING_FOREIGN == BINDING_FOREIGN &&
-		       MAP_BINDING_MARKED_ONLY == BINDING_MARKED_ONLY,
+		       MAP_BINDING_MARKED_ONLY == BINDING_MARKED_ONLY &&
+		       MAP_BINDING_BESIDE == BINDING_BESIDE &&
+		       MAP_BINDING_LEAVING == BINDING_LEAVING,
 	       "binding flags differ");
 
 int map_result(int result)

@@ -128,6 +128,8 @@ static int device_maps_write(struct datapath *dp, const struct datapath_device *
 
 	in.flags = (uint8_t)((port->trunk ? MAP_PORT_TRUNK : 0) |
 			     (port->admitted ? MAP_PORT_ADMITTED : 0) |
+			     (port->shared ? MAP_PORT_SHARED : 0) |
+			     (port->silent ? MAP_PORT_SILENT : 0) |
 			     (d->promiscuous ? MAP_PORT_PROMISCUOUS : 0));
 	result = bpf_map_update_elem(map_fd(dp->skeleton->maps.limits), &port->ifindex, &limits,
 				     BPF_NOEXIST);
@@ -222,6 +224,8 @@ void datapath_adopt_devices(struct datapath *dp)
 							  .role = in.role,
 							  .trunk = in.flags & MAP_PORT_TRUNK,
 							  .admitted = in.flags & MAP_PORT_ADMITTED,
+							  .shared = in.flags & MAP_PORT_SHARED,
+							  .silent = in.flags & MAP_PORT_SILENT,
 							  .listen = in.listen,
 							  .link = in.kind,
 							  .mtu = (uint16_t)out.mtu,

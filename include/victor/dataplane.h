@@ -106,6 +106,8 @@ _Static_assert(sizeof(struct map_config) == 52 + 2 * sizeof(struct map_underlay)
 #define MAP_PORT_TRUNK 1
 #define MAP_PORT_ADMITTED 2
 #define MAP_PORT_PROMISCUOUS 4 /* we made it so */
+#define MAP_PORT_SHARED 8      /* other FEs are on this LAN too */
+#define MAP_PORT_SILENT 16     /* SHARED: another one is the LAN's gateway */
 struct map_port {              /* by ifindex */
 	__u32 number;
 	__u32 vrf;
@@ -138,6 +140,8 @@ _Static_assert(sizeof(struct map_address_key) == 20, "map_address_key has hidden
 #define MAP_BINDING_MARKED_ONLY 2
 #define MAP_BINDING_FOREIGN 4
 #define MAP_BINDING_GUARD 8
+#define MAP_BINDING_BESIDE 16
+#define MAP_BINDING_LEAVING 32
 struct map_binding {
 	__u8 flags;
 	__u8 pad;

@@ -251,9 +251,10 @@ int core_detach_node(struct core *c, const char *node, int64_t now_ms, struct re
 const char *event_kind_name(enum event_kind kind)
 {
 	static const char *const names[] = {
-		"element-up", "element-down", "port-up",  "port-down", "port-gone",
-		"node-added", "node-removed", "attached", "moved",     "prepared",
-		"reverted",   "detached",     "refused",  "ambiguous", "synchronized",
+		"element-up", "element-down", "port-up",      "port-down",
+		"port-gone",  "node-added",   "node-removed", "attached",
+		"moved",      "prepared",     "reverted",     "detached",
+		"refused",    "ambiguous",    "synchronized", "redesignated",
 	};
 
 	return names[kind];

@@ -52,9 +52,10 @@ static struct world_log *note(struct fake *f)
 
 /* --- the FE's side of the messages ------------------------------------------------------------ */
 
-static void describe(const struct fake_port *p, struct ofp_port *ret)
+static void describe(const struct fake *f, const struct fake_port *p, struct ofp_port *ret)
 {
 	*ret = (struct ofp_port){.number = p->number, .state = p->up ? 0 : OFPPS_LINK_DOWN};
+	ret->mac = (struct mac){{0x02, 0xfe, 0, 0, (uint8_t)f->id, (uint8_t)p->number}};
 	snprintf(ret->name, sizeof(ret->name), "port%u", p->number);
 }
 
@@ -68,7 +69,7 @@ static void tell_port(struct fake *f, const struct fake_port *p, enum ofp_port_r
 		snprintf(info.identity, sizeof(info.identity), "%s", p->identity);
 	if (reason != OFPPR_DELETE)
 		port_info_encode(&f->channel.out, 0, &info);
-	describe(p, &status.port);
+	describe(f, p, &status.port);
 	ofp_port_status_encode(&f->channel.out, 0, &status);
 }
 
@@ -99,7 +100,7 @@ static void answer_multipart(struct fake *f, uint32_t xid, uint16_t type)
 	for (unsigned i = 0; type == OFPMP_PORT_DESC && i < f->port_count; i++) {
 		struct ofp_port port;
 
-		describe(&f->ports[i], &port);
+		describe(f, &f->ports[i], &port);
 		ofp_port_desc_add(&w, &port);
 	}
 	while (type == OFPMP_GROUP_DESC && table_next(&f->groups, &at, NULL, &value)) {
@@ -336,7 +337,7 @@ static void on_keep(void *context, const struct attachment *a)
 	struct attachment copy = *a;
 
 	on_forget(context, a->node);
-	assert_true(w->kept_count < 64);
+	assert_true(w->kept_count < ARRAY_SIZE(w->kept));
 	w->kept[w->kept_count++] = copy;
 }
 

@@ -67,7 +67,7 @@ struct world {
 	unsigned event_count;
 	struct world_log log[LOG_MAX];
 	unsigned log_count;
-	struct attachment kept[64];
+	struct attachment kept[256];
 	unsigned kept_count;
 };
 

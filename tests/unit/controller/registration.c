@@ -262,8 +262,10 @@ static void two_elements_on_one_segment_hear_one_claim(void **state)
 		fake_announces(w, 3, 2, VM1, IP1);
 		world_run(w);
 	}
-	assert_bound(w, IP1, 2, 2);
+	assert_non_null(core_attachment(w->core, "vm1"));
+	assert_int_equal(world_count_events(w, EVENT_ATTACHED), 1);
 	assert_int_equal(world_count_events(w, EVENT_MOVED), 0);
+	assert_int_equal(world_count_events(w, EVENT_AMBIGUOUS), 0);
 	world_destroy(w);
 }
 

@@ -77,6 +77,9 @@ static unsigned examples(struct rule *list)
 		list[n].key.port = 2;
 		list[n++].key.ethertype = i ? ETHERTYPE_RARP_ : ETHERTYPE_ARP_;
 	}
+	list[n] = (struct rule){.key = key(RULE_LISTEN, NULL), .silent = true};
+	list[n].key.port = 3;
+	list[n++].key.ethertype = ETHERTYPE_ARP_;
 	list[n++] = (struct rule){.key = key(RULE_PEER, "172.16.3.2"), .fe = 3, .vrf = 0};
 	list[n++] = (struct rule){.key = key(RULE_PEER_MARKED, "172.16.3.2"), .fe = 3, .vrf = 9};
 	list[n++] = (struct rule){.key = key(RULE_PEER, "fd00::3"), .fe = 3};

@@ -1,0 +1,398 @@
+/* See segment.h.  An FE is alive from when it has all its rules until its session has been gone for
+ * element_grace_ms: a restarted agent changes nothing.  A port that is down counts at once.
+ *
+ * While the core is learning after a start, the FEs that are designated are those that were. */
+#include "controller/segment.h"
+
+#include "controller/element.h"
+#include "controller/planner.h"
+#include "controller/record.h"
+#include "packet/neighbor.h"
+
+#include <string.h>
+
+#define BUCKETS 255u
+#define GATEWAY_BUCKET BUCKETS
+
+struct segment {
+	uint32_t id;
+	uint32_t gateway; /* the FE that is told to be; 0: none */
+	unsigned count;
+	struct segment_member members[SEGMENT_MEMBERS_MAX];
+};
+
+size_t segment_size(void)
+{
+	return sizeof(struct segment);
+}
+
+/* ---- who is on it ---- */
+
+static struct segment *find(const struct core *c, uint32_t id)
+{
+	return id ? table_get(&c->segments, &id) : NULL;
+}
+
+static const struct port *place_port(const struct core *c, const struct place *place)
+{
+	const struct element *e = element_find(c, place->fe);
+
+	return e && place->port ? element_find_port(e, place->port) : NULL;
+}
+
+static struct segment *segment_of(const struct core *c, const struct place *place)
+{
+	const struct port *p = place_port(c, place);
+
+	return p ? find(c, p->segment) : NULL;
+}
+
+bool segment_is_shared(const struct port *p)
+{
+	return p && p->segment != 0;
+}
+
+bool segment_is_same(const struct core *c, const struct place *a, const struct place *b)
+{
+	const struct port *x = place_port(c, a), *y = place_port(c, b);
+
+	return x && y && x->segment && x->segment == y->segment;
+}
+
+static const struct port *member_port(const struct core *c, const struct segment_member *m)
+{
+	const struct element *e = element_find(c, m->fe);
+	const struct port *p = e ? element_find_port(e, m->port) : NULL;
+
+	return p && p->present && p->up ? p : NULL;
+}
+
+static bool is_alive(const struct core *c, const struct segment_member *m)
+{
+	const struct element *e = element_find(c, m->fe);
+
+	return e && e->alive && member_port(c, m);
+}
+
+const struct port *segment_beside(const struct core *c, uint32_t x, const struct place *place)
+{
+	const struct segment *s = x == place->fe ? NULL : segment_of(c, place);
+
+	for (unsigned i = 0; s && i < s->count; i++)
+		if (s->members[i].fe == x && member_port(c, &s->members[i]))
+			return member_port(c, &s->members[i]);
+	return NULL;
+}
+
+unsigned segment_members(const struct core *c, const struct place *place,
+			 struct segment_member members[SEGMENT_MEMBERS_MAX])
+{
+	const struct segment *s = segment_of(c, place);
+
+	if (!s)
+		return 0;
+	memcpy(members, s->members, s->count * sizeof(*members));
+	return s->count;
+}
+
+bool segment_has_port_mac(const struct core *c, const struct port *p, const struct mac *mac)
+{
+	const struct segment *s = find(c, p->segment);
+
+	for (unsigned i = 0; s && i < s->count; i++) {
+		const struct port *other = member_port(c, &s->members[i]);
+
+		if (other && mac_equal(&other->mac, mac))
+			return true;
+	}
+	return false;
+}
+
+/* ---- who is designated ---- */
+
+/* FNV-1a: what a node's name says must be the same in every run. */
+static unsigned bucket_of(const char *node)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *node; node++)
+		hash = (hash ^ (uint8_t)*node) * 16777619u;
+	return (hash ^ hash >> 16) % BUCKETS;
+}
+
+/* splitmix64's finish */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+static uint64_t weight(const struct segment *s, unsigned bucket, uint32_t fe)
+{
+	return mix(mix((uint64_t)s->id << 32 | bucket) + fe * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+/* Rendezvous hash over those that are alive; one that is drained only if there is no other. */
+static const struct segment_member *choose(const struct core *c, const struct segment *s,
+					   unsigned bucket)
+{
+	const struct segment_member *best = NULL;
+	uint64_t most = 0;
+	bool best_drains = false;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct segment_member *m = &s->members[i];
+		bool drains = is_alive(c, m) && element_find(c, m->fe)->draining;
+		uint64_t w = weight(s, bucket, m->fe);
+
+		if (!is_alive(c, m) || (best && drains && !best_drains))
+			continue;
+		if (!best || (best_drains && !drains) || w > most) {
+			best = m;
+			best_drains = drains;
+			most = w;
+		}
+	}
+	return best;
+}
+
+bool segment_designate(const struct core *c, const char *node, struct place *place)
+{
+	const struct segment *s = segment_of(c, place);
+	const struct segment_member *m = s ? choose(c, s, bucket_of(node)) : NULL;
+
+	if (!m)
+		return false;
+	place->fe = m->fe;
+	place->port = m->port;
+	return true;
+}
+
+struct mac segment_gateway_mac(const struct core *c, const char *node, const struct place *place)
+{
+	struct mac mac = c->config.gateway_mac;
+
+	/* Never the first one: that is 0 buckets further. */
+	if (segment_is_shared(place_port(c, place)))
+		mac.bytes[5] = (uint8_t)(mac.bytes[5] + 1 + bucket_of(node));
+	return mac;
+}
+
+bool segment_is_silent(const struct core *c, const struct element *e, const struct port *p)
+{
+	const struct segment *s = find(c, p->segment);
+
+	return s && s->gateway != e->id;
+}
+
+void segment_adopt(struct core *c, const struct element *e, const struct port *p,
+		   enum segment_listens listens)
+{
+	struct segment *s = find(c, p->segment);
+
+	if (s && !s->gateway && listens != SEGMENT_LISTENS_SILENT)
+		s->gateway = e->id;
+}
+
+/* ---- what the LAN is told ---- */
+
+void segment_announce(struct core *c, const struct attachment_record *r)
+{
+	struct element *e = element_find(c, r->a.place.fe);
+	struct buffer frame = {0};
+
+	if (!e || !r->node || !segment_of(c, &r->a.place))
+		return;
+	for (unsigned i = 0; i < r->node->address_count; i++) {
+		const struct covered_prefix *p =
+			inventory_prefix(&c->inventory, r->node->vrf, &r->node->addresses[i]);
+		struct mac mac = segment_gateway_mac(c, r->a.node, &r->a.place);
+
+		if (!p || address_is_zero(&p->gateway) || !address_is_ipv4(&p->gateway))
+			continue;
+		/* To the node alone: its neighbours are told other MACs. */
+		buffer_clear(&frame);
+		neighbor_build_announcement(&frame, r->a.place.vlan, &mac, &p->gateway);
+		memcpy(frame.data, r->a.place.mac.bytes, sizeof(r->a.place.mac.bytes));
+		element_transmit(e, r->a.place.port, &frame);
+		break;
+	}
+	buffer_finish(&frame);
+}
+
+/* An ARP probe changes no neighbour's cache; switches learn its source. */
+static void announce_gateway(struct core *c, const struct segment *s,
+			     const struct segment_member *m)
+{
+	static const uint8_t nobody[4];
+	const struct mac broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+	const struct address sender = address_from_ipv4(nobody);
+	struct buffer frame = {0};
+
+	for (unsigned i = 0; i < c->inventory.prefix_count && !frame.size; i++) {
+		const struct address *gateway = &c->inventory.prefixes[i].gateway;
+
+		if (address_is_ipv4(gateway) && !address_is_zero(gateway))
+			neighbor_build_probe(&frame, 0, &c->config.gateway_mac, &sender, &broadcast,
+					     gateway);
+	}
+	if (frame.size)
+		element_transmit(element_find(c, m->fe), m->port, &frame);
+	buffer_finish(&frame);
+}
+
+/* ---- changes ---- */
+
+static void refresh_gateway(struct core *c, struct segment *s)
+{
+	const struct segment_member *m = choose(c, s, GATEWAY_BUCKET);
+
+	if (!m || m->fe == s->gateway)
+		return;
+	s->gateway = m->fe;
+	/* The new one first. */
+	planner_refresh_port(c, element_find(c, m->fe),
+			     element_port(element_find(c, m->fe), m->port));
+	announce_gateway(c, s, m);
+	for (unsigned i = 0; i < s->count; i++)
+		planner_refresh_port(
+			c, element_find(c, s->members[i].fe),
+			element_port(element_find(c, s->members[i].fe), s->members[i].port));
+}
+
+static void refresh(struct core *c, struct segment *s)
+{
+	if (c->learning)
+		return;
+	refresh_gateway(c, s);
+	for (unsigned i = 0; i < s->count; i++) {
+		struct port *p =
+			element_port(element_find(c, s->members[i].fe), s->members[i].port);
+		struct attachment_record *next;
+
+		for (struct attachment_record *r = p->first; r; r = next) {
+			next = r->port_next;
+			attachment_redesignate(c, r);
+		}
+	}
+}
+
+static void leave(struct core *c, const struct element *e, struct port *p)
+{
+	struct segment *s = find(c, p->segment);
+
+	for (unsigned i = 0; s && i < s->count; i++)
+		if (s->members[i].fe == e->id && s->members[i].port == p->number)
+			s->members[i--] = s->members[--s->count];
+	p->segment = 0;
+}
+
+static void join(struct core *c, const struct element *e, struct port *p)
+{
+	uint32_t id = p->info.segment;
+	struct segment *s = table_put(&c->segments, &id, NULL);
+
+	s->id = id;
+	/* Of an FE's ports on one LAN the first is used. */
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->members[i].fe == e->id)
+			return;
+	if (s->count == SEGMENT_MEMBERS_MAX) {
+		report_refusal(c, "segment-full", e->name, e, p->number,
+			       "its port's segment has as many elements as one may have");
+		return;
+	}
+	p->segment = id;
+	s->members[s->count++] = (struct segment_member){e->id, p->number};
+}
+
+bool segment_explains(struct core *c, const struct element *e, const struct rule *local,
+		      const struct attachment_record *r)
+{
+	const struct port *p = element_find_port(e, local->port);
+	struct element *home = r && !r->detached ? element_find(c, r->a.place.fe) : NULL;
+	struct port *other;
+
+	if (!p || !p->segment || !mac_equal(&p->mac, &local->gateway_mac))
+		return false;
+	if (!home || home == e || home->met || !r->a.place.port)
+		return true;
+	other = element_port(home, r->a.place.port);
+	if (!other->segment) {
+		other->info.role = PORT_ACCESS;
+		other->info.segment = p->segment;
+		join(c, home, other);
+	}
+	return true;
+}
+
+void segment_port_leaves(struct core *c, struct element *e, struct port *p)
+{
+	struct segment *s = find(c, p->segment);
+
+	if (!s)
+		return;
+	planner_refresh_beside(c, e, p, false);
+	p->beside = false;
+	leave(c, e, p);
+	refresh(c, s);
+}
+
+void segment_port_changed(struct core *c, struct element *e, struct port *p)
+{
+	uint32_t wanted = p->info.role == PORT_ACCESS && !e->ovs ? p->info.segment : 0;
+	bool is_up = p->present && p->up;
+
+	if (p->segment && p->segment != wanted)
+		segment_port_leaves(c, e, p);
+	if (!p->segment && wanted)
+		join(c, e, p);
+	if (!p->segment || is_up == p->beside)
+		return;
+	p->beside = is_up;
+	planner_refresh_beside(c, e, p, is_up);
+	refresh(c, find(c, p->segment));
+}
+
+void segment_refresh_element(struct core *c, const struct element *e)
+{
+	size_t at = 0;
+	struct segment *s;
+
+	while (table_next(&c->segments, &at, NULL, (void **)&s))
+		for (unsigned i = 0; i < s->count; i++)
+			if (s->members[i].fe == e->id) {
+				refresh(c, s);
+				break;
+			}
+}
+
+void segment_refresh_all(struct core *c)
+{
+	size_t at = 0;
+	struct segment *s;
+
+	while (table_next(&c->segments, &at, NULL, (void **)&s))
+		refresh(c, s);
+}
+
+void segment_element_online(struct element *e)
+{
+	if (e->alive)
+		return;
+	e->alive = true;
+	segment_refresh_element(e->core, e);
+}
+
+void segment_tick(struct core *c)
+{
+	for (unsigned i = 0; i < c->element_count; i++) {
+		struct element *e = c->elements[i];
+
+		if (!e->alive || e->session || c->now_ms - e->lost_ms < c->config.element_grace_ms)
+			continue;
+		e->alive = false;
+		segment_refresh_element(c, e);
+	}
+}

@@ -1,0 +1,205 @@
+"""Several forwarding elements on one LAN (lab/shared_segment.py):
+
+                  ┌── FE2 ──┐
+    h1 … h6 ── lan ┼── FE3 ──┼── core ── FE1 ── client
+                  └── FE4 ──┘      └── FE5 ── remote
+
+Traffic of both directions is spread over them, each packet is delivered once, and an element that
+dies, comes or is drained costs no more than what is said here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import labs
+import pytest
+from lab import netns, shared_segment
+from lab.runtime import HostHandle, Lab
+from labs import eventually
+from traffic import Conversation, Datagrams, transfer_both_ways
+
+HOSTS = shared_segment.HOSTS
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with labs.running(shared_segment.Lab) as one:
+        yield one
+
+
+def designated(lab: Lab) -> dict[str, str]:
+    """Which element each host's attachment is at."""
+    return {a["node"]: a["element"] for a in lab.rest.attachments() if a["node"] in HOSTS}
+
+
+def known_at(lab: Lab, mac: str) -> str | None:
+    """The port at which the LAN's switch has that MAC."""
+    for line in netns.run(lab.netns("lan"), "bridge", "fdb", "show", "br", "br0").splitlines():
+        words = line.split()
+        if words[0] == mac and "permanent" not in words:
+            return words[words.index("dev") + 1]
+    return None
+
+
+def gateway_macs(host: HostHandle) -> set[str]:
+    """What the host's neighbour table has for the gateway and for addresses elsewhere."""
+    lines = host.run("ip", "neigh", "show").stdout.splitlines()
+    return {words[words.index("lladdr") + 1] for words in map(str.split, lines)
+            if "lladdr" in words}
+
+
+def talk(lab: Lab, stack: ExitStack, peer: str = "remote") -> dict[str, Conversation]:
+    return {name: stack.enter_context(Conversation(lab.host(peer), lab.host(name)))
+            for name in HOSTS}
+
+
+def progress(talks: dict[str, Conversation]) -> None:
+    for conversation in talks.values():
+        conversation.wait_progress()
+
+
+def test_traffic_of_both_directions_is_spread_over_the_elements(lab: Lab) -> None:
+    at = designated(lab)
+    assert set(at.values()) == {"fe2", "fe3"}, at
+    for name in HOSTS:
+        transfer_both_ways(lab.host("client"), lab.host(name), 1 << 20)
+        transfer_both_ways(lab.host("remote"), lab.host(name), 1 << 20)
+    for element in ("fe2", "fe3"):
+        other = {"fe2": "fe3", "fe3": "fe2"}[element]
+        to, by = labs.delivered(lab, element), labs.delivered(lab, "fe5")
+        for name in HOSTS:
+            for ingress in ("fe1", "fe5"):
+                count = to[(ingress, lab.host(name).address)]
+                assert (count > 100) == (at[name] == element), (name, element, count)
+        mine = sum(1 for place in at.values() if place == element)
+        assert by[(element, lab.host("remote").address)] > 100 * mine
+        assert by[(other, lab.host("remote").address)] > 100
+    for name in HOSTS:
+        macs = gateway_macs(lab.host(name))
+        assert len(macs) == 1, f"{name} was told several MACs of the gateway: {macs}"
+        assert known_at(lab, macs.pop()) == at[name]
+
+
+def flood(lab: Lab) -> None:
+    """The LAN's switch forgets all that it has learnt, and learns no more: a hub."""
+    for port in (*shared_segment.SHARING, *HOSTS):
+        netns.batch([f"link set {port} type bridge_slave learning off"], lab.netns("lan"))
+        netns.batch([f"link set {port} type bridge_slave fdb_flush"], lab.netns("lan"))
+
+
+@pytest.mark.parametrize("hub", [False, True], ids=["switch", "hub"])
+def test_each_packet_is_delivered_once(lab: Lab, hub: bool) -> None:
+    if hub:
+        flood(lab)
+    for name in HOSTS[:4]:
+        for source, sink in ((name, "remote"), ("remote", name), ("client", name),
+                             (name, "client"), (name, "h5")):
+            with Datagrams(lab.host(source), lab.host(sink)) as datagrams:
+                datagrams.send(50)
+                eventually("datagrams", lambda: len(datagrams.collect()) >= 50)
+                lab.host(source).ping(lab.host(sink).address)    # behind them all
+                assert sorted(datagrams.collect()) == list(range(50)), (source, sink)
+
+
+class Outage:
+    """The longest time without an answer to pings that a host sends."""
+
+    def __init__(self, host: HostHandle, address: str, interval_ms: int = 5) -> None:
+        self.interval_ms = interval_ms
+        self._ping = host.popen("ping", "-n", "-D", f"-i{interval_ms / 1000}", address,
+                                stdout=-1, text=True)
+
+    def __enter__(self) -> "Outage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._ping.poll() is None:
+            self._ping.kill()
+            self._ping.communicate()
+
+    def finish(self) -> tuple[float, int]:
+        """(milliseconds, pings without an answer)"""
+        self._ping.send_signal(2)
+        text, _ = self._ping.communicate()
+        answers = [(float(line[1:].split("]")[0]), int(line.split("icmp_seq=")[1].split()[0]))
+                   for line in text.splitlines() if "icmp_seq=" in line and "time=" in line]
+        assert len(answers) > 2, text
+        assert len({n for _, n in answers}) == len(answers), "an answer came twice"
+        gap = max(b[0] - a[0] for a, b in zip(answers, answers[1:]))
+        return gap * 1000, answers[-1][1] - len(answers)
+
+
+def test_when_an_element_dies_the_other_takes_over(lab: Lab) -> None:
+    at = designated(lab)
+    victim = at["h1"]
+    survivor = {"fe2": "fe3", "fe3": "fe2"}[victim]
+    with ExitStack() as stack:
+        talks = talk(lab, stack)
+        outage = stack.enter_context(Outage(lab.host("remote"), lab.host("h1").address))
+        progress(talks)
+        lab.fe(victim).kill()
+        netns.batch(["link set lan0 down", "link set bp0 down"], lab.netns(victim))
+        eventually("takeover", lambda: set(designated(lab).values()) == {survivor})
+        progress(talks)
+        gap, lost = outage.finish()
+        print(f"element dead: outage {gap:.0f} ms, {lost} pings lost")
+        assert gap < 3000    # element_grace_ms 1000; this machine is busy
+        netns.batch(["link set lan0 up", "link set bp0 up",
+                     f"route add 172.16.0.0/16 via 172.16.{victim[2]}.1"], lab.netns(victim))
+        lab.fe(victim).start()
+        eventually("return", lambda: designated(lab) == at)
+        progress(talks)
+
+
+def test_when_its_port_fails_the_other_takes_over_at_once(lab: Lab) -> None:
+    at = designated(lab)
+    victim = at["h1"]
+    survivor = {"fe2": "fe3", "fe3": "fe2"}[victim]
+    with ExitStack() as stack:
+        talks = talk(lab, stack)
+        outage = stack.enter_context(Outage(lab.host("remote"), lab.host("h1").address))
+        progress(talks)
+        netns.batch([f"link set {victim} down"], lab.netns("lan"))
+        eventually("takeover", lambda: set(designated(lab).values()) == {survivor})
+        progress(talks)
+        netns.batch([f"link set {victim} up"], lab.netns("lan"))
+        eventually("return", lambda: designated(lab) == at)
+        progress(talks)
+        gap, lost = outage.finish()
+        print(f"port down: outage {gap:.0f} ms, {lost} pings lost")
+        assert gap < 1000
+
+
+def without_loss(lab: Lab, change: Callable[[], None], name: str) -> None:
+    """Pings and TCP of every host go on through the change, and nothing is lost or doubled."""
+    with ExitStack() as stack:
+        talks = talk(lab, stack)
+        outages = [stack.enter_context(Outage(lab.host(a), lab.host(b).address))
+                   for host in HOSTS for a, b in (("remote", host), (host, "remote"))]
+        progress(talks)
+        change()
+        progress(talks)
+        time.sleep(0.1)    # answers on their way
+        found = [outage.finish() for outage in outages]
+        print(f"{name}: longest gap {max(gap for gap, _ in found):.0f} ms, "
+              f"lost {sum(lost for _, lost in found)}")
+        assert sum(lost for _, lost in found) == 0, found
+
+
+def test_a_third_element_joins_under_load_without_loss(lab: Lab) -> None:
+    before = designated(lab)
+
+    def join() -> None:
+        lab.fe("fe4").start()
+        eventually("share of the third", lambda: "fe4" in designated(lab).values())
+
+    without_loss(lab, join, "third element joins")
+    after = designated(lab)
+    moved = {name for name in HOSTS if after[name] != before[name]}
+    assert moved and all(after[name] == "fe4" for name in moved)
+    for name in moved:
+        transfer_both_ways(lab.host("remote"), lab.host(name), 1 << 20)
+        assert labs.delivered(lab, "fe4")[("fe5", lab.host(name).address)] > 100
