@@ -64,6 +64,7 @@ static void prefix_rules(const struct core *c, const struct element *e,
 		    covered = prefix_rule(RULE_COVERED, p);
 	struct rule answer = prefix_rule(RULE_ANSWER, p);
 
+	covered.internal = p->internal;
 	emit(to, &stranger);
 	emit(to, &covered);
 	if (!address_is_ipv4(&p->prefix.address) || !serves(e, p))

@@ -163,6 +163,14 @@ bool agent_has_controller(const struct agent *a)
 	return false;
 }
 
+bool agent_is_complete(const struct agent *a)
+{
+	for (const struct agent_connection *c = a->connections; c; c = c->next)
+		if (c->is_controller && c->complete && listens(c))
+			return true;
+	return false;
+}
+
 /* ---- what the pipeline and the neighborhood tell ---- */
 
 static void on_removed(void *context, const struct pipeline_entry *entry, uint8_t reason)

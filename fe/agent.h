@@ -97,3 +97,6 @@ void agent_tick_links(struct agent *a, int64_t now_us);
 /* A controller that is MASTER or EQUAL and has shown that it listens: its features request was
  * answered, and it sent a role request, SET_CONFIG, a modification, a barrier or a packet-out. */
 bool agent_has_controller(const struct agent *a);
+/* A controller that is MASTER and has sent a barrier since it is: the first one ends what it has to
+ * say about our tables (docs/southbound.md), so that they are complete. */
+bool agent_is_complete(const struct agent *a);

@@ -90,6 +90,7 @@ struct datapath_prefix {
 	uint32_t fe;      /* EXTERNAL */
 	struct mac mac;   /* ANSWER */
 	bool unreachable; /* COVERED: ICMP "host unreachable" instead of silence */
+	bool internal;    /* COVERED: not announced to routers outside */
 };
 
 struct datapath_ops {

@@ -188,6 +188,7 @@ static int derive_prefix(struct pipeline *p, const struct rule_key *key)
 	if (entry) {
 		out.fe = entry->rule.fe;
 		out.mac = entry->rule.mac;
+		out.internal = entry->rule.internal;
 		return p->ops->prefix_set(p->context, &out);
 	}
 	r = p->ops->prefix_remove(p->context, out.kind, out.vrf, &out.prefix);

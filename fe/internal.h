@@ -19,6 +19,7 @@ struct agent_connection {
 	bool wants_async; /* a controller always; inspection after SET_CONFIG */
 	bool introduced;  /* it had our features, and who we are */
 	bool ready;       /* it listens (agent_has_controller) */
+	bool complete;    /* a MASTER that has synchronised us (agent_is_complete) */
 	bool dropped;
 	uint16_t miss_send_size;
 };

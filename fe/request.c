@@ -130,6 +130,7 @@ static void demote_masters(struct agent *a, const struct agent_connection *but)
 		log_warn("controller %s is MASTER no more: %s is", c->peer, but->peer);
 		c->role = OFPCR_SLAVE;
 		c->ready = false;
+		c->complete = false;
 	}
 }
 
@@ -153,8 +154,10 @@ static int handle_role(struct agent_connection *c, const struct ofp_header *head
 		demote_masters(a, c);
 	if (m.role == OFPCR_SLAVE)
 		c->ready = false;
-	if (m.role != OFPCR_NOCHANGE)
+	if (m.role != OFPCR_NOCHANGE) {
 		c->role = m.role;
+		c->complete = c->complete && m.role == OFPCR_MASTER;
+	}
 	m = (struct ofp_role_message){c->role, a->has_generation ? a->generation_id : UINT64_MAX};
 	ofp_role_encode(&c->channel.out, OFPT_ROLE_REPLY, header->xid, &m);
 	return 0;
@@ -167,6 +170,7 @@ static int handle_barrier(struct agent_connection *c, const struct ofp_header *h
 	struct agent *a = c->agent;
 
 	a->shell.datapath->drain_upcalls(a->shell.context);
+	c->complete = c->role == OFPCR_MASTER;
 	ofp_empty_encode(&c->channel.out, OFPT_BARRIER_REPLY, header->xid);
 	return 0;
 }

@@ -286,6 +286,11 @@ class Lab:
         return Daemon(name, self.netns(node), command, self.run_dir / f"{name}.log",
                       self._note_processes)
 
+    def add_daemon(self, name: str, node: str, command: Callable[[], list[str]]) -> Daemon:
+        """One more, which the caller starts; it ends with the lab."""
+        self._daemons[name] = self._daemon(name, node, command)
+        return self._daemons[name]
+
     def _note_processes(self) -> None:
         self.state.processes = {
             name: {"pid": d.process.pid, "started": d.process.started}

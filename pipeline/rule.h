@@ -28,6 +28,8 @@ enum pipeline_table {
 
 #define PIPELINE_METADATA_VRF 0xffffffull
 #define PIPELINE_METADATA_REDIRECTED (1ull << 24)
+/* What a COVERED flow writes, for nobody to read but the FE: the prefix is not to be announced. */
+#define PIPELINE_METADATA_INTERNAL (1ull << 26)
 #define PIPELINE_TUNNEL_VRF 0x7fffffull
 #define PIPELINE_TUNNEL_REDIRECTED (1ull << 23)
 #define PIPELINE_TUNNEL_PORT 65000u /* the one logical port all tunnels leave by */
@@ -75,7 +77,7 @@ enum rule_kind {
 	RULE_REDIRECTED_MISS,
 	/* 3, 100: metadata vrf, ip dst -> group(FE) */
 	RULE_FOREIGN,
-	/* 3, 50: metadata vrf, ip dst in prefix -> drop (no_binding) */
+	/* 3, 50: metadata vrf, ip dst in prefix -> [metadata := INTERNAL], drop (no_binding) */
 	RULE_COVERED,
 	/* 3, 0: any -> goto 4 */
 	RULE_BINDING_PASS,
@@ -134,6 +136,7 @@ struct rule {
 	uint16_t vlan;          /* LOCAL, TENTATIVE */
 	uint8_t next_table;     /* ADMIT: TABLE_GUARD or TABLE_BINDING */
 	bool silent;            /* LISTEN to ARP: another FE on this LAN is its gateway */
+	bool internal;          /* COVERED: not announced to routers outside */
 	struct mac mac;         /* LOCAL, TENTATIVE: the node's; EXTERNAL: the next hop's;
 				 * ANSWER, ECHO: the answer's */
 	struct mac gateway_mac; /* LOCAL, TENTATIVE, EXTERNAL: the source */

@@ -419,6 +419,8 @@ static int read_flow(uint8_t table, uint16_t priority, uint64_t cookie, uint16_t
 	read_actions(&given.apply, &rule);
 	if (gives_vrf(rule.key.kind))
 		rule.vrf = (uint32_t)(given.metadata & PIPELINE_METADATA_VRF);
+	if (rule.key.kind == RULE_COVERED)
+		rule.internal = given.present & OFP_INSTRUCTION_WRITE_METADATA;
 	if (rule.key.kind == RULE_ADMIT)
 		rule.next_table = given.goto_table;
 	if (rule.key.kind == RULE_LISTEN && rule.key.ethertype == ETHERTYPE_ARP_)

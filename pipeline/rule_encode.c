@@ -216,6 +216,13 @@ static void write_metadata(struct ofp_instructions *i, uint64_t value)
 	i->metadata_mask = METADATA_ALL;
 }
 
+static void mark_internal(struct ofp_instructions *i)
+{
+	i->present |= OFP_INSTRUCTION_WRITE_METADATA;
+	i->metadata = PIPELINE_METADATA_INTERNAL;
+	i->metadata_mask = PIPELINE_METADATA_INTERNAL;
+}
+
 static void send_up(struct ofp_instructions *i)
 {
 	ofp_actions_add_output(apply(i), OFPP_CONTROLLER);
@@ -350,13 +357,16 @@ void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 	case RULE_ECHO:
 		echo(r, ret);
 		return;
+	case RULE_COVERED:
+		if (r->internal)
+			mark_internal(ret);
+		return;
 	case RULE_MULTICAST:
 	case RULE_BESIDE:
 	case RULE_PROBE:
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
 	case RULE_REDIRECTED_MISS:
-	case RULE_COVERED:
 	case RULE_KIND_COUNT:
 		return;
 	}

@@ -187,7 +187,7 @@ static void format_action(struct text *t, const struct rule *r)
 		add(t, "drop:redirected_miss");
 		return;
 	case RULE_COVERED:
-		add(t, "drop:no_binding");
+		add(t, r->internal ? "internal,drop:no_binding" : "drop:no_binding");
 		return;
 	case RULE_BINDING_PASS:
 		add(t, "goto:4");
@@ -271,6 +271,7 @@ void rule_table_features(enum pipeline_table table, struct ofp_table_features *r
 					 .port = kind == RULE_EXTERNAL ? 0 : 1,
 					 .fe = variant,
 					 .vlan = (uint16_t)variant,
+					 .internal = variant,
 					 .next_table = variant ? TABLE_GUARD : TABLE_BINDING};
 
 			r.key.address = variant && kind != RULE_ANSWER ? address_from_ipv6(one)

@@ -74,6 +74,7 @@ static int read_prefix(const struct reading *r, int index, struct covered_prefix
 		return refuse(r, "prefixes", index, "gateway '%s' is no address", y->gateway);
 	ret->vrf = y->vrf;
 	ret->mobile = y->mobile;
+	ret->internal = y->announce && !*y->announce;
 	ret->element_count = (uint8_t)y->elements_count;
 	return copy_names(r, "prefixes", index, y->elements, y->elements_count, ret->elements);
 }

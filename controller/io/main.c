@@ -347,6 +347,25 @@ static int run(struct controller *c)
 	return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* What is right here, but will not work with providers (RFC 7454, section 6.1.3). */
+static void warn_of_long_prefixes(const struct config *config)
+{
+	for (unsigned i = 0; i < config->prefix_count; i++) {
+		const struct covered_prefix *p = &config->prefixes[i];
+		bool v4 = address_is_ipv4(&p->prefix.address);
+		unsigned most = v4 ? IPV4_PREFIX_BASE + 24 : 48;
+		char text[PREFIX_TEXT_SIZE];
+
+		if (p->internal || p->vrf || p->prefix.length <= most)
+			continue;
+		prefix_format(&p->prefix, text);
+		printf("%s:%u: warning: many networks drop prefixes longer than %s: %s will be "
+		       "reached from there only by a shorter one around it that somebody "
+		       "announces; 'announce: false' keeps it inside\n",
+		       config->path, config->prefix_lines[i], v4 ? "/24" : "/48", text);
+	}
+}
+
 static int check(const struct config *config)
 {
 	struct reason why;
@@ -355,6 +374,7 @@ static int check(const struct config *config)
 		fprintf(stderr, "victor-controller: %s\n", why.text);
 		return EXIT_FAILURE;
 	}
+	warn_of_long_prefixes(config);
 	printf("%s: good (%u prefixes, %u links, %u nodes)\n", config->path, config->prefix_count,
 	       config->link_count, config->node_count);
 	return EXIT_SUCCESS;

@@ -185,6 +185,7 @@ struct json_object *view_prefixes(const struct core *core)
 		add_text(o, "prefix", prefix_format(&p->prefix, text));
 		add_number(o, "vrf", p->vrf);
 		add_flag(o, "mobile", p->mobile);
+		add_flag(o, "announce", !p->internal);
 		add_address(o, "gateway", &p->gateway);
 		add_names(o, "elements", p->elements, p->element_count);
 		json_object_array_add(list, o);

@@ -174,6 +174,17 @@ void announcer_set(struct announcer *a, const struct prefix *prefix, bool covere
 	a->changed = true;
 }
 
+bool announcer_has_adopted(const struct announcer *a)
+{
+	size_t at = 0;
+	void *route;
+
+	while (table_next(&a->routes, &at, NULL, &route))
+		if (((const struct route *)route)->installed)
+			return true;
+	return false;
+}
+
 static void update_route(struct announcer *a, const struct prefix *prefix, struct route *route)
 {
 	bool wanted = route->covered && a->active;

@@ -23,6 +23,8 @@ void announcer_withdraw_all(struct announcer *a);
 
 /* A prefix of VRF 0 is covered, or not any more. */
 void announcer_set(struct announcer *a, const struct prefix *prefix, bool covered);
+/* Whether an earlier run left routes of ours. */
+bool announcer_has_adopted(const struct announcer *a);
 /* Makes the kernel's routes what they should be: the covered prefixes if 'active', else none.
  * To be called often: does nothing where nothing changed. */
 void announcer_update(struct announcer *a, bool active);

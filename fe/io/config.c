@@ -16,6 +16,8 @@
 #define BINDING_LIMIT_MAX 16777216
 #define TIMER_MIN_MS 50
 #define TIMER_MAX_MS 86400000
+#define PATIENCE_S 300
+#define PATIENCE_MAX_S 31536000
 
 /* One reading: where we are, for messages. */
 struct reading {
@@ -105,6 +107,18 @@ static int read_agent(const struct reading *r)
 	return result;
 }
 
+static int read_announce(const struct reading *r)
+{
+	const uint32_t *patience = r->yaml->announce.patience_s;
+	uint32_t seconds = patience ? *patience : PATIENCE_S;
+
+	if (seconds > PATIENCE_MAX_S)
+		return refuse(r, (struct place){"announce", -1, "patience_s"},
+			      "patience_s %u: at most %d; 0 is for ever", seconds, PATIENCE_MAX_S);
+	r->config->patience_ms = (int64_t)seconds * 1000;
+	return 0;
+}
+
 static int read_state(const struct reading *r)
 {
 	struct config *c = r->config;
@@ -176,7 +190,9 @@ static int read_settings(const struct reading *r)
 	r->config->insecure = r->yaml->insecure;
 	if (log_level_parse(log, &r->config->log_level) < 0)
 		return refuse(r, AT("log"), "log '%s': write error, warn, info or debug", log);
-	result = read_state(r);
+	result = read_announce(r);
+	if (result == 0)
+		result = read_state(r);
 	return result < 0 ? result : read_endpoints(r);
 }
 

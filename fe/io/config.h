@@ -17,7 +17,8 @@ struct config {
 	char path[256];            /* as it is named in messages */
 	struct agent_config agent; /* backplane_mtu is zero: the device says it */
 	enum log_level log_level;
-	bool insecure; /* TCP other than loopback, without TLS */
+	int64_t patience_ms; /* announces so long without a controller; 0: for ever */
+	bool insecure;       /* TCP other than loopback, without TLS */
 	struct endpoint controllers[CONFIG_CONTROLLERS_MAX];
 	struct endpoint listeners[CONFIG_LISTENERS_MAX]; /* for inspection */
 	unsigned controller_count, listener_count;

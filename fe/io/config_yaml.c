@@ -51,6 +51,11 @@ static const cyaml_schema_field_t timer_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t announce_fields[] = {
+	NUMBER_OR_NOT(patience_s, yaml_announce),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t access_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_port, access_fields),
 };
@@ -74,6 +79,8 @@ static const cyaml_schema_field_t config_fields[] = {
 	LIST(external, &external_value, CONFIG_MATCHES_MAX / 4),
 	CYAML_FIELD_MAPPING("timers", CYAML_FLAG_OPTIONAL, struct yaml_config, timers,
 			    timer_fields),
+	CYAML_FIELD_MAPPING("announce", CYAML_FLAG_OPTIONAL, struct yaml_config, announce,
+			    announce_fields),
 	CYAML_FIELD_END,
 };
 

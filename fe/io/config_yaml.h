@@ -20,6 +20,10 @@ struct yaml_timers {
 	uint32_t *idle_probe_ms, *idle_give_up_ms, *tentative_ms;
 };
 
+struct yaml_announce {
+	uint32_t *patience_s;
+};
+
 struct yaml_config {
 	char *name, *inspect, *listen, *state, *log;
 	char **controllers;
@@ -31,6 +35,7 @@ struct yaml_config {
 	struct yaml_port *access, *external;
 	unsigned access_count, external_count;
 	struct yaml_timers timers;
+	struct yaml_announce announce;
 };
 
 struct cyaml_schema_value;

@@ -7,6 +7,7 @@
  * forwarding. */
 #include "base/log.h"
 #include "base/memory.h"
+#include "fe/health.h"
 #include "fe/io/announce.h"
 #include "fe/io/clock.h"
 #include "fe/io/config.h"
@@ -44,6 +45,7 @@ struct fe {
 	struct ports *ports;
 	struct connections *connections;
 	struct announcer *announcer;
+	struct health health;
 };
 
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_REMOVE };
@@ -71,7 +73,7 @@ static int on_prefix_set(void *context, const struct datapath_prefix *prefix)
 	struct fe *fe = context;
 
 	if (prefix->kind == DATAPATH_COVERED && prefix->vrf == 0)
-		announcer_set(fe->announcer, &prefix->prefix, true);
+		announcer_set(fe->announcer, &prefix->prefix, !prefix->internal);
 	return fe->below->prefix_set(context, prefix);
 }
 
@@ -118,18 +120,25 @@ static void on_upcalls(uv_poll_t *poll, int status, int events)
 	(void)datapath_poll_upcalls(fe->datapath.datapath);
 }
 
+/* Clients' traffic is invited only where it can come in and go on. */
+static void update_announcements(struct fe *fe)
+{
+	const struct health_signs signs = {
+		.has_way_in = ports_are_up(fe->ports, PORT_EXTERNAL),
+		.has_way_on =
+			!fe->config.backplane_device[0] || ports_are_up(fe->ports, PORT_BACKPLANE),
+		.complete = agent_is_complete(fe->agent),
+	};
+
+	announcer_update(fe->announcer, health_update(&fe->health, &signs, clock_now_ms()));
+}
+
 static void on_news(uv_poll_t *poll, int status, int events)
 {
 	struct fe *fe = poll->data;
 
 	ports_read(fe->ports, clock_now_ms());
-}
-
-/* Clients' traffic is invited only where it can come in and go on. */
-static bool may_announce(const struct fe *fe)
-{
-	return ports_are_up(fe->ports, PORT_EXTERNAL) &&
-	       (!fe->config.backplane_device[0] || ports_are_up(fe->ports, PORT_BACKPLANE));
+	update_announcements(fe);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -137,7 +146,7 @@ static void on_tick(uv_timer_t *timer)
 	struct fe *fe = timer->data;
 
 	agent_tick(fe->agent, clock_now_ms());
-	announcer_update(fe->announcer, may_announce(fe));
+	update_announcements(fe);
 }
 
 static void on_link_tick(uv_timer_t *timer)
@@ -273,6 +282,8 @@ static void start_agent(struct fe *fe)
 	ports_start(fe->ports, fe->agent, clock_now_ms());
 	agent_adopt_done(fe->agent, clock_now_ms());
 	datapath_adopt_done(dp);
+	health_init(&fe->health, fe->config.patience_ms, announcer_has_adopted(fe->announcer),
+		    clock_now_ms());
 	announcer_adopt_done(fe->announcer);
 	log_info("element %s, id %u, %s", fe->config.agent.name, fe->config.agent.id,
 		 datapath_adopted(dp) ? "with the data plane that was there" : "new data plane");

@@ -146,6 +146,20 @@ def test_a_good_configuration_is_checked_and_nothing_started(tmp_path: Path, nam
     assert not list((tmp_path / "state").iterdir())
 
 
+def test_a_prefix_too_long_for_other_networks_is_warned_of_unless_it_is_internal(
+        tmp_path: Path) -> None:
+    prefixes = [{"prefix": "198.51.100.64/26"}, {"prefix": "2001:db8:1:2::/64"},
+                {"prefix": "203.0.113.0/24"}, {"prefix": "2001:db8:2::/48"},
+                {"prefix": "10.1.2.128/25", "announce": False}]
+    path = write(tmp_path, yaml(controller_config(tmp_path) | {"prefixes": prefixes, "nodes": []}))
+    done = run(CONTROLLER, "--check", "--config", path)
+    warned = [line for line in done.stdout.splitlines() if "warning" in line]
+    assert done.returncode == 0 and len(warned) == 2, done
+    assert "longer than /24: 198.51.100.64/26" in warned[0]
+    assert "longer than /48: 2001:db8:1:2::/64" in warned[1]
+    assert all(re.search(r"config.yaml:[0-9]+: ", line) for line in warned)
+
+
 @pytest.mark.parametrize("name", [ELEMENT, CONTROLLER])
 def test_a_configuration_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
     assert f"{tmp_path}/none.yaml" in complaint(run(name, "--config", f"{tmp_path}/none.yaml"))

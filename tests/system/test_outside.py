@@ -79,7 +79,10 @@ def test_a_nodes_own_ip_in_ip_packets_pass_untouched(lab: Lab) -> None:
 
 def test_the_border_element_tells_the_kernel_what_victor_covers(lab: Lab) -> None:
     """In a table of its own (86), for FRR or BIRD to announce; no packet is looked up there."""
-    lines = netns.run(lab.netns("fe1"), "ip", "-N", "route", "show", "table", "86").splitlines()
+    def announced() -> list[str]:
+        return netns.run(lab.netns("fe1"), "ip", "-N", "route", "show", "table", "86").splitlines()
+
+    lines = labs.eventually("routes in table 86", announced)
     found = {line.split()[1]: line for line in lines}
     assert set(found) == {"10.10.0.0/16", "10.2.3.0/24", "10.4.5.0/24"}
     assert all(line.startswith("unreachable") or line.startswith("7 ") for line in lines), lines

@@ -20,7 +20,7 @@ static const char whole[] =
 	"timers: { port_grace_ms: 1000, probe_timeout_ms: 0 }\n"
 	"prefixes:\n"
 	"  - { prefix: 10.10.0.0/16, mobile: true, gateway: 10.10.0.1 }\n"
-	"  - { prefix: 10.2.3.0/24, gateway: 10.2.3.254, elements: [ fe2 ] }\n"
+	"  - { prefix: 10.2.3.0/24, gateway: 10.2.3.254, elements: [ fe2 ], announce: false }\n"
 	"links:\n"
 	"  - { between: [ fe1, fe2 ] }\n"
 	"nodes:\n"
@@ -53,6 +53,8 @@ static void a_whole_file_is_understood(void **state)
 	assert_true(c.prefixes[0].mobile);
 	assert_int_equal(c.prefixes[0].prefix.length, 96 + 16);
 	assert_false(c.prefixes[1].mobile);
+	assert_false(c.prefixes[0].internal);
+	assert_true(c.prefixes[1].internal);
 	assert_string_equal(c.prefixes[1].elements[0], "fe2");
 	assert_int_equal(c.links[0].cost, 10);
 	assert_int_equal(address_parse("2001:db8::1", &v6), 0);

@@ -29,6 +29,7 @@ static const char good[] =
 	"  - { match: \"tap*\" }\n"
 	"external: [ { match: ext0, number: 1 } ]\n"
 	"binding_limit: 1000\n"
+	"announce: { patience_s: 45 }\n"
 	"timers: { idle_probe_ms: 20000, tentative_ms: 5000 }\n"
 	"log: debug\n";
 
@@ -54,6 +55,7 @@ static void a_good_file_is_read(void **state)
 	assert_int_equal(c.agent.idle_probe_ms, 20000);
 	assert_int_equal(c.agent.idle_give_up_ms, 3000);
 	assert_int_equal(c.agent.tentative_ms, 5000);
+	assert_int_equal(c.patience_ms, 45000);
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(c.controller_count, 2);
 	assert_int_equal(c.listener_count, 2);

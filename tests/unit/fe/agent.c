@@ -224,6 +224,39 @@ static void a_new_master_demotes_the_old_one_and_a_stale_one_is_fenced_off(void 
 	assert_int_equal(controller_add(&new, &rule), -OFP_BAD_REQUEST_IS_SLAVE);
 }
 
+static void send_barrier(struct controller *c)
+{
+	struct buffer b = {0};
+
+	ofp_empty_encode(&b, OFPT_BARRIER_REQUEST, 34);
+	controller_send(c, &b);
+}
+
+static void the_tables_are_complete_after_a_masters_first_barrier(void **state)
+{
+	struct controller equal = controller_connect(&box, true), c, later;
+	struct ofp_role_message role;
+	struct buffer b = {0};
+
+	ofp_empty_encode(&b, OFPT_FEATURES_REQUEST, 2);
+	controller_send(&equal, &b);
+	send_barrier(&equal);
+	assert_true(agent_has_controller(box.agent));
+	assert_false(agent_is_complete(box.agent)); /* it never was MASTER */
+	c = controller_join(&box, 5);
+	assert_false(agent_is_complete(box.agent));
+	send_barrier(&c);
+	assert_true(agent_is_complete(box.agent));
+	later = controller_join(&box, 6);
+	assert_false(agent_is_complete(box.agent)); /* there is another MASTER, who has not said */
+	send_barrier(&c);
+	assert_false(agent_is_complete(box.agent));
+	send_barrier(&later);
+	assert_true(agent_is_complete(box.agent));
+	assert_int_equal(role_request(&later, OFPCR_EQUAL, 6, &role), 0);
+	assert_false(agent_is_complete(box.agent));
+}
+
 static void a_person_who_inspects_gets_no_packets_unless_asked(void **state)
 {
 	struct controller person = controller_connect(&box, false);
@@ -513,6 +546,7 @@ int main(void)
 		IN_A_BOX(an_announcement_goes_up_and_is_flushed_at_once),
 		IN_A_BOX(a_tag_that_the_data_plane_took_out_is_put_back),
 		IN_A_BOX(a_barrier_is_answered_after_the_upcalls),
+		IN_A_BOX(the_tables_are_complete_after_a_masters_first_barrier),
 		IN_A_BOX(a_slave_is_refused),
 		IN_A_BOX(a_new_master_demotes_the_old_one_and_a_stale_one_is_fenced_off),
 		IN_A_BOX(a_person_who_inspects_gets_no_packets_unless_asked),

@@ -117,6 +117,7 @@ static unsigned examples(struct rule *list)
 		list[n++] = (struct rule){.key = key(RULE_COVERED, prefixes[i])};
 		list[n++] = (struct rule){.key = key(RULE_EXTERNAL, prefixes[i]), .fe = i};
 	}
+	list[n++] = (struct rule){.key = key(RULE_COVERED, "10.20.0.0/16"), .internal = true};
 	list[n++] = (struct rule){.key = key(RULE_ANSWER, "10.10.0.1/32"), .mac = gateway};
 	list[n++] = (struct rule){.key = key(RULE_ANSWER, "10.10.0.0/16"), .mac = gateway};
 	return n + switch_examples(list + n);
