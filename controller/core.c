@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "controller/element.h"
+#include "controller/full.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/registrar.h"
@@ -51,6 +52,7 @@ struct core *core_create(const struct core_config *config, const struct core_she
 	inventory_init(&c->inventory, seed);
 	table_init(&c->element_names, NAME_SIZE, sizeof(struct element *), seed + 7);
 	table_init(&c->records, NAME_SIZE, sizeof(struct attachment_record), seed + 8);
+	table_init(&c->drained, NAME_SIZE, sizeof(bool), seed + 11);
 	table_init(&c->segments, sizeof(uint32_t), segment_size(), seed + 10);
 	table_init(&c->refusals, sizeof(struct refusal_size), sizeof(struct refusal), seed + 9);
 	return c;
@@ -69,6 +71,7 @@ void core_destroy(struct core *c)
 	table_finish(&c->records);
 	table_finish(&c->refusals);
 	table_finish(&c->segments);
+	table_finish(&c->drained);
 	inventory_finish(&c->inventory);
 	buffer_finish(&c->scratch);
 	buffer_finish(&c->switch_scratch);
@@ -322,6 +325,8 @@ void core_tick(struct core *c, int64_t now_ms)
 		if (c->elements[i]->ovs)
 			ovs_tick(c->elements[i]);
 	segment_tick(c);
+	for (unsigned i = 0; i < c->element_count; i++)
+		full_tick(c->elements[i]);
 	attachment_tick(c);
 	if (now_ms - c->second_ms >= 1000) {
 		c->second_ms = now_ms;

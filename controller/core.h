@@ -46,6 +46,8 @@ enum event_kind {
 	EVENT_AMBIGUOUS,
 	EVENT_SYNCHRONIZED,
 	EVENT_REDESIGNATED, /* another FE of its segment serves the node: it did not move itself */
+	EVENT_TABLE_FULL,   /* an FE's table is full, or has room again */
+	EVENT_DRAINING,     /* an FE drains, or is in service again */
 	EVENT_KIND_COUNT
 };
 
@@ -91,6 +93,7 @@ MUST_USE int core_add_prefix(struct core *c, const struct covered_prefix *p, str
 MUST_USE int core_add_element(struct core *c, const struct declared_element *d, struct reason *why);
 MUST_USE int core_add_link(struct core *c, const struct link *l, struct reason *why);
 void core_restore_attachment(struct core *c, const struct attachment *a);
+void core_restore_drain(struct core *c, const char *element);
 
 /* Southbound. */
 /* Our HELLO is in session_channel(s)->out after open: write it.  close frees 's'. */
@@ -120,6 +123,10 @@ MUST_USE int core_revert_move(struct core *c, const char *node, int64_t now_ms, 
 /* Forget where the node is (until it announces itself again). */
 MUST_USE int core_detach_node(struct core *c, const char *node, int64_t now_ms, struct reason *why);
 
+/* Takes an element out of service, or into it again: drain.c.  -ENOENT. */
+MUST_USE int core_drain(struct core *c, const char *element, bool drains, int64_t now_ms,
+			struct reason *why);
+
 /* Northbound: queries. */
 struct port_view {
 	uint32_t number;
@@ -142,6 +149,10 @@ struct element_view {
 	int64_t since_ms;
 	unsigned port_count, rule_count;
 	uint64_t flow_mods_sent, packet_ins, errors;
+	bool draining, full; /* full: its table; it refused 'missing' rules that it should have */
+	unsigned binding_limit; /* addresses that it can hold */
+	unsigned missing;
+	uint64_t table_full; /* rules refused so far */
 };
 const char *element_state_name(enum element_state state);
 
@@ -158,6 +169,19 @@ void core_nodes(const struct core *c, void (*each)(void *to, const struct node *
 void core_attachments(const struct core *c, void (*each)(void *to, const struct attachment *),
 		      void *to);
 const struct attachment *core_attachment(const struct core *c, const char *node);
+/* Its element refused its rules, being full: it is not reachable there. */
+bool core_is_missing(const struct core *c, const struct attachment *a);
+
+/* How far an element's drain is. */
+struct drain_view {
+	bool draining;
+	bool is_empty;  /* it drains, nothing is left, and every FE has acknowledged that */
+	unsigned nodes; /* that are attached there; while it drains, only it can serve them */
+	unsigned exits; /* elements that send out of VICTOR by it */
+};
+/* -ENOENT.  'each' (or NULL) is called for what is attached there. */
+MUST_USE int core_drain_view(const struct core *c, const char *element, struct drain_view *ret,
+			     void (*each)(void *to, const struct attachment *stays), void *to);
 
 struct link_view {
 	uint32_t fe[2];

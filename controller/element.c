@@ -54,6 +54,7 @@ struct element *element_obtain(struct core *c, uint32_t id)
 	e->since_ms = c->now_ms;
 	snprintf(e->name, sizeof(e->name), "#%u", id);
 	table_init(&e->ports, sizeof(uint32_t), sizeof(struct port), c->seed + 3);
+	table_init(&e->missing, sizeof(struct rule_key), sizeof(bool), c->seed + 12);
 	table_init(&e->groups, sizeof(uint32_t), sizeof(struct rule_group), c->seed + 4);
 	c->by_id[id] = e;
 	insert_sorted(c, e);
@@ -64,6 +65,7 @@ void element_destroy(struct element *e)
 {
 	table_finish(&e->ports);
 	table_finish(&e->groups);
+	table_finish(&e->missing);
 	ovs_destroy(e->ovs);
 	free(e);
 }
@@ -133,6 +135,7 @@ void element_delete_rule(struct element *e, const struct rule *rule)
 	count_message(e);
 	if (e->rule_count)
 		e->rule_count--;
+	e->freed++;
 }
 
 static void put_group_mod(struct element *e, const struct rule_group *group,
@@ -167,6 +170,7 @@ void element_queue(struct element *e, const struct buffer *messages, unsigned fl
 	buffer_add_bytes(out(e), messages->data, messages->size);
 	e->flow_mods_sent += flow_mods;
 	e->session->channel.count.messages_out += flow_mods;
+	e->freed += growth < 0;
 	if (growth >= 0 || e->rule_count >= (uint64_t)-growth)
 		e->rule_count += (uint64_t)(int64_t)growth;
 }

@@ -65,7 +65,12 @@ static void view_element(const struct element *e, struct element_view *ret)
 				     .rule_count = (unsigned)e->rule_count,
 				     .flow_mods_sent = e->flow_mods_sent,
 				     .packet_ins = e->packet_ins,
-				     .errors = e->errors};
+				     .errors = e->errors,
+				     .draining = e->draining,
+				     .full = e->full,
+				     .binding_limit = e->info.binding_limit,
+				     .missing = (unsigned)e->missing.count,
+				     .table_full = e->table_full};
 	name_copy(ret->name, e->name);
 	name_copy(ret->software, e->info.software);
 	name_copy(ret->peer, e->peer);

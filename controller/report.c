@@ -28,6 +28,8 @@ static const char *const event_kind_names[] = {
 	[EVENT_AMBIGUOUS] = "ambiguous",
 	[EVENT_SYNCHRONIZED] = "synchronized",
 	[EVENT_REDESIGNATED] = "redesignated",
+	[EVENT_TABLE_FULL] = "table-full",
+	[EVENT_DRAINING] = "draining",
 };
 
 const char *event_kind_name(enum event_kind kind)
@@ -55,6 +57,8 @@ static void log_event(const struct event *e)
 	switch (e->kind) {
 	case EVENT_REFUSED:
 	case EVENT_AMBIGUOUS:
+	case EVENT_TABLE_FULL:
+	case EVENT_DRAINING:
 		log_warn_rl("%s", e->text);
 		return;
 	case EVENT_ELEMENT_UP:

@@ -11,6 +11,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "controller/drain.h"
+#include "controller/full.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/registrar.h"
@@ -127,6 +129,7 @@ static void meet(struct session *s, struct element *e, const struct element_info
 	e->session = s;
 	s->element = e;
 	e->met = true;
+	drain_meet(e);
 	e->state = ELEMENT_CONNECTING;
 	e->since_ms = s->core->now_ms;
 	e->distant = false;
@@ -300,6 +303,7 @@ void session_online(struct session *s)
 
 	e->state = ELEMENT_ONLINE;
 	segment_element_online(e);
+	full_settled(e);
 	report(s->core, EVENT_SYNCHRONIZED, NULL, e, 0, "%s: synchronized, %llu rules", e->name,
 	       (unsigned long long)e->rule_count);
 }
@@ -444,6 +448,8 @@ static int got_error(struct session *s, uint32_t xid, struct reader *body)
 	if (!e || request_refused(s, xid, error.result))
 		return 0;
 	e->errors++;
+	if (error.result == -OFP_FLOW_MOD_FAILED_TABLE_FULL)
+		full_refused(e, error.offender, error.offender_size);
 	snprintf(text, sizeof(text), "%s: refused %s of change %u: %s", e->name,
 		 error.offender_size > 1 ? ofp_type_name(error.offender[1]) : "a message", xid,
 		 ofp_error_string(error.result));

@@ -57,10 +57,12 @@ struct element {
 	bool awaited;                       /* an attachment of the last run is at it */
 	bool synced; /* compared with intent in this session: gets every change at once */
 	bool border;
-	bool distant;     /* border: without a session for so long that others are preferred */
-	bool alive;       /* may be designated for nodes of its segments (segment.c) */
-	bool draining;    /* for nothing new, and for nothing that another can do */
-	bool unexplained; /* it has rules that may only be removed when learning is over */
+	bool distant;       /* border: without a session for so long that others are preferred */
+	bool alive;         /* may be designated for nodes of its segments (segment.c) */
+	bool full;          /* its table (full.c) */
+	bool refused_again; /* since the last comparison began */
+	bool draining;      /* for nothing new, and for nothing that another can do */
+	bool unexplained;   /* it has rules that may only be removed when learning is over */
 	enum element_state state;
 	struct session *session;
 	char peer[NAME_SIZE];
@@ -71,6 +73,10 @@ struct element {
 	uint64_t sent, settled; /* change numbers: last one sent; last one behind a barrier reply */
 	int64_t since_ms, lost_ms; /* in this state; when the last session was lost */
 	uint64_t rule_count, flow_mods_sent, packet_ins, errors;
+	struct table missing; /* struct rule_key -> bool: what it refused, being full */
+	int64_t tried_ms;     /* when that was put last */
+	unsigned freed;       /* rules deleted since */
+	uint64_t table_full;  /* refusals */
 	struct attachment_record *unprobed; /* learnt here, not asked yet */
 };
 
@@ -171,6 +177,7 @@ struct core {
 	struct table records;       /* char[NAME_SIZE] -> struct attachment_record */
 	struct attachment_record *timed, *tombstones;
 	struct table refusals;
+	struct table drained;  /* char[NAME_SIZE] -> bool: elements that drain */
 	struct table segments; /* uint32_t id -> struct segment */
 	struct session *sessions;
 	bool has_switches; /* some element is an Open vSwitch */

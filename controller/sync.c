@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "controller/full.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/segment.h"
@@ -45,6 +46,7 @@ void sync_begin(struct session *s)
 {
 	struct sync *sync = memory_alloc(sizeof(*sync));
 
+	full_forget(s->element);
 	sync_destroy(s->sync);
 	sync->element = s->element;
 	table_init(&sync->rules, sizeof(struct rule_key), sizeof(struct reported_rule),

@@ -146,7 +146,7 @@ void topology_refresh(struct core *c)
 	for (unsigned i = 0; i < g.count; i++) {
 		const struct element *e = c->elements[i];
 
-		g.distance[i] = !e->border ? FAR : e->distant ? DISTANT : 0;
+		g.distance[i] = !e->border ? FAR : e->distant || e->draining ? DISTANT : 0;
 		g.border[i] = e->border ? e->id : 0;
 		if (g.distance[i] < best) {
 			best = g.distance[i];

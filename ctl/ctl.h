@@ -12,7 +12,7 @@
 /* The command line, read. */
 struct ctl {
 	struct client *client;
-	bool json, all;
+	bool json, all, undo;
 	const char *at, *mac, *vlan, *vrf;
 	const char *addresses[ADDRESSES_MAX], *elements[ELEMENTS_MAX];
 	unsigned address_count, element_count;
@@ -29,6 +29,7 @@ enum option_bit {
 	TAKES_ELEMENT = 16,
 	TAKES_VLAN = 32,
 	TAKES_VRF = 64,
+	TAKES_UNDO = 128,
 };
 
 struct command {
@@ -45,6 +46,7 @@ struct command {
 extern const struct command show_commands[];
 extern const struct command change_commands[];
 extern const struct command watch_commands[];
+extern const struct command element_commands[];
 
 /* "victorctl: TEXT" to stderr; EXIT_FAILURE. */
 int complain(const struct reason *why);

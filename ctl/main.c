@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct command *const groups[] = {show_commands, change_commands, watch_commands};
+static const struct command *const groups[] = {show_commands, change_commands, element_commands,
+					       watch_commands};
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 
@@ -126,6 +127,7 @@ enum {
 	OPTION_ELEMENT,
 	OPTION_VLAN,
 	OPTION_VRF,
+	OPTION_UNDO,
 };
 
 static const struct option options[] = {
@@ -140,6 +142,7 @@ static const struct option options[] = {
 	{"element", required_argument, NULL, OPTION_ELEMENT},
 	{"vlan", required_argument, NULL, OPTION_VLAN},
 	{"vrf", required_argument, NULL, OPTION_VRF},
+	{"undo", no_argument, NULL, OPTION_UNDO},
 	{NULL, 0, NULL, 0},
 };
 
@@ -183,6 +186,10 @@ static int read_option(struct line *l, int option)
 	case OPTION_VRF:
 		l->used |= TAKES_VRF;
 		ctl->vrf = optarg;
+		return 0;
+	case OPTION_UNDO:
+		l->used |= TAKES_UNDO;
+		ctl->undo = true;
 		return 0;
 	default:
 		fputs("Try 'victorctl --help'.\n", stderr);

@@ -151,11 +151,19 @@ static void print_cannot(struct json_object *element)
 static int show_elements(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{"ELEMENT", "name"},      {"ID", "id", true},
-		{"KIND", "kind"},         {"STATE", "state"},
-		{"SOFTWARE", "software"}, {"BACKPLANE", "backplane"},
-		{"BORDER", "border"},     {"PORTS", "ports", true},
-		{"RULES", "rules", true}, {"FLOW-MODS", "flow_mods", true},
+		{"ELEMENT", "name"},
+		{"ID", "id", true},
+		{"KIND", "kind"},
+		{"STATE", "state"},
+		{"SOFTWARE", "software"},
+		{"BACKPLANE", "backplane"},
+		{"BORDER", "border"},
+		{"PORTS", "ports", true},
+		{"RULES", "rules", true},
+		{"LIMIT", "binding_limit", true},
+		{"FULL", "full"},
+		{"DRAINING", "draining"},
+		{"FLOW-MODS", "flow_mods", true},
 		{"SINCE", "since"},
 	};
 
@@ -237,7 +245,7 @@ static int show_attachments(struct ctl *ctl)
 		{"VLAN", "vlan", true},   {"MAC", "mac"},
 		{"STATE", "state"},       {"VERSION", "version", true},
 		{"MOVES", "moves", true}, {"PREVIOUS", "", false, write_previous},
-		{"SINCE", "since"},
+		{"PROBLEM", "problem"},   {"SINCE", "since"},
 	};
 
 	return show_list(ctl, "/v1/attachments", "attachments", columns, COUNT(columns),

@@ -81,6 +81,8 @@ def element_config(element: Element, topology: Topology, run_dir: Path,
         "backplane": {"device": "bp0", "address": element.backplane,
                       "redirect": element.redirect},
     }
+    if element.binding_limit:
+        config["binding_limit"] = element.binding_limit
     if element.access:
         config["access"] = list(element.access)
     if element.external:

@@ -71,6 +71,7 @@ class Element:
     redirect: str                             # "172.16.2.3", for REDIRECTED packets
     access: tuple[dict[str, Any], ...] = ()
     external: tuple[dict[str, Any], ...] = ()
+    binding_limit: int | None = None
     kind: str = "victor-fe"
     outside: str = ""
     next_hop: str = ""

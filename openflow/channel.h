@@ -49,6 +49,6 @@ void channel_receive(struct channel *ch, const uint8_t *bytes, size_t size, int6
 void channel_tick(struct channel *ch, int64_t now_ms);
 /* A fresh transaction id. */
 uint32_t channel_xid(struct channel *ch);
-/* Sends an ERROR for 'offender' (a whole message, cut to 64 bytes). */
+/* Sends an ERROR for 'offender' (a whole message, cut to 256 bytes). */
 void channel_send_error(struct channel *ch, uint32_t xid, int result, const void *offender,
 			size_t offender_size);

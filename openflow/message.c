@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define ERROR_OFFENDER_MAX 64
+#define ERROR_OFFENDER_MAX 256 /* at least 64 (7.4.4); whole, for any rule's flow-mod */
 #define HELLO_VERSION_BITMAP 1
 #define ERROR_TYPE_EXPERIMENTER 0xffff
 

@@ -65,7 +65,7 @@ const char *ofp_type_name(uint8_t type); /* "FLOW_MOD"; "unknown" */
 void ofp_hello_encode(struct buffer *b, uint32_t xid);
 MUST_USE int ofp_hello_decode(struct reader *body, uint8_t header_version, uint32_t *ret_versions);
 
-/* ERROR; 'offender' is cut to 64 bytes when encoded; borrowed from the input when decoded. */
+/* ERROR; 'offender' is cut to 256 bytes when encoded; borrowed from the input when decoded. */
 struct ofp_error {
 	int result; /* -OFP_ERROR(type, code) */
 	const uint8_t *offender;

@@ -127,6 +127,11 @@ static void restore_attachment(void *context, const struct attachment *a)
 	core_restore_attachment(c->core, a);
 }
 
+static void restore_drain(void *context, const char *element)
+{
+	core_restore_drain(((struct controller *)context)->core, element);
+}
+
 static int start_core(struct controller *c, struct reason *why)
 {
 	const struct core_shell shell = {
@@ -146,6 +151,8 @@ static int start_core(struct controller *c, struct reason *why)
 		result = store_read_nodes(c->store, restore_node, c, why);
 	if (result == 0)
 		result = store_read_attachments(c->store, restore_attachment, c, why);
+	if (result == 0)
+		result = store_read_drains(c->store, restore_drain, c, why);
 	return result;
 }
 

@@ -103,6 +103,17 @@ static void write_elements(struct buffer *out, const struct core *core)
 	begin(out, "rules", "gauge", "Rules that each forwarding element holds.");
 	for (unsigned i = 0; i < list.count; i++)
 		sample(out, "rules", "element", list.items[i].name, list.items[i].rule_count);
+	begin(out, "element_draining", "gauge", "Whether each forwarding element drains.");
+	for (unsigned i = 0; i < list.count; i++)
+		sample(out, "element_draining", "element", list.items[i].name,
+		       list.items[i].draining);
+	begin(out, "element_full", "gauge", "Whether each forwarding element's table is full.");
+	for (unsigned i = 0; i < list.count; i++)
+		sample(out, "element_full", "element", list.items[i].name, list.items[i].full);
+	begin(out, "table_full_total", "counter", "Rules refused because the table was full.");
+	for (unsigned i = 0; i < list.count; i++)
+		sample(out, "table_full_total", "element", list.items[i].name,
+		       list.items[i].table_full);
 	free(list.items);
 }
 

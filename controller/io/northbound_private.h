@@ -46,6 +46,10 @@ void call_post_move(struct call *c);
 void call_confirm_move(struct call *c);
 void call_revert_move(struct call *c);
 void call_delete_attachment(struct call *c);
+/* northbound_drain.c */
+void call_get_drain(struct call *c);
+void call_post_drain(struct call *c);
+void call_delete_drain(struct call *c);
 
 /* northbound_events.c, on the HTTP thread: see http_ops.stream. */
 void northbound_stream(void *northbound, uint64_t *after, struct buffer *out);

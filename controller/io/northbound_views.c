@@ -111,6 +111,11 @@ struct json_object *view_element(const struct element_view *e)
 	add_count(o, "flow_mods", e->flow_mods_sent);
 	add_count(o, "packet_ins", e->packet_ins);
 	add_count(o, "errors", e->errors);
+	add_flag(o, "draining", e->draining);
+	add_flag(o, "full", e->full);
+	add_number(o, "binding_limit", e->binding_limit);
+	add_number(o, "missing", e->missing);
+	add_count(o, "table_full", e->table_full);
 	for (unsigned i = 0; e->cannot[i]; i++)
 		json_object_array_add(cannot, json_object_new_string(e->cannot[i]));
 	add(o, "cannot", cannot);
@@ -251,6 +256,7 @@ static struct json_object *make_attachment(const struct core *core, const struct
 	add_time(o, "since", a->since_ms);
 	add_time(o, "heard", a->heard_ms);
 	add_number(o, "moves", a->moves);
+	add_text(o, "problem", core_is_missing(core, a) ? "table-full" : "");
 	return o;
 }
 

@@ -22,7 +22,8 @@ LOG_MODULE("store");
 struct node_change {
 	struct node_change *next;
 	bool remove;
-	struct node node; /* 'id' alone where it is removed */
+	enum { CHANGE_NODE, CHANGE_DRAIN } what; /* DRAIN: of the element that is 'id' */
+	struct node node;                        /* 'id' alone where it is removed */
 	void (*done)(void *to, int result, const char *why);
 	void *to;
 };
@@ -80,6 +81,14 @@ static int write_attachments(struct sqlite3 *db, const struct batch *b, struct r
 	return result;
 }
 
+static int write_change(struct sqlite3 *db, const struct node_change *c, struct reason *why)
+{
+	if (c->what == CHANGE_DRAIN)
+		return store_sql_write_drain(db, c->node.id, !c->remove, why);
+	return c->remove ? store_sql_remove_node(db, c->node.id, why)
+			 : store_sql_put_node(db, &c->node, why);
+}
+
 static int write_batch(struct sqlite3 *db, const struct batch *b, struct reason *why)
 {
 	int result = store_sql_begin(db, why);
@@ -89,8 +98,7 @@ static int write_batch(struct sqlite3 *db, const struct batch *b, struct reason 
 	if (b->term)
 		result = store_sql_write_term(db, b->term, why);
 	for (struct node_change *c = b->first; c && result == 0; c = c->next)
-		result = c->remove ? store_sql_remove_node(db, c->node.id, why)
-				   : store_sql_put_node(db, &c->node, why);
+		result = write_change(db, c, why);
 	if (result == 0)
 		result = write_attachments(db, b, why);
 	if (result == 0)
@@ -338,6 +346,23 @@ void store_remove_node(struct store *s, const char *id,
 	c->remove = true;
 	snprintf(c->node.id, sizeof(c->node.id), "%s", id);
 	start_job(s);
+}
+
+void store_drain(struct store *s, const char *element, bool drains,
+		 void (*done)(void *to, int result, const char *why), void *to)
+{
+	struct node_change *c = add_change(s, done, to);
+
+	c->what = CHANGE_DRAIN;
+	c->remove = !drains;
+	snprintf(c->node.id, sizeof(c->node.id), "%s", element);
+	start_job(s);
+}
+
+int store_read_drains(struct store *s, void (*each)(void *to, const char *element), void *to,
+		      struct reason *why)
+{
+	return store_sql_read_drains(s->db, each, to, why);
 }
 
 static struct kept *collect(struct store *s, const char *node)

@@ -28,6 +28,9 @@ MUST_USE int store_read_attachments(struct store *s,
 				    void (*each)(void *to, const struct attachment *a), void *to,
 				    struct reason *why);
 
+MUST_USE int store_read_drains(struct store *s, void (*each)(void *to, const char *element),
+			       void *to, struct reason *why);
+
 /* Written at once; 'done' is called from the loop when it is durable (0), or was not written
  * (-EIO, with the text of why). */
 
@@ -35,6 +38,9 @@ void store_put_node(struct store *s, const struct node *n,
 		    void (*done)(void *to, int result, const char *why), void *to);
 void store_remove_node(struct store *s, const char *id,
 		       void (*done)(void *to, int result, const char *why), void *to);
+
+void store_drain(struct store *s, const char *element, bool drains,
+		 void (*done)(void *to, int result, const char *why), void *to);
 
 /* Written within about 100 ms, the last state of each node only. */
 void store_keep_attachment(struct store *s, const struct attachment *a);

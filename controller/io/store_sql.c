@@ -158,6 +158,10 @@ int store_sql_open(const char *path, struct sqlite3 **ret, struct reason *why)
 				 why);
 	if (result == 0)
 		result = check_ours(db, path, why);
+	/* Later than the schema; who does not know it leaves it alone. */
+	if (result == 0)
+		result = execute(
+			db, "CREATE TABLE IF NOT EXISTS drained (element TEXT PRIMARY KEY)", why);
 	if (result < 0) {
 		sqlite3_close(db);
 		return result;
@@ -436,6 +440,40 @@ int store_sql_keep_attachment(struct sqlite3 *db, const struct attachment *a, st
 	sqlite3_bind_int64(statement, 14, a->heard_ms);
 	sqlite3_bind_int64(statement, 15, a->moves);
 	return finish(db, statement, why);
+}
+
+int store_sql_write_drain(struct sqlite3 *db, const char *element, bool drains, struct reason *why)
+{
+	sqlite3_stmt *statement;
+	int result;
+
+	if (!drains)
+		return remove_row(db, "DELETE FROM drained WHERE element = ?1", element, why);
+	result = prepare(db, "INSERT OR REPLACE INTO drained VALUES (?1)", &statement, why);
+	if (result < 0)
+		return result;
+	bind_text(statement, 1, element);
+	return finish(db, statement, why);
+}
+
+int store_sql_read_drains(struct sqlite3 *db, void (*each)(void *to, const char *element), void *to,
+			  struct reason *why)
+{
+	sqlite3_stmt *row;
+	int result = prepare(db, "SELECT element FROM drained", &row, why), code;
+
+	if (result < 0)
+		return result;
+	while ((code = sqlite3_step(row)) == SQLITE_ROW) {
+		const char *element = (const char *)sqlite3_column_text(row, 0);
+
+		if (element && inventory_name_is_valid(element))
+			each(to, element);
+	}
+	if (code != SQLITE_DONE)
+		result = explain(db, code, why);
+	sqlite3_finalize(row);
+	return result;
 }
 
 int store_sql_forget_attachment(struct sqlite3 *db, const char *node, struct reason *why)

@@ -16,6 +16,9 @@ MUST_USE int store_sql_read_attachments(struct sqlite3 *db,
 					void (*each)(void *to, const struct attachment *a),
 					void *to, struct reason *why);
 
+MUST_USE int store_sql_read_drains(struct sqlite3 *db, void (*each)(void *to, const char *element),
+				   void *to, struct reason *why);
+
 /* Writes; between begin and commit. */
 MUST_USE int store_sql_begin(struct sqlite3 *db, struct reason *why);
 MUST_USE int store_sql_commit(struct sqlite3 *db, struct reason *why);
@@ -26,4 +29,6 @@ MUST_USE int store_sql_remove_node(struct sqlite3 *db, const char *id, struct re
 /* Times are milliseconds since 1970 here. */
 MUST_USE int store_sql_keep_attachment(struct sqlite3 *db, const struct attachment *a,
 				       struct reason *why);
+MUST_USE int store_sql_write_drain(struct sqlite3 *db, const char *element, bool drains,
+				   struct reason *why);
 MUST_USE int store_sql_forget_attachment(struct sqlite3 *db, const char *node, struct reason *why);

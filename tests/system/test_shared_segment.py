@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import ctl
 import labs
 import pytest
 from lab import netns, shared_segment
@@ -203,3 +204,51 @@ def test_a_third_element_joins_under_load_without_loss(lab: Lab) -> None:
     for name in moved:
         transfer_both_ways(lab.host("remote"), lab.host(name), 1 << 20)
         assert labs.delivered(lab, "fe4")[("fe5", lab.host(name).address)] > 100
+
+
+def drain(lab: Lab, element: str, *options: str) -> tuple[int, str]:
+    done = ctl.run(lab, "element", "drain", element, *options)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_element_is_drained_and_comes_back_without_loss(lab: Lab) -> None:
+    before = designated(lab)
+    victim = before["h1"]
+    survivor = {"fe2": "fe3", "fe3": "fe2"}[victim]
+
+    def out() -> None:
+        status, text = drain(lab, victim)
+        assert status == 0 and "is empty" in text, text
+        assert set(designated(lab).values()) == {survivor}
+
+    def back() -> None:
+        assert drain(lab, victim, "--undo")[0] == 0
+        eventually("return", lambda: designated(lab) == before)
+
+    without_loss(lab, out, "drain")
+    assert labs.element(lab, victim)["draining"]
+    lab.controller.restart()    # it stays so
+    labs.wait_online(lab, "fe1", "fe2", "fe3", "fe5")
+    assert labs.element(lab, victim)["draining"]
+    assert set(designated(lab).values()) == {survivor}
+    without_loss(lab, back, "back in service")
+
+
+def test_a_drained_element_can_be_stopped_and_nobody_notices(lab: Lab) -> None:
+    victim = designated(lab)["h1"]
+    assert drain(lab, victim)[0] == 0
+
+    def stop() -> None:
+        lab.fe(victim).stop()
+        netns.batch(["link set lan0 down", "link set bp0 down"], lab.netns(victim))
+
+    without_loss(lab, stop, "drained element stopped")
+
+
+def test_what_only_one_element_can_serve_is_listed(lab: Lab) -> None:
+    status, text = drain(lab, "fe5")
+    assert status == 1 and "1 node is attached only here" in text and "remote" in text, text
+    assert lab.host("h1").ping(lab.host("remote").address, 3)
+    status, text = drain(lab, "fe1")
+    assert status == 1 and "no other way out than fe1" in text, text
+    assert lab.host("h1").ping(shared_segment.CLIENT_ADDRESS, 3)

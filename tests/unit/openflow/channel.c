@@ -251,7 +251,7 @@ static void an_error_from_the_callback_goes_to_the_peer(void **state)
 	assert_int_equal(a.last_type, OFPT_ERROR);
 	assert_int_equal(a.last_xid, 42);
 	assert_int_equal(a.last_error, -OFP_FLOW_MOD_FAILED_TABLE_FULL);
-	assert_int_equal(a.last_offender_size, 64);
+	assert_int_equal(a.last_offender_size, 80); /* all of it */
 	assert_int_equal(a.ch.count.errors_in, 1);
 	assert_int_equal(b.ch.count.errors_out, 1);
 	assert_int_equal(b.ch.state, CHANNEL_UP);

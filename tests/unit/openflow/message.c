@@ -71,21 +71,21 @@ static void a_hello_without_a_bitmap_offers_all_versions_up_to_its_own(void **st
 	assert_int_equal(ofp_hello_decode(&rd, 4, &versions), -OFP_BAD_REQUEST_BAD_LEN);
 }
 
-static void an_error_carries_at_most_64_bytes_of_its_offender(void **state)
+static void an_error_carries_at_most_256_bytes_of_its_offender(void **state)
 {
-	const uint8_t offender[100] = {1, 2, 3};
+	const uint8_t offender[300] = {1, 2, 3};
 	const struct ofp_error e = {-OFP_BAD_MATCH_BAD_PREREQ, offender, sizeof(offender)};
 	struct buffer b = {0};
 	struct ofp_error back;
 	struct reader rd;
 
 	ofp_error_encode(&b, XID, &e);
-	assert_int_equal(b.size, 8 + 4 + 64);
+	assert_int_equal(b.size, 8 + 4 + 256);
 	rd = body_of(&b, OFPT_ERROR);
 	assert_int_equal(ofp_error_decode(&rd, &back), 0);
 	assert_int_equal(back.result, e.result);
-	assert_int_equal(back.offender_size, 64);
-	assert_memory_equal(back.offender, offender, 64);
+	assert_int_equal(back.offender_size, 256);
+	assert_memory_equal(back.offender, offender, 256);
 	buffer_finish(&b);
 }
 
@@ -342,7 +342,7 @@ int main(void)
 		cmocka_unit_test(a_short_header_is_refused),
 		cmocka_unit_test(a_hello_offers_what_its_bitmap_says),
 		cmocka_unit_test(a_hello_without_a_bitmap_offers_all_versions_up_to_its_own),
-		cmocka_unit_test(an_error_carries_at_most_64_bytes_of_its_offender),
+		cmocka_unit_test(an_error_carries_at_most_256_bytes_of_its_offender),
 		cmocka_unit_test(an_experimenters_error_is_still_an_error),
 		cmocka_unit_test(session_messages_survive_the_wire),
 		cmocka_unit_test(a_body_of_another_size_is_refused),
