@@ -109,7 +109,7 @@ static __always_inline int access_unbound(struct __sk_buff *skb, const struct ma
 	}
 	prefix = lookup_prefix(PREFIX_COVERED, &p->destination);
 	if (prefix)
-		return drop_unbound(prefix);
+		return drop_unbound(p, prefix);
 	prefix = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
 	if (prefix && prefix->fe)
 		return tc_encapsulate(skb, cfg, p, prefix->fe, VERDICT_forwarded_external);

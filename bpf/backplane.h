@@ -107,7 +107,7 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 		} else {
 			prefix = lookup_prefix(PREFIX_COVERED, &p->destination);
 			if (prefix)
-				return drop_unbound(prefix);
+				return drop_unbound(p, prefix);
 			prefix = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
 			if (!prefix || prefix->fe)
 				return verdict_drop(prefix ? VERDICT_external_loop
@@ -206,7 +206,7 @@ static __always_inline int inner_forward(struct __sk_buff *skb, const struct map
 		return tc_encapsulate(skb, cfg, p, to->fe, VERDICT_redirected);
 	covered = lookup_prefix(PREFIX_COVERED, &p->destination);
 	if (covered)
-		return drop_unbound(covered);
+		return drop_unbound(p, covered);
 	result = tc_leave(skb, p, cfg->backplane_ifindex);
 	return result == VERDICT_PASS ? inner_pass_up(skb, cfg, head) : result;
 }

@@ -5,9 +5,14 @@
 #include "bpf/icmp.h"
 #include "bpf/path.h"
 
-/* Nobody has the address; its prefix says whether that is told. */
-static __always_inline int drop_unbound(const struct map_prefix *covered)
+/* Nobody has the address; its prefix says whether that is told.  The gateway's own answers as a
+ * router does where it has no such service. */
+static __always_inline int drop_unbound(const struct packet *p, const struct map_prefix *covered)
 {
+	if (address_same(covered->gateway, p->destination.address))
+		return p->protocol == IPPROTO_UDP || p->protocol == IPPROTO_TCP
+			       ? verdict_tell(VERDICT_no_binding, TELL_PORT, 0)
+			       : verdict_drop(VERDICT_no_binding);
 	return covered->flags & MAP_PREFIX_UNREACHABLE
 		       ? verdict_tell(VERDICT_no_binding, TELL_ADDRESS, 0)
 		       : verdict_drop(VERDICT_no_binding);

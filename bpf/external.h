@@ -18,7 +18,7 @@ static __always_inline int external_ip(struct __sk_buff *skb, const struct map_c
 	if (binding_is_foreign(to))
 		return tc_encapsulate(skb, cfg, p, to->fe, VERDICT_forwarded_foreign);
 	covered = lookup_prefix(PREFIX_COVERED, &p->destination);
-	return covered ? drop_unbound(covered) : VERDICT_PASS;
+	return covered ? drop_unbound(p, covered) : VERDICT_PASS;
 }
 
 SEC("tc")

@@ -137,9 +137,9 @@ static __always_inline int icmp_may_answer(const struct packet *p, const struct 
 
 /* ---- the message ---- */
 
-static __always_inline int icmp_has_gateway(const struct map_prefix *answer)
+static __always_inline int icmp_has_gateway(const struct map_prefix *covered)
 {
-	const __u8 *a = answer->gateway;
+	const __u8 *a = covered->gateway;
 
 	return a[12] | a[13] | a[14] | a[15];
 }
@@ -148,12 +148,12 @@ static __always_inline int icmp_has_gateway(const struct map_prefix *answer)
  * own destination tells its sender as well. */
 static __always_inline void icmp_set_source(const struct packet *p, __u8 ret[16])
 {
-	const struct map_prefix *answer = lookup_prefix(PREFIX_ANSWER, &p->source);
+	const struct map_prefix *covered = lookup_prefix(PREFIX_COVERED, &p->source);
 
-	if (!answer || !icmp_has_gateway(answer))
-		answer = lookup_prefix(PREFIX_ANSWER, &p->destination);
-	if (answer && icmp_has_gateway(answer))
-		__builtin_memcpy(ret, answer->gateway, 16);
+	if (!covered || !icmp_has_gateway(covered))
+		covered = lookup_prefix(PREFIX_COVERED, &p->destination);
+	if (covered && icmp_has_gateway(covered))
+		__builtin_memcpy(ret, covered->gateway, 16);
 	else
 		__builtin_memcpy(ret, p->destination.address, 16);
 }
@@ -277,6 +277,8 @@ static __always_inline __u32 icmp_type4(enum tell tell)
 		return 3 << 8 | 0;
 	case TELL_PROHIBITED:
 		return 3 << 8 | 13;
+	case TELL_PORT:
+		return 3 << 8 | 3;
 	case TELL_ADDRESS:
 		break;
 	}
@@ -294,6 +296,8 @@ static __always_inline __u32 icmp_type6(enum tell tell)
 		return 1 << 8 | 0;
 	case TELL_PROHIBITED:
 		return 1 << 8 | 1;
+	case TELL_PORT:
+		return 1 << 8 | 4;
 	case TELL_ADDRESS:
 		break;
 	}

@@ -35,6 +35,7 @@ enum tell {
 	TELL_ADDRESS,    /* nobody has it */
 	TELL_ROUTE,      /* there is none */
 	TELL_PROHIBITED, /* by a route */
+	TELL_PORT,       /* the gateway itself has no such service */
 };
 
 static __always_inline int verdict_tell(enum dataplane_verdict why, enum tell tell, __u32 mtu)

@@ -65,6 +65,8 @@ static void prefix_rules(const struct core *c, const struct element *e,
 	struct rule answer = prefix_rule(RULE_ANSWER, p);
 
 	covered.internal = p->internal;
+	covered.unreachable = p->unreachable;
+	covered.gateway = p->gateway;
 	emit(to, &stranger);
 	emit(to, &covered);
 	if (!address_is_ipv4(&p->prefix.address) || !serves(e, p))

@@ -87,10 +87,11 @@ struct datapath_prefix {
 	uint8_t kind; /* enum datapath_prefix_kind */
 	uint32_t vrf;
 	struct prefix prefix;
-	uint32_t fe;      /* EXTERNAL */
-	struct mac mac;   /* ANSWER */
-	bool unreachable; /* COVERED: ICMP "host unreachable" instead of silence */
-	bool internal;    /* COVERED: not announced to routers outside */
+	uint32_t fe;            /* EXTERNAL */
+	struct mac mac;         /* ANSWER */
+	bool unreachable;       /* COVERED: ICMP "host unreachable" instead of silence */
+	bool internal;          /* COVERED: not announced to routers outside */
+	struct address gateway; /* COVERED: whom ICMP errors come from; zero: none */
 };
 
 struct datapath_ops {

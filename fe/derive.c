@@ -189,6 +189,8 @@ static int derive_prefix(struct pipeline *p, const struct rule_key *key)
 		out.fe = entry->rule.fe;
 		out.mac = entry->rule.mac;
 		out.internal = entry->rule.internal;
+		out.unreachable = entry->rule.unreachable;
+		out.gateway = entry->rule.gateway;
 		return p->ops->prefix_set(p->context, &out);
 	}
 	r = p->ops->prefix_remove(p->context, out.kind, out.vrf, &out.prefix);

@@ -80,7 +80,8 @@ bool rule_equal(const struct rule *a, const struct rule *b)
 	return memcmp(&a->key, &b->key, sizeof(a->key)) == 0 && a->cookie == b->cookie &&
 	       a->vrf == b->vrf && a->fe == b->fe && a->port == b->port && a->vlan == b->vlan &&
 	       a->next_table == b->next_table && a->silent == b->silent &&
-	       a->internal == b->internal && mac_equal(&a->mac, &b->mac) &&
+	       a->internal == b->internal && a->unreachable == b->unreachable &&
+	       address_equal(&a->gateway, &b->gateway) && mac_equal(&a->mac, &b->mac) &&
 	       mac_equal(&a->gateway_mac, &b->gateway_mac) && a->idle_timeout == b->idle_timeout;
 }
 

@@ -28,7 +28,9 @@ enum pipeline_table {
 
 #define PIPELINE_METADATA_VRF 0xffffffull
 #define PIPELINE_METADATA_REDIRECTED (1ull << 24)
-/* What a COVERED flow writes, for nobody to read but the FE: the prefix is not to be announced. */
+/* What a COVERED flow writes, for nobody to read but the FE: senders to an address that nobody has
+ * are told; the prefix is not to be announced. */
+#define PIPELINE_METADATA_UNREACHABLE (1ull << 25)
 #define PIPELINE_METADATA_INTERNAL (1ull << 26)
 #define PIPELINE_TUNNEL_VRF 0x7fffffull
 #define PIPELINE_TUNNEL_REDIRECTED (1ull << 23)
@@ -77,7 +79,9 @@ enum rule_kind {
 	RULE_REDIRECTED_MISS,
 	/* 3, 100: metadata vrf, ip dst -> group(FE) */
 	RULE_FOREIGN,
-	/* 3, 50: metadata vrf, ip dst in prefix -> [metadata := INTERNAL], drop (no_binding) */
+	/* 3, 50: metadata vrf, ip dst in prefix -> [ip src := gateway], [metadata := UNREACHABLE |
+	 * INTERNAL], drop (no_binding). The gateway is whom ICMP errors about packets from or to
+	 * the prefix come from. */
 	RULE_COVERED,
 	/* 3, 0: any -> goto 4 */
 	RULE_BINDING_PASS,
@@ -141,6 +145,8 @@ struct rule {
 				 * ANSWER, ECHO: the answer's */
 	struct mac gateway_mac; /* LOCAL, TENTATIVE, EXTERNAL: the source */
 	uint16_t idle_timeout;  /* seconds; TENTATIVE only */
+	bool unreachable;       /* COVERED */
+	struct address gateway; /* COVERED: zero: none */
 };
 
 #define GROUP_PATHS_MAX 4

@@ -224,6 +224,12 @@ static void read_set(const struct ofp_match_field *f, struct rule *ret)
 	case OFP_FIELD_REG1:
 		ret->fe = (uint32_t)number;
 		return;
+	case OFP_FIELD_IPV4_SRC:
+		ret->gateway = address_from_ipv4(f->value);
+		return;
+	case OFP_FIELD_IPV6_SRC:
+		ret->gateway = address_from_ipv6(f->value);
+		return;
 	default:
 		return;
 	}
@@ -253,6 +259,8 @@ static void read_actions(const struct ofp_actions *a, struct rule *ret)
 		ret->mac = (struct mac){0};
 	if (!local)
 		ret->vlan = 0;
+	if (ret->key.kind != RULE_COVERED)
+		ret->gateway = (struct address){0};
 }
 
 static bool gives_vrf(enum rule_kind kind)
@@ -275,6 +283,9 @@ static int check_rule(const struct rule *r)
 	if (local && (!r->port || r->port > PIPELINE_PORT_MAX || r->port == PIPELINE_TUNNEL_PORT))
 		return -OFP_BAD_ACTION_BAD_OUT_PORT;
 	if (local && (mac_is_zero(&r->mac) || mac_is_multicast(&r->mac)))
+		return -OFP_BAD_ACTION_BAD_SET_ARGUMENT;
+	if (!address_is_zero(&r->gateway) &&
+	    address_is_ipv4(&r->gateway) != address_is_ipv4(&r->key.address))
 		return -OFP_BAD_ACTION_BAD_SET_ARGUMENT;
 	if ((r->key.kind == RULE_FOREIGN && !r->fe) ||
 	    (!gives_vrf(r->key.kind) && r->fe > PIPELINE_FE_MAX))
@@ -419,12 +430,14 @@ static int read_flow(uint8_t table, uint16_t priority, uint64_t cookie, uint16_t
 	read_actions(&given.apply, &rule);
 	if (gives_vrf(rule.key.kind))
 		rule.vrf = (uint32_t)(given.metadata & PIPELINE_METADATA_VRF);
-	if (rule.key.kind == RULE_COVERED)
-		rule.internal = given.present & OFP_INSTRUCTION_WRITE_METADATA;
 	if (rule.key.kind == RULE_ADMIT)
 		rule.next_table = given.goto_table;
 	if (rule.key.kind == RULE_LISTEN && rule.key.ethertype == ETHERTYPE_ARP_)
 		rule.silent = !(given.present & OFP_INSTRUCTION_GOTO_TABLE);
+	if (rule.key.kind == RULE_COVERED && given.present & OFP_INSTRUCTION_WRITE_METADATA) {
+		rule.unreachable = given.metadata & PIPELINE_METADATA_UNREACHABLE;
+		rule.internal = given.metadata & PIPELINE_METADATA_INTERNAL;
+	}
 	if (rule.key.kind == RULE_TENTATIVE)
 		rule.idle_timeout = idle_timeout;
 	rule_to_instructions(&rule, &right);

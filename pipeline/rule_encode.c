@@ -216,13 +216,6 @@ static void write_metadata(struct ofp_instructions *i, uint64_t value)
 	i->metadata_mask = METADATA_ALL;
 }
 
-static void mark_internal(struct ofp_instructions *i)
-{
-	i->present |= OFP_INSTRUCTION_WRITE_METADATA;
-	i->metadata = PIPELINE_METADATA_INTERNAL;
-	i->metadata_mask = PIPELINE_METADATA_INTERNAL;
-}
-
 static void send_up(struct ofp_instructions *i)
 {
 	ofp_actions_add_output(apply(i), OFPP_CONTROLLER);
@@ -312,6 +305,26 @@ static void leave(const struct rule *r, struct ofp_instructions *i)
 	ofp_actions_add_output(a, r->port ? r->port : OFPP_NORMAL);
 }
 
+/* A drop, whatever the instructions say: they are victor-fe's to read. */
+static void cover(const struct rule *r, struct ofp_instructions *i)
+{
+	bool v4 = address_is_ipv4(&r->gateway);
+	uint64_t marks = 0;
+
+	if (!address_is_zero(&r->gateway))
+		ofp_actions_add_set_bytes(apply(i), v4 ? OFP_FIELD_IPV4_SRC : OFP_FIELD_IPV6_SRC,
+					  r->gateway.bytes + (v4 ? 12 : 0));
+	if (r->unreachable)
+		marks |= PIPELINE_METADATA_UNREACHABLE;
+	if (r->internal)
+		marks |= PIPELINE_METADATA_INTERNAL;
+	if (!marks)
+		return;
+	i->present |= OFP_INSTRUCTION_WRITE_METADATA;
+	i->metadata = marks;
+	i->metadata_mask = marks;
+}
+
 void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 {
 	*ret = (struct ofp_instructions){0};
@@ -358,8 +371,7 @@ void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 		echo(r, ret);
 		return;
 	case RULE_COVERED:
-		if (r->internal)
-			mark_internal(ret);
+		cover(r, ret);
 		return;
 	case RULE_MULTICAST:
 	case RULE_BESIDE:

@@ -187,7 +187,8 @@ static void format_action(struct text *t, const struct rule *r)
 		add(t, "drop:redirected_miss");
 		return;
 	case RULE_COVERED:
-		add(t, r->internal ? "internal,drop:no_binding" : "drop:no_binding");
+		add(t, "%sdrop:no_binding%s", r->internal ? "internal," : "",
+		    r->unreachable ? ",tell:unreachable" : "");
 		return;
 	case RULE_BINDING_PASS:
 		add(t, "goto:4");
@@ -278,6 +279,9 @@ void rule_table_features(enum pipeline_table table, struct ofp_table_features *r
 								       : address_from_ipv4(one);
 			if (kind == RULE_LISTEN)
 				r.key.ethertype = variant ? ETHERTYPE_ARP_ : ETHERTYPE_RARP_;
+			r.unreachable = kind == RULE_COVERED;
+			if (kind == RULE_COVERED)
+				r.gateway = r.key.address;
 			if (!rule_is_for_switch(&r))
 				add_features(&r, ret);
 		}

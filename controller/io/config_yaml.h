@@ -8,7 +8,7 @@
 
 struct yaml_prefix {
 	char *prefix, *gateway;
-	bool mobile, *announce;
+	bool mobile, unreachable, *announce;
 	uint32_t vrf;
 	char **elements;
 	unsigned elements_count;

@@ -415,7 +415,6 @@ static struct datapath *datapath_create(const struct datapath_config *c)
 	dp->pin_directory = memory_copy_text(c->pin_directory);
 	dp->lock_fd = dp->packet_fd = dp->route_fd = dp->raw_fd[0] = dp->raw_fd[1] = -1;
 	table_init(&dp->devices, sizeof(uint32_t), sizeof(struct datapath_device), c->seed);
-	table_init(&dp->answers, sizeof(struct map_prefix_key), sizeof(struct map_prefix), c->seed);
 	table_init(&dp->stale[STALE_BINDING], sizeof(struct map_address_key), 1, c->seed);
 	table_init(&dp->stale[STALE_PEER], sizeof(uint32_t), 1, c->seed);
 	table_init(&dp->stale[STALE_PREFIX], sizeof(struct map_prefix_key), 1, c->seed);
@@ -481,7 +480,6 @@ void datapath_close(struct datapath *dp, bool remove)
 	if (dp->lock_fd >= 0)
 		close(dp->lock_fd);
 	table_finish(&dp->devices);
-	table_finish(&dp->answers);
 	for (int i = 0; i < STALE_COUNT; i++)
 		table_finish(&dp->stale[i]);
 	free(dp->pin_directory);

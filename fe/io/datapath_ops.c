@@ -94,84 +94,29 @@ static struct map_prefix_key prefix_key_make(uint8_t kind, uint32_t vrf, const s
 	return key;
 }
 
-static struct prefix prefix_of(const struct map_prefix_key *key)
-{
-	struct prefix p = {.length = (uint8_t)(key->length - MAP_PREFIX_BASE)};
-
-	memcpy(p.address.bytes, key->address, sizeof(key->address));
-	return p;
-}
-
-/* The gateway of an answered prefix is the host prefix inside it: what ICMP errors come from. */
-static void answer_find_gateway(const struct datapath *dp, const struct map_prefix_key *of,
-				struct map_prefix *ret)
-{
-	const struct prefix wide = prefix_of(of);
-	const struct map_prefix_key *key;
-	struct map_prefix *host;
-	size_t at = 0;
-
-	memset(ret->gateway, 0, sizeof(ret->gateway));
-	while (table_next(&dp->answers, &at, (const void **)&key, (void **)&host)) {
-		const struct address *address = (const struct address *)key->address;
-
-		if (key->vrf == of->vrf && host->flags & MAP_PREFIX_HOST &&
-		    prefix_contains(&wide, address)) {
-			memcpy(ret->gateway, key->address, sizeof(ret->gateway));
-			return;
-		}
-	}
-}
-
-static int answers_write(struct datapath *dp)
-{
-	const struct map_prefix_key *key;
-	struct map_prefix *value, was;
-	size_t at = 0;
-	int result = 0;
-
-	while (!result && table_next(&dp->answers, &at, (const void **)&key, (void **)&value)) {
-		was = *value;
-		answer_find_gateway(dp, key, value);
-		if (memcmp(&was, value, sizeof(was)))
-			result = bpf_map_update_elem(map_fd(dp->skeleton->maps.prefixes), key,
-						     value, 0);
-	}
-	return map_result(result);
-}
-
 static int prefix_set(void *context, const struct datapath_prefix *p)
 {
 	struct datapath *dp = datapath_of(context);
 	struct map_prefix_key key = prefix_key_make(p->kind, p->vrf, &p->prefix);
 	struct map_prefix value = {.fe = p->fe};
-	int result;
 
 	if (p->kind > DATAPATH_ANSWER || p->prefix.length > 128)
 		return -EINVAL;
 	memcpy(value.mac, p->mac.bytes, sizeof(value.mac));
-	if (p->kind == DATAPATH_ANSWER) {
-		value.flags = p->prefix.length == 128 ? MAP_PREFIX_HOST : 0;
-		answer_find_gateway(dp, &key, &value);
-	}
+	memcpy(value.gateway, p->gateway.bytes, sizeof(value.gateway));
+	if (p->kind == DATAPATH_ANSWER && p->prefix.length == 128)
+		value.flags = MAP_PREFIX_HOST;
 	if (p->kind == DATAPATH_COVERED && p->unreachable)
 		value.flags = MAP_PREFIX_UNREACHABLE;
 	table_remove(&dp->stale[STALE_PREFIX], &key);
-	result = bpf_map_update_elem(map_fd(dp->skeleton->maps.prefixes), &key, &value, 0);
-	if (result || p->kind != DATAPATH_ANSWER)
-		return map_result(result);
-	*(struct map_prefix *)table_put(&dp->answers, &key, NULL) = value;
-	return answers_write(dp);
+	return map_result(
+		bpf_map_update_elem(map_fd(dp->skeleton->maps.prefixes), &key, &value, 0));
 }
 
 static int prefix_key_remove(struct datapath *dp, const struct map_prefix_key *key)
 {
-	int result = bpf_map_delete_elem(map_fd(dp->skeleton->maps.prefixes), key);
-
 	table_remove(&dp->stale[STALE_PREFIX], key);
-	if (key->kind == DATAPATH_ANSWER && table_remove(&dp->answers, key))
-		answers_write(dp);
-	return result;
+	return bpf_map_delete_elem(map_fd(dp->skeleton->maps.prefixes), key);
 }
 
 static int prefix_remove(void *context, uint8_t kind, uint32_t vrf, const struct prefix *prefix)
@@ -198,19 +143,12 @@ static void stale_collect(struct table *stale, int fd, size_t key_size)
 void datapath_adopt_entries(struct datapath *dp)
 {
 	int fd = map_fd(dp->skeleton->maps.prefixes);
-	const struct map_prefix_key *key;
-	struct map_prefix value;
-	void *unused;
-	size_t at = 0;
 
 	stale_collect(&dp->stale[STALE_BINDING], map_fd(dp->skeleton->maps.bindings),
 		      sizeof(struct map_address_key));
 	stale_collect(&dp->stale[STALE_PEER], map_fd(dp->skeleton->maps.peers), sizeof(uint32_t));
 	stale_collect(&dp->stale[STALE_LINK], map_fd(dp->skeleton->maps.links), sizeof(uint32_t));
 	stale_collect(&dp->stale[STALE_PREFIX], fd, sizeof(struct map_prefix_key));
-	while (table_next(&dp->stale[STALE_PREFIX], &at, (const void **)&key, &unused))
-		if (key->kind == DATAPATH_ANSWER && !bpf_map_lookup_elem(fd, key, &value))
-			*(struct map_prefix *)table_put(&dp->answers, key, NULL) = value;
 }
 
 void datapath_sweep_entries(struct datapath *dp)

@@ -32,7 +32,6 @@ struct datapath {
 	struct map_config config;
 	uint32_t route_sequence;
 	struct table devices; /* port number -> struct datapath_device */
-	struct table answers; /* struct map_prefix_key -> struct map_prefix */
 	struct table stale[STALE_COUNT];
 	void (*upcall)(void *to, const struct upcall *);
 	void *upcall_to;

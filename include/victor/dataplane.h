@@ -235,7 +235,7 @@ struct map_prefix {
 	__u8 mac[6]; /* ANSWER */
 	__u8 flags;
 	__u8 pad;
-	__u8 gateway[16]; /* ANSWER: the host prefix inside this one; zero: there is none */
+	__u8 gateway[16]; /* COVERED: whom ICMP errors come from; zero: there is none */
 };
 _Static_assert(sizeof(struct map_prefix) == 28, "map_prefix has hidden padding");
 

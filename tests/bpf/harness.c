@@ -122,6 +122,16 @@ void bench_set_prefix(struct bench *b, uint8_t kind, const char *prefix, uint32_
 	assert_int_equal(b->ops->prefix_set(b, &p), 0);
 }
 
+void bench_set_covered(struct bench *b, const char *prefix, const char *gateway, bool unreachable)
+{
+	struct datapath_prefix p = {.kind = DATAPATH_COVERED,
+				    .unreachable = unreachable,
+				    .gateway = text_address(gateway)};
+
+	assert_int_equal(prefix_parse(prefix, &p.prefix), 0);
+	assert_int_equal(b->ops->prefix_set(b, &p), 0);
+}
+
 void bench_set_local(struct bench *b, const char *address, uint32_t port, uint8_t flags)
 {
 	struct datapath_binding binding = {.address = text_address(address),
@@ -170,7 +180,7 @@ static void usual_state(struct bench *b)
 	for (unsigned i = ACCESS; i <= EXTERNAL; i++)
 		bench_set_port(b, i, true, i == BACKPLANE ? 1600 : 1500);
 	bench_set_peer(b, true);
-	bench_set_prefix(b, DATAPATH_COVERED, "10.10.0.0/16", 0);
+	bench_set_covered(b, "10.10.0.0/16", "10.10.0.1", false);
 	bench_set_prefix(b, DATAPATH_STRANGER, "10.10.0.0/16", 0);
 	bench_set_prefix(b, DATAPATH_ANSWER, "10.10.0.0/16", 0);
 	bench_set_prefix(b, DATAPATH_ANSWER, "10.10.0.1", 0);

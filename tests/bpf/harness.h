@@ -48,6 +48,7 @@ int bench_teardown(void **state);
 int bench_open(struct bench *b, uint32_t fe, struct reason *why);
 void bench_set_port(struct bench *b, enum port_number port, bool admitted, uint16_t mtu);
 void bench_set_prefix(struct bench *b, uint8_t kind, const char *prefix, uint32_t fe);
+void bench_set_covered(struct bench *b, const char *prefix, const char *gateway, bool unreachable);
 void bench_set_local(struct bench *b, const char *address, uint32_t port, uint8_t flags);
 void bench_set_foreign(struct bench *b, const char *address, uint32_t fe);
 void bench_set_peer(struct bench *b, bool receive);

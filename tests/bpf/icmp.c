@@ -254,19 +254,31 @@ static void nobodys_address_is_told_where_the_prefix_says_so(void **state)
 {
 	struct frame f = frame_udp("10.10.0.11", "10.10.9.9", 30);
 	struct bench *b = *state;
-	struct datapath_prefix covered = {.kind = DATAPATH_COVERED, .unreachable = true};
 
 	expect_silence(b, ACCESS, &f, &host);
-	assert_int_equal(prefix_parse("10.10.0.0/16", &covered.prefix), 0);
-	assert_int_equal(b->ops->prefix_set(b, &covered), 0);
+	bench_set_covered(b, "10.10.0.0/16", "10.10.0.1", true);
 	expect_told(b, ACCESS, &f, &host);
 	f = frame_udp("198.51.100.7", "10.10.9.9", 300);
 	frame_set_macs(&f, &b->mac[EXTERNAL], &other_mac);
 	expect_told(b, EXTERNAL, &f, &host);
-	assert_int_equal(prefix_parse("2001:db8::/64", &covered.prefix), 0);
-	assert_int_equal(b->ops->prefix_set(b, &covered), 0);
+	bench_set_covered(b, "2001:db8::/64", "2001:db8::1", true);
 	f = frame_udp6("2001:db8::11", "2001:db8::99", 30);
 	expect_told(b, ACCESS, &f, &host6);
+}
+
+static void the_gateway_says_that_it_has_no_such_port(void **state)
+{
+	static const struct message port = {3, 3, 0, VERDICT_no_binding, VERDICT_sent_unreachable};
+	static const struct message port6 = {1, 4, 0, VERDICT_no_binding, VERDICT_sent_unreachable};
+	struct frame f = frame_udp("10.10.0.11", "10.10.0.1", 30);
+	struct bench *b = *state;
+
+	expect_told(b, ACCESS, &f, &port);
+	f = frame_udp("198.51.100.7", "10.10.0.1", 300);
+	frame_set_macs(&f, &b->mac[EXTERNAL], &other_mac);
+	expect_told(b, EXTERNAL, &f, &port);
+	f = frame_udp6("2001:db8::11", "2001:db8::1", 30);
+	expect_told(b, ACCESS, &f, &port6);
 }
 
 static void what_has_no_route_out_is_told_of(void **state)
@@ -307,15 +319,13 @@ static void who_sent_through_a_tunnel_is_told_by_the_long_way(void **state)
 {
 	struct frame inner = frame_udp("10.10.0.36", "10.10.0.11", 1000);
 	struct bench *b = *state;
-	struct datapath_prefix covered = {.kind = DATAPATH_COVERED, .unreachable = true};
 
 	bench_set_port(b, ACCESS, true, 1000);
 	expect_deferred(b, &inner, &too_big);
 	bench_set_port(b, ACCESS, true, 1400);
 	inner = frame_udp6("2001:db8::36", "2001:db8::11", 1400);
 	expect_deferred(b, &inner, &too_big6);
-	assert_int_equal(prefix_parse("10.10.0.0/16", &covered.prefix), 0);
-	assert_int_equal(b->ops->prefix_set(b, &covered), 0);
+	bench_set_covered(b, "10.10.0.0/16", "10.10.0.1", true);
 	inner = frame_udp("10.10.0.36", "10.10.9.9", 30);
 	expect_deferred(b, &inner, &host);
 }
@@ -450,7 +460,7 @@ static int setup(void **state)
 	if (bench_setup(state))
 		return -1;
 	b = *state;
-	bench_set_prefix(b, DATAPATH_COVERED, "2001:db8::/64", 0);
+	bench_set_covered(b, "2001:db8::/64", "2001:db8::1", false);
 	bench_set_prefix(b, DATAPATH_ANSWER, "2001:db8::/64", 0);
 	bench_set_prefix(b, DATAPATH_ANSWER, "2001:db8::1", 0);
 	bench_set_local(b, "2001:db8::11", ACCESS, BINDING_LOCAL | BINDING_GUARD);
@@ -472,6 +482,7 @@ int main(void)
 		TEST(without_a_gateway_the_destination_itself_answers),
 		TEST(an_options_header_is_quoted_whole),
 		TEST(nobodys_address_is_told_where_the_prefix_says_so),
+		TEST(the_gateway_says_that_it_has_no_such_port),
 		TEST(what_has_no_route_out_is_told_of),
 		TEST(who_sent_through_a_tunnel_is_told_by_the_long_way),
 		TEST(a_hop_is_not_taken_twice),

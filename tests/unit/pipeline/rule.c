@@ -114,7 +114,11 @@ static unsigned examples(struct rule *list)
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(prefixes); i++) {
 		list[n++] = (struct rule){.key = key(RULE_STRANGER, prefixes[i])};
-		list[n++] = (struct rule){.key = key(RULE_COVERED, prefixes[i])};
+		list[n] =
+			(struct rule){.key = key(RULE_COVERED, prefixes[i]), .unreachable = i % 2};
+		list[n].gateway = list[n].key.address;
+		list[n].gateway.bytes[15] |= 1;
+		n++;
 		list[n++] = (struct rule){.key = key(RULE_EXTERNAL, prefixes[i]), .fe = i};
 	}
 	list[n++] = (struct rule){.key = key(RULE_COVERED, "10.20.0.0/16"), .internal = true};
@@ -491,6 +495,23 @@ static void what_means_the_same_is_taken(void **state)
 	assert_true(rule_equal(&covered, &back));
 }
 
+static void a_gateway_is_of_its_prefixs_family(void **state)
+{
+	struct rule r = {.key = key(RULE_COVERED, "10.10.0.0/16"), .gateway = ip("2001:db8::1")},
+		    back;
+	struct ofp_flow_mod f;
+
+	rule_to_flow_mod(&r, OFPFC_ADD, &f);
+	assert_int_equal(rule_from_flow_mod(&f, &back), -OFP_BAD_ACTION_BAD_SET_ARGUMENT);
+	r = (struct rule){.key = key(RULE_COVERED, "10.10.0.0/16"), .unreachable = true};
+	rule_to_flow_mod(&r, OFPFC_ADD, &f);
+	f.instructions.metadata_mask |= PIPELINE_METADATA_REDIRECTED;
+	assert_int_equal(rule_from_flow_mod(&f, &back), -OFP_BAD_INSTRUCTION_UNSUP_METADATA_MASK);
+	rule_to_flow_mod(&r, OFPFC_ADD, &f);
+	f.instructions.present |= OFP_INSTRUCTION_GOTO_TABLE;
+	assert_int_equal(rule_from_flow_mod(&f, &back), -OFP_BAD_INSTRUCTION_UNSUP_INST);
+}
+
 static void a_deletion_names_the_flow_and_nothing_else(void **state)
 {
 	struct rule list[EXAMPLES_MAX];
@@ -676,6 +697,7 @@ int main(void)
 		cmocka_unit_test(an_external_route_has_its_length_as_priority),
 		cmocka_unit_test(an_action_that_it_cannot_do_exactly_is_refused_by_its_name),
 		cmocka_unit_test(what_means_the_same_is_taken),
+		cmocka_unit_test(a_gateway_is_of_its_prefixs_family),
 		cmocka_unit_test(a_deletion_names_the_flow_and_nothing_else),
 		cmocka_unit_test(a_group_survives_the_wire),
 		cmocka_unit_test(a_group_that_is_no_tunnel_is_refused),
