@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "controller/backplane.h"
+#include "controller/discovery.h"
 #include "controller/element.h"
 #include "controller/full.h"
 #include "controller/ovs.h"
@@ -35,6 +37,8 @@ static void set_defaults(struct core_config *config)
 		config->element_grace_ms = 1000;
 	if (!config->learn_timeout_ms)
 		config->learn_timeout_ms = 5000;
+	if (!config->discovery_cost)
+		config->discovery_cost = 10;
 }
 
 struct core *core_create(const struct core_config *config, const struct core_shell *shell,
@@ -64,6 +68,9 @@ void core_destroy(struct core *c)
 		return;
 	while (c->sessions)
 		session_end(c->sessions, "the controller ends", true);
+	backplane_finish(c);
+	topology_finish(c);
+	discovery_finish(c);
 	for (unsigned i = 0; i < c->element_count; i++)
 		element_destroy(c->elements[i]);
 	free(c->elements);
@@ -101,9 +108,50 @@ int core_add_link(struct core *c, const struct link *l, struct reason *why)
 {
 	int r = inventory_add_link(&c->inventory, l, why);
 
+	if (r == 0 && l->kind)
+		backplane_add(c, l, false);
 	if (r == 0)
 		topology_refresh(c);
 	return r;
+}
+
+static const struct link *find_link(const struct link *list, unsigned count, const struct link *l)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (memcmp(list[i].ends, l->ends, sizeof(l->ends)) == 0 &&
+		    memcmp(list[i].ports, l->ports, sizeof(l->ports)) == 0 &&
+		    list[i].kind == l->kind)
+			return &list[i];
+	return NULL;
+}
+
+void core_replace_links(struct core *c, const struct link *list, unsigned count, int64_t now_ms)
+{
+	unsigned old_count = c->inventory.link_count;
+	struct link *old = memory_alloc_array(old_count + 1, sizeof(*old));
+
+	c->now_ms = now_ms;
+	memcpy(old, c->inventory.links, old_count * sizeof(*old));
+	c->inventory.link_count = 0;
+	for (unsigned i = 0; i < old_count; i++)
+		if (old[i].kind && !find_link(list, count, &old[i]))
+			(void)backplane_remove(c, &old[i]);
+	for (unsigned i = 0; i < count; i++) {
+		const struct link *before = find_link(old, old_count, &list[i]);
+		struct reason why;
+
+		if (inventory_add_link(&c->inventory, &list[i], &why) < 0) {
+			log_error("%s", why.text);
+			continue;
+		}
+		if (list[i].kind && !before)
+			backplane_add(c, &list[i], false);
+		else if (list[i].kind && memcmp(before, &list[i], sizeof(list[i])) != 0)
+			backplane_change(c, before, &list[i]);
+	}
+	free(old);
+	topology_refresh(c);
+	topology_settle(c);
 }
 
 void core_restore_attachment(struct core *c, const struct attachment *a)
@@ -290,20 +338,23 @@ static void stop_learning(struct core *c)
 	}
 	planner_refresh_exits(c);
 	segment_refresh_all(c);
+	discovery_hold(c);
+	topology_tell_all(c);
 }
 
-/* Border FEs that have been gone for long are the last choice. */
+/* Border FEs that have been gone for long are the last choice, and no FE is passed then. */
 static void check_borders(struct core *c)
 {
 	bool changed = false;
 
 	for (unsigned i = 0; i < c->element_count; i++) {
 		struct element *e = c->elements[i];
-		bool distant =
-			e->border && !e->session && c->now_ms - e->since_ms > BORDER_GRACE_MS;
+		bool absent = !e->session && c->now_ms - e->since_ms > BORDER_GRACE_MS;
 
-		changed |= distant != e->distant;
-		e->distant = distant;
+		changed |= (absent && e->border) != e->distant;
+		c->paths_stale |= c->link_count && (absent || e->draining) != e->avoided;
+		e->distant = absent && e->border;
+		e->avoided = absent || e->draining;
 	}
 	if (changed)
 		topology_refresh(c);
@@ -328,8 +379,15 @@ void core_tick(struct core *c, int64_t now_ms)
 	for (unsigned i = 0; i < c->element_count; i++)
 		full_tick(c->elements[i]);
 	attachment_tick(c);
+	discovery_tick(c);
+	if (c->paths_hold_ms && now_ms >= c->paths_hold_ms) {
+		c->paths_hold_ms = 0;
+		topology_tell_all(c);
+	}
+	topology_settle(c);
 	if (now_ms - c->second_ms >= 1000) {
 		c->second_ms = now_ms;
 		check_borders(c);
+		backplane_tick(c);
 	}
 }

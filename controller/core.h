@@ -25,6 +25,8 @@ struct core_config {
 	unsigned probe_timeout_ms;   /* an ambiguous claim's probe; 300 */
 	unsigned element_grace_ms;   /* an FE whose session is lost keeps its nodes on segments that
 				      * it shares this long; 1000 */
+	bool discovery;              /* links between provisioned devices are found by LLDP */
+	uint32_t discovery_cost;     /* what such a link costs; 10 */
 	unsigned learn_timeout_ms;   /* after a start, wait this long for known FEs before deleting
 				      * what no attachment explains; 5000 */
 };
@@ -48,6 +50,8 @@ enum event_kind {
 	EVENT_REDESIGNATED, /* another FE of its segment serves the node: it did not move itself */
 	EVENT_TABLE_FULL,   /* an FE's table is full, or has room again */
 	EVENT_DRAINING,     /* an FE drains, or is in service again */
+	EVENT_LINK_UP,
+	EVENT_LINK_DOWN,
 	EVENT_KIND_COUNT
 };
 
@@ -92,6 +96,8 @@ MUST_USE int core_add_prefix(struct core *c, const struct covered_prefix *p, str
 /* An FE that cannot say itself what it is (Open vSwitch). */
 MUST_USE int core_add_element(struct core *c, const struct declared_element *d, struct reason *why);
 MUST_USE int core_add_link(struct core *c, const struct link *l, struct reason *why);
+/* The config was read again: links that are not in the list go, others come or change. */
+void core_replace_links(struct core *c, const struct link *list, unsigned count, int64_t now_ms);
 void core_restore_attachment(struct core *c, const struct attachment *a);
 void core_restore_drain(struct core *c, const char *element);
 
@@ -183,13 +189,38 @@ struct drain_view {
 MUST_USE int core_drain_view(const struct core *c, const char *element, struct drain_view *ret,
 			     void (*each)(void *to, const struct attachment *stays), void *to);
 
+/* What is there twice is of the two ends. */
 struct link_view {
 	uint32_t fe[2];
 	char names[2][NAME_SIZE];
+	uint8_t kind; /* enum link_kind; 0: only a cost */
+	char ports[2][LINK_PORT_SIZE];
 	uint32_t cost;
-	bool up; /* both ends online */
+	bool by_delay, discovered;
+	bool up;                       /* without a kind: both ends are online */
+	bool reported[2], end_up[2];   /* what the FE there says, where it says something */
+	const char *why_down[2];       /* "" */
+	uint32_t delay_us;             /* one way; 0: not measured */
+	uint32_t bandwidth_mbps;       /* guaranteed; 0: not said */
+	uint64_t bits_per_second[2];   /* sent from there */
+	uint64_t packets[2], bytes[2]; /* sent from there since the FE has the link */
 };
 void core_links(const struct core *c, void (*each)(void *to, const struct link_view *), void *to);
+
+/* The ways that packets of 'from' for nodes at 'to' take over the backplane. */
+enum path_kind { PATH_STRAIGHT, PATH_FIRST, PATH_EQUAL, PATH_SECOND };
+#define PATH_LENGTH_MAX 64
+struct path_view {
+	enum path_kind kind;
+	uint64_t cost;  /* STRAIGHT: 0 */
+	unsigned count; /* of FEs, both ends included */
+	uint32_t fe[PATH_LENGTH_MAX];
+};
+const char *path_kind_name(enum path_kind kind); /* "straight", "first", "equal", "second" */
+/* One for each first link: the best path over it, by what the FEs' groups say.  Nothing where one
+ * of them is not known or has no backplane address. */
+void core_paths(const struct core *c, uint32_t from, uint32_t to,
+		void (*each)(void *each_to, const struct path_view *), void *each_to);
 
 /* What was refused, by (rule, node or address): counted since start. */
 struct refusal {

@@ -56,6 +56,7 @@ struct element *element_obtain(struct core *c, uint32_t id)
 	table_init(&e->ports, sizeof(uint32_t), sizeof(struct port), c->seed + 3);
 	table_init(&e->missing, sizeof(struct rule_key), sizeof(bool), c->seed + 12);
 	table_init(&e->groups, sizeof(uint32_t), sizeof(struct rule_group), c->seed + 4);
+	e->vertex = c->element_count;
 	c->by_id[id] = e;
 	insert_sorted(c, e);
 	return e;
@@ -67,6 +68,7 @@ void element_destroy(struct element *e)
 	table_finish(&e->groups);
 	table_finish(&e->missing);
 	ovs_destroy(e->ovs);
+	buffer_finish(&e->orphans);
 	free(e);
 }
 
@@ -78,6 +80,23 @@ void element_rename(struct element *e, const char *name)
 	name_copy(e->name, name);
 	slot = table_put(&e->core->element_names, e->name, NULL);
 	*slot = e;
+}
+
+/* A second connection with the same id is refused, unless the first has gone quiet. */
+bool element_is_taken(struct element *e, const struct session *s)
+{
+	char text[200];
+
+	if (!e->session)
+		return false;
+	if (s->core->now_ms - e->session->channel.heard_ms > (int64_t)ECHO_INTERVAL_MS) {
+		session_end(e->session, "replaced by a newer connection", true);
+		return false;
+	}
+	snprintf(text, sizeof(text), "%s: a second connection as element %u, from %s, is refused",
+		 e->name, e->id, s->peer);
+	report_refusal(s->core, "second-connection", s->peer, e, 0, text);
+	return true;
 }
 
 struct port *element_port(struct element *e, uint32_t number)

@@ -7,6 +7,8 @@
 struct element *element_obtain(struct core *c, uint32_t id);
 struct element *element_find(const struct core *c, uint32_t id);
 struct element *element_by_name(const struct core *c, const char *name);
+/* Whether it has a connection already, other than 's', that is not to be given up for 's'. */
+bool element_is_taken(struct element *e, const struct session *s);
 void element_destroy(struct element *e);
 void element_rename(struct element *e, const char *name);
 
@@ -56,6 +58,10 @@ void session_synchronize(struct session *s);
 /* The comparison was sent and its barrier replied. */
 void session_online(struct session *s);
 
+/* held.c: frames that wait for the comparison */
+void held_add(struct session *s, const struct sighting *sighting);
+void held_release(struct session *s);
+
 /* request.c */
 int request_multipart(struct session *s, uint32_t xid,
 		      struct ofp_multipart *m); /* 1: it was one's */
@@ -67,6 +73,7 @@ void request_end_all(struct session *s, int result);
 
 /* sync.c */
 void sync_begin(struct session *s);
+int sync_links(struct session *s, struct reader *body, bool *ret_more);
 int sync_group(struct session *s, struct ofp_multipart *m);
 int sync_flow(struct session *s, struct ofp_multipart *m);
 /* Adopts what is later than what we know, sends what differs, ends with a barrier. */

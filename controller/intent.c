@@ -5,11 +5,19 @@
 #include "controller/element.h"
 #include "controller/ovs.h"
 #include "controller/segment.h"
+#include "controller/topology.h"
 
 #include <string.h>
 
 #define PORT_RULES_MAX (3 + OVS_PORT_RULES_MAX)
 #define VRFS_MAX (PREFIXES_MAX + 1)
+
+uint8_t planner_port_role(const struct port *p)
+{
+	if (!p->present || (p->info.role == PORT_BACKPLANE && p->info.link != LINK_ETHERNET))
+		return 0;
+	return p->info.role;
+}
 
 /* IPv6 is not admitted yet: without neighbour discovery no node of it could register. */
 static unsigned port_rules(const struct element *e, const struct port *p, uint8_t role, bool silent,
@@ -18,8 +26,12 @@ static unsigned port_rules(const struct element *e, const struct port *p, uint8_
 	static const uint16_t listened[] = {ETHERTYPE_ARP_, ETHERTYPE_RARP_};
 	unsigned count = 0;
 
+	if (role == PORT_BACKPLANE)
+		rules[count++] = (struct rule){.key = {.kind = RULE_LISTEN,
+						       .ethertype = ETHERTYPE_LLDP_,
+						       .port = p->number}};
 	if (role != PORT_ACCESS && role != PORT_EXTERNAL)
-		return 0;
+		return count;
 	rules[count++] =
 		(struct rule){.key = {.kind = RULE_ADMIT, .port = p->number},
 			      .vrf = DEFAULT_VRF,
@@ -143,9 +155,13 @@ static bool is_peer(const struct element *e, const struct element *peer)
 	return peer != e && !address_is_zero(&peer->backplane);
 }
 
-static struct rule_group group_towards(const struct element *peer)
+static struct rule_group group_towards(const struct element *e, const struct element *peer)
 {
-	return (struct rule_group){peer->id, peer->backplane, peer->redirect};
+	struct rule_group group = {
+		.fe = peer->id, .address = peer->backplane, .redirect = peer->redirect};
+
+	topology_set_paths(e->core, e, peer, &group);
+	return group;
 }
 
 void planner_groups(const struct core *c, const struct element *e,
@@ -153,7 +169,7 @@ void planner_groups(const struct core *c, const struct element *e,
 {
 	for (unsigned i = 0; i < c->element_count; i++)
 		if (is_peer(e, c->elements[i])) {
-			struct rule_group group = group_towards(c->elements[i]);
+			struct rule_group group = group_towards(e, c->elements[i]);
 
 			emit(to, &group);
 		}
@@ -168,7 +184,8 @@ static void emit_ports(const struct element *e, void (*emit)(void *to, const str
 
 	while (table_next(&e->ports, &at, NULL, (void **)&p)) {
 		bool silent = segment_is_silent(e->core, e, p);
-		unsigned count = p->present ? port_rules(e, p, p->info.role, silent, rules) : 0;
+		unsigned count =
+			p->present ? port_rules(e, p, planner_port_role(p), silent, rules) : 0;
 
 		for (unsigned i = 0; i < count; i++)
 			emit(to, &rules[i]);
@@ -243,7 +260,7 @@ static void delete_rule(void *to, const struct rule *rule)
 
 void planner_refresh_port(struct core *c, struct element *e, struct port *p)
 {
-	uint8_t role = p->present ? p->info.role : 0;
+	uint8_t role = planner_port_role(p);
 	bool silent = segment_is_silent(c, e, p);
 	struct rule before[PORT_RULES_MAX], after[PORT_RULES_MAX];
 	unsigned before_count, after_count;
@@ -317,7 +334,7 @@ static void refresh_peer_at(struct element *e, const struct element *peer)
 {
 	const struct rule_group *installed = table_get(&e->groups, &peer->id);
 	struct rule_group before = installed ? *installed : (struct rule_group){0};
-	struct rule_group wanted = group_towards(peer);
+	struct rule_group wanted = group_towards(e, peer);
 	bool had = installed != NULL, has = is_peer(e, peer);
 	bool renumbered = !address_equal(&before.address, &wanted.address);
 
@@ -344,6 +361,19 @@ void planner_refresh_peer(struct core *c, struct element *peer)
 	for (unsigned i = 0; i < c->element_count; i++)
 		if (c->elements[i] != peer && c->elements[i]->synced)
 			refresh_peer_at(c->elements[i], peer);
+}
+
+/* An address that changed is planner_refresh_peer's. */
+bool planner_refresh_group(struct element *e, const struct element *peer)
+{
+	const struct rule_group *installed = table_get(&e->groups, &peer->id);
+	struct rule_group wanted = group_towards(e, peer);
+
+	if (!installed || !is_peer(e, peer) || rule_group_equal(installed, &wanted) ||
+	    !address_equal(&installed->address, &wanted.address))
+		return false;
+	element_put_group(e, &wanted);
+	return true;
 }
 
 void planner_refresh_exits(struct core *c)

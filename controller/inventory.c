@@ -116,6 +116,78 @@ int inventory_add_prefix(struct inventory *inv, const struct covered_prefix *p, 
 	return 0;
 }
 
+static const char *const link_kind_names[] = {
+	[LINK_ETHERNET] = "ethernet", [LINK_MPLS] = "mpls", [LINK_RAW] = "raw", [LINK_IP] = "ip",
+	[LINK_UDP] = "udp",
+};
+
+const char *link_kind_name(uint8_t kind)
+{
+	return kind && kind < ARRAY_SIZE(link_kind_names) ? link_kind_names[kind] : "";
+}
+
+bool link_has_ports(const struct link *l)
+{
+	return l->kind == LINK_ETHERNET || l->kind == LINK_MPLS || l->kind == LINK_RAW;
+}
+
+/* What its kind needs is there, and nothing else. */
+static int check_link_kind(const struct link *l, struct reason *why)
+{
+	const char *wrong = NULL;
+
+	if (l->kind > LINK_UDP)
+		wrong = "there is no such kind";
+	else if (link_has_ports(l) && (!l->ports[0][0] || !l->ports[1][0]))
+		wrong = "its kind needs 'ports', one at each end";
+	else if (!link_has_ports(l) && (l->ports[0][0] || l->ports[1][0]))
+		wrong = "only ethernet, mpls and raw links have ports";
+	else if (l->kind == LINK_MPLS && (!l->label_count[0] || !l->label_count[1]))
+		wrong = "an mpls link needs 'labels', one stack for each end";
+	else if (l->kind != LINK_MPLS &&
+		 (l->label_count[0] || l->label_count[1] || l->labels_in[0] || l->labels_in[1]))
+		wrong = "only mpls links have labels";
+	else if (l->kind != LINK_UDP &&
+		 (!address_is_zero(&l->reach[0]) || !address_is_zero(&l->reach[1])))
+		wrong = "only udp links have addresses of their own";
+	else if (l->interval_ms && !l->multiplier)
+		wrong = "BFD's multiplier must be 1 to 255";
+	return wrong ? reason_set(why, -EINVAL, "link %s - %s: %s", l->ends[0], l->ends[1], wrong)
+		     : 0;
+}
+
+/* The number of the port that both links would have, as end of 'l'; -1: none. */
+static int shared_port(const struct link *l, const struct link *other)
+{
+	for (int end = 0; end < 2; end++)
+		for (unsigned i = 0; i < 2 && l->ports[end][0]; i++)
+			if (strcmp(l->ends[end], other->ends[i]) == 0 &&
+			    strcmp(l->ports[end], other->ports[i]) == 0)
+				return end;
+	return -1;
+}
+
+static int check_link_place(const struct inventory *inv, const struct link *l, struct reason *why)
+{
+	for (unsigned i = 0; i < inv->link_count; i++) {
+		const struct link *other = &inv->links[i];
+		int end = shared_port(l, other);
+		bool same = (strcmp(other->ends[0], l->ends[0]) == 0 &&
+			     strcmp(other->ends[1], l->ends[1]) == 0) ||
+			    (strcmp(other->ends[0], l->ends[1]) == 0 &&
+			     strcmp(other->ends[1], l->ends[0]) == 0);
+
+		if (end >= 0)
+			return reason_set(why, -EEXIST,
+					  "link %s - %s: port %s of %s has a link already",
+					  l->ends[0], l->ends[1], l->ports[end], l->ends[end]);
+		if (same && !(link_has_ports(l) && link_has_ports(other)))
+			return reason_set(why, -EEXIST, "link %s - %s is there already", l->ends[0],
+					  l->ends[1]);
+	}
+	return 0;
+}
+
 int inventory_add_link(struct inventory *inv, const struct link *l, struct reason *why)
 {
 	int r = check_name("link", l->ends[0], false, why);
@@ -127,15 +199,14 @@ int inventory_add_link(struct inventory *inv, const struct link *l, struct reaso
 	if (strcmp(l->ends[0], l->ends[1]) == 0)
 		return reason_set(why, -EINVAL, "link %s - %s: both ends are the same element",
 				  l->ends[0], l->ends[1]);
-	if (l->cost == 0 || l->cost > 1000000)
-		return reason_set(why, -EINVAL, "link %s - %s: the cost must be 1 to 1000000",
-				  l->ends[0], l->ends[1]);
-	for (unsigned i = 0; i < inv->link_count; i++)
-		for (unsigned end = 0; end < 2; end++)
-			if (strcmp(inv->links[i].ends[end], l->ends[0]) == 0 &&
-			    strcmp(inv->links[i].ends[!end], l->ends[1]) == 0)
-				return reason_set(why, -EEXIST, "link %s - %s is there already",
-						  l->ends[0], l->ends[1]);
+	if (l->cost == 0 || l->cost > LINK_COST_MAX)
+		return reason_set(why, -EINVAL, "link %s - %s: the cost must be 1 to %u",
+				  l->ends[0], l->ends[1], LINK_COST_MAX);
+	r = check_link_kind(l, why);
+	if (r == 0)
+		r = check_link_place(inv, l, why);
+	if (r < 0)
+		return r;
 	if (inv->link_count == LINKS_MAX)
 		return reason_set(why, -EINVAL, "link %s - %s: there are %d already", l->ends[0],
 				  l->ends[1], LINKS_MAX);

@@ -5,6 +5,7 @@
 #include "base/address.h"
 #include "base/reason.h"
 #include "base/table.h"
+#include "pipeline/experimenter.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,10 +41,24 @@ struct node {
 	char elements[NODE_ELEMENTS_MAX][NAME_SIZE]; /* where it may attach; empty: anywhere */
 };
 
-/* A backplane link between two FEs. */
+#define LINK_COST_MAX 1000000u
+#define LINK_PORT_SIZE 64
+
+/* A backplane link between two FEs.  What is there twice is of ends[0] and ends[1]. */
 struct link {
 	char ends[2][NAME_SIZE];
-	uint32_t cost; /* 1.. */
+	uint32_t cost; /* 1..; with by_delay what it is until the delay is measured */
+	bool by_delay; /* the cost is the measured delay, in microseconds */
+	uint8_t kind;  /* enum link_kind; 0: only a cost, packets go straight by the underlay */
+	char ports[2][LINK_PORT_SIZE]; /* ETHERNET, MPLS, RAW: the devices */
+	uint32_t bandwidth_mbps;       /* guaranteed; 0: not said */
+	uint8_t label_count[2];        /* MPLS: what each end pushes, the outermost first */
+	uint32_t labels[2][LINK_LABELS_MAX];
+	uint32_t labels_in[2]; /* MPLS: what arrives there; 0: nothing any more */
+	uint16_t interval_ms;  /* BFD; 0: off */
+	uint8_t multiplier;
+	struct address reach[2]; /* UDP: where that end is reached; zero: its backplane address */
+	uint16_t reach_port[2];  /* UDP; 0: behind NAT, learnt from what it sends */
 };
 
 struct inventory {
@@ -67,6 +82,9 @@ bool inventory_name_is_valid(const char *name);
 MUST_USE int inventory_add_prefix(struct inventory *inv, const struct covered_prefix *p,
 				  struct reason *why);
 MUST_USE int inventory_add_link(struct inventory *inv, const struct link *l, struct reason *why);
+/* ETHERNET, MPLS and RAW: it has a device, and a port, at either end. */
+const char *link_kind_name(uint8_t kind); /* "ethernet"; "" for 0 */
+bool link_has_ports(const struct link *l);
 /* Adds or, where the id exists, replaces. */
 MUST_USE int inventory_put_node(struct inventory *inv, const struct node *n, struct reason *why);
 bool inventory_remove_node(struct inventory *inv, const char *id);

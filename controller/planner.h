@@ -23,6 +23,10 @@ void planner_intent(const struct core *c, const struct element *e,
 		    void (*emit)(void *to, const struct rule *), void *to);
 int64_t planner_exit(const struct core *c, const struct element *e);
 
+/* enum port_role that its rules are for: 0, none, for the underlay's backplane port, where no links
+ * are looked for. */
+uint8_t planner_port_role(const struct port *p);
+
 /* Bring synced FEs up to date after something that is no attachment changed. */
 void planner_refresh_port(struct core *c, struct element *e, struct port *p);
 /* The port is up on its segment, or not any more: the rules of the nodes there that are other FEs'.
@@ -32,4 +36,7 @@ void planner_refresh_peer(struct core *c, struct element *peer);
 void planner_refresh_exits(struct core *c);
 /* The next hop of an Open vSwitch's external rules is another; 'had': it had rules. */
 void planner_refresh_way_out(struct element *e, bool had);
+/* Queues a group-mod where the paths towards 'peer' are others than e's group has; whether it did.
+ */
+bool planner_refresh_group(struct element *e, const struct element *peer);
 void planner_add_prefix(struct core *c, const struct covered_prefix *p);

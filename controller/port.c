@@ -6,6 +6,8 @@
 #include "controller/element.h"
 
 #include "base/memory.h"
+#include "controller/backplane.h"
+#include "controller/discovery.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/segment.h"
@@ -31,6 +33,10 @@ static void use_port(struct element *e, struct port *p)
 	bool border = has_external_port(e);
 
 	planner_refresh_port(e->core, e, p);
+	if (p->info.role == PORT_BACKPLANE) {
+		backplane_refresh(e->core, e);
+		discovery_port(e, p);
+	}
 	if (border != e->border) {
 		e->border = border;
 		topology_refresh(e->core);

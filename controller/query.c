@@ -175,23 +175,6 @@ const struct attachment *core_attachment(const struct core *c, const char *node)
 	return r && !r->detached ? &r->a : NULL;
 }
 
-void core_links(const struct core *c, void (*each)(void *to, const struct link_view *), void *to)
-{
-	for (unsigned i = 0; i < c->inventory.link_count; i++) {
-		const struct link *l = &c->inventory.links[i];
-		struct link_view view = {.cost = l->cost, .up = true};
-
-		for (unsigned end = 0; end < 2; end++) {
-			const struct element *e = element_by_name(c, l->ends[end]);
-
-			name_copy(view.names[end], l->ends[end]);
-			view.fe[end] = e ? e->id : 0;
-			view.up &= e && e->state == ELEMENT_ONLINE;
-		}
-		each(to, &view);
-	}
-}
-
 static int compare_refusals(const void *a, const void *b)
 {
 	const struct refusal *const *x = a, *const *y = b;

@@ -30,11 +30,25 @@ static const char *const event_kind_names[] = {
 	[EVENT_REDESIGNATED] = "redesignated",
 	[EVENT_TABLE_FULL] = "table-full",
 	[EVENT_DRAINING] = "draining",
+	[EVENT_LINK_UP] = "link-up",
+	[EVENT_LINK_DOWN] = "link-down",
 };
 
 const char *event_kind_name(enum event_kind kind)
 {
 	return kind < ARRAY_SIZE(event_kind_names) ? event_kind_names[kind] : "unknown";
+}
+
+static const char *const path_kind_names[] = {
+	[PATH_STRAIGHT] = "straight",
+	[PATH_FIRST] = "first",
+	[PATH_EQUAL] = "equal",
+	[PATH_SECOND] = "second",
+};
+
+const char *path_kind_name(enum path_kind kind)
+{
+	return kind < ARRAY_SIZE(path_kind_names) ? path_kind_names[kind] : "unknown";
 }
 
 void name_copy(char to[NAME_SIZE], const char *from)
@@ -64,6 +78,8 @@ static void log_event(const struct event *e)
 	case EVENT_ELEMENT_UP:
 	case EVENT_ELEMENT_DOWN:
 	case EVENT_SYNCHRONIZED:
+	case EVENT_LINK_UP:
+	case EVENT_LINK_DOWN:
 		log_info_rl("%s", e->text);
 		return;
 	case EVENT_PORT_UP:

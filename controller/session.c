@@ -1,12 +1,14 @@
 /* One connection of an FE, from HELLO to "synchronized":
  *
- *	HELLO ─ FEATURES ─ ELEMENT ─ ROLE_QUERY ─ ROLE ─ PORTS ─ GROUPS ─ FLOWS ─ READY
+ *	HELLO ─ FEATURES ─ ELEMENT ─ ROLE_QUERY ─ ROLE ─ PORTS ─ LINKS ─ GROUPS ─ FLOWS ─ READY
  *
  * Each stage sends one request and waits for its answer; ELEMENT waits for the FE to say its name.
  * The role query comes before MASTER is asked for, because the FE's generation_id may be of a later
  * term than ours (a lost store), which raises our term (design P2).  What is read back is sync.c's;
  * a claim that comes before the comparison is held, so that it does not look like news.  Packet-ins
  * go to the registrar, ports that go down to the attachment machine. */
+#include "controller/backplane.h"
+#include "controller/discovery.h"
 #include "controller/element.h"
 
 #include "base/log.h"
@@ -52,23 +54,6 @@ static void on_up(void *context)
 
 	ofp_empty_encode(&s->channel.out, OFPT_FEATURES_REQUEST, xid);
 	enter(s, STAGE_FEATURES, xid);
-}
-
-/* A second connection with the same id is refused, unless the first has gone quiet. */
-static bool is_taken(struct session *s, struct element *e)
-{
-	char text[200];
-
-	if (!e->session)
-		return false;
-	if (s->core->now_ms - e->session->channel.heard_ms > (int64_t)ECHO_INTERVAL_MS) {
-		session_end(e->session, "replaced by a newer connection", true);
-		return false;
-	}
-	snprintf(text, sizeof(text), "%s: a second connection as element %u, from %s, is refused",
-		 e->name, e->id, s->peer);
-	report_refusal(s->core, "second-connection", s->peer, e, 0, text);
-	return true;
 }
 
 static int check_name(struct session *s, struct element *e, const char *name)
@@ -141,6 +126,7 @@ static void meet(struct session *s, struct element *e, const struct element_info
 		report_refusal(s->core, "no-backplane", e->name, e, 0,
 			       "it has no backplane address: other FEs cannot reach its nodes");
 	planner_refresh_peer(s->core, e);
+	backplane_refresh(s->core, e);
 	topology_refresh(s->core);
 	ofp_config_encode(&s->channel.out, OFPT_SET_CONFIG, next_xid(s), &config);
 	ask_role(s, OFPCR_NOCHANGE, STAGE_ROLE_QUERY);
@@ -150,7 +136,7 @@ static int introduce(struct session *s, struct element *e, struct element_info *
 {
 	int r;
 
-	if (is_taken(s, e))
+	if (element_is_taken(e, s))
 		return doom(s, "this element is connected already");
 	r = check_name(s, e, info->name);
 	if (r == 0)
@@ -232,13 +218,42 @@ static int got_ports(struct session *s, struct ofp_multipart *m)
 	return 0;
 }
 
-void session_synchronize(struct session *s)
+static void ask_groups(struct session *s)
 {
 	uint32_t xid = next_xid(s);
 
-	sync_begin(s);
 	ofp_multipart_request_encode(&s->channel.out, xid, OFPMP_GROUP_DESC);
 	enter(s, STAGE_GROUPS, xid);
+}
+
+void session_synchronize(struct session *s)
+{
+	uint32_t xid;
+
+	sync_begin(s);
+	if (s->element->ovs) {
+		ask_groups(s);
+		return;
+	}
+	xid = next_xid(s);
+	links_request_encode(&s->channel.out, xid);
+	enter(s, STAGE_LINKS, xid);
+}
+
+/* Its links, asked for at the start; later the counters, every second. */
+static int got_links(struct session *s, uint32_t xid, struct reader *body)
+{
+	bool more;
+	int r;
+
+	if (s->stage != STAGE_LINKS || xid != s->stage_xid)
+		return s->stage == STAGE_READY ? backplane_reply(s->element, body) : 0;
+	r = sync_links(s, body, &more);
+	if (r == 0 && !more) {
+		s->element->links_known = true;
+		ask_groups(s);
+	}
+	return r;
 }
 
 static void ask_flows(struct session *s)
@@ -249,22 +264,6 @@ static void ask_flows(struct session *s)
 
 	ofp_flow_stats_request_encode(&s->channel.out, xid, OFPMP_FLOW, &request);
 	enter(s, STAGE_FLOWS, xid);
-}
-
-static void release_held(struct session *s)
-{
-	struct held_sighting *held = s->held;
-
-	s->held = NULL;
-	s->held_end = &s->held;
-	s->held_count = 0;
-	while (held) {
-		struct held_sighting *next = held->next;
-
-		registrar_sighting(s->core, s->element, &held->sighting);
-		free(held);
-		held = next;
-	}
 }
 
 static int got_multipart(struct session *s, const struct ofp_header *h, struct reader *body)
@@ -290,7 +289,7 @@ static int got_multipart(struct session *s, const struct ofp_header *h, struct r
 		if (r == 0 && !m.more) {
 			enter(s, STAGE_READY, 0);
 			sync_finish(s);
-			release_held(s);
+			held_release(s);
 		}
 		return r;
 	}
@@ -308,31 +307,18 @@ void session_online(struct session *s)
 	       (unsigned long long)e->rule_count);
 }
 
-static void hold(struct session *s, const struct sighting *sighting)
-{
-	struct held_sighting *held;
-
-	if (s->held_count == SIGHTINGS_HELD_MAX)
-		return;
-	held = memory_alloc(sizeof(*held));
-	held->sighting = *sighting;
-	held->sighting.data = held->bytes;
-	if (held->sighting.size > SIGHTING_SIZE)
-		held->sighting.size = SIGHTING_SIZE;
-	memcpy(held->bytes, sighting->data, held->sighting.size);
-	*s->held_end = held;
-	s->held_end = &held->next;
-	s->held_count++;
-}
-
 static void got_sighting(struct session *s, const struct sighting *sighting)
 {
+	const struct port *p = element_find_port(s->element, sighting->port);
+
 	if (s->element->ovs && ovs_heard(s->element, sighting))
 		return;
-	if (s->element->synced)
+	if (p && p->info.role == PORT_BACKPLANE)
+		discovery_heard(s->element, sighting);
+	else if (s->element->synced)
 		registrar_sighting(s->core, s->element, sighting);
 	else
-		hold(s, sighting);
+		held_add(s, sighting);
 }
 
 static uint32_t match_number(const struct ofp_match *m, enum ofp_field field)
@@ -415,6 +401,10 @@ static int got_experimenter(struct session *s, uint32_t xid, struct reader *body
 		return got_replay(s, body);
 	if (type == EXPERIMENTER_SILENT)
 		return got_silent(s, body);
+	if (type == EXPERIMENTER_LINK_STATE)
+		return backplane_state(s->element, body);
+	if (type == EXPERIMENTER_LINKS_REPLY)
+		return got_links(s, xid, body);
 	if (type == EXPERIMENTER_COUNTERS_REPLY || type == EXPERIMENTER_DROPS_REPLY)
 		return request_experimenter(s, xid, type, body);
 	return -OFP_BAD_REQUEST_BAD_EXP_TYPE;
@@ -442,6 +432,11 @@ static int got_error(struct session *s, uint32_t xid, struct reader *body)
 
 	if (ofp_error_decode(body, &error) < 0)
 		return 0;
+	if (xid == s->stage_xid && s->stage == STAGE_LINKS) {
+		s->element->links_known = false; /* it knows no links */
+		ask_groups(s);
+		return 0;
+	}
 	if (xid == s->stage_xid && s->stage != STAGE_READY)
 		return doom(s, s->stage == STAGE_ROLE ? "it has another master of a later term"
 						      : "it refused the handshake");
@@ -578,6 +573,8 @@ void core_session_receive(struct session *s, const uint8_t *bytes, size_t size, 
 	channel_receive(&s->channel, bytes, size, now_ms);
 	if (!session_ended(s) && s->channel.out.size)
 		c->shell.flush(c->shell.context, s);
+	if (!c->learning)
+		topology_settle(c);
 }
 
 void core_session_close(struct session *s, const char *reason, int64_t now_ms)

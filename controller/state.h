@@ -62,6 +62,7 @@ struct element {
 	bool full;          /* its table (full.c) */
 	bool refused_again; /* since the last comparison began */
 	bool draining;      /* for nothing new, and for nothing that another can do */
+	bool avoided;       /* away for so long, or draining: others do not pass through it */
 	bool unexplained;   /* it has rules that may only be removed when learning is over */
 	enum element_state state;
 	struct session *session;
@@ -78,6 +79,11 @@ struct element {
 	unsigned freed;       /* rules deleted since */
 	uint64_t table_full;  /* refusals */
 	struct attachment_record *unprobed; /* learnt here, not asked yet */
+	unsigned vertex;                    /* of the backplane as a graph: which one was met */
+	bool links_known;                   /* it can be told of links, and has listed its own */
+	bool has_links;                     /* it was told of one (backplane_tick) */
+	struct buffer orphans; /* struct reported_link: links that nothing explains yet */
+	int64_t orphans_since_ms;
 };
 
 /* An attachment and what the machine needs beside it. */
@@ -118,6 +124,7 @@ enum session_stage {
 	STAGE_ROLE_QUERY,
 	STAGE_ROLE,
 	STAGE_PORTS,
+	STAGE_LINKS,
 	STAGE_GROUPS,
 	STAGE_FLOWS,
 	STAGE_READY
@@ -182,6 +189,14 @@ struct core {
 	struct session *sessions;
 	bool has_switches; /* some element is an Open vSwitch */
 	struct buffer scratch, switch_scratch;
+	struct backplane_link **links;
+	unsigned link_count;
+	struct routes *routes;  /* topology.c; NULL: no link has a kind, all is straight */
+	bool links_once;        /* there was one in this run */
+	bool paths_stale;       /* something changed that they depend on */
+	int64_t paths_hold_ms;  /* until then they stay, whatever changes */
+	struct table neighbors; /* discovery.c */
+	int64_t discovery_ms;
 };
 
 /* Copies a name so that it compares bytewise. */

@@ -12,10 +12,13 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "controller/backplane.h"
+#include "controller/discovery.h"
 #include "controller/full.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/segment.h"
+#include "controller/topology.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +41,7 @@ struct reported_group {
 struct sync {
 	struct table rules;  /* struct rule_key -> struct reported_rule */
 	struct table groups; /* uint32_t fe -> struct reported_group */
+	struct buffer links; /* struct reported_link */
 	struct element *element;
 	unsigned puts, deletes, kept;
 };
@@ -62,7 +66,21 @@ void sync_destroy(struct sync *sync)
 		return;
 	table_finish(&sync->rules);
 	table_finish(&sync->groups);
+	buffer_finish(&sync->links);
 	free(sync);
+}
+
+int sync_links(struct session *s, struct reader *body, bool *ret_more)
+{
+	struct reported_link reported;
+	int r = links_reply_begin(body, ret_more);
+
+	while (r >= 0 && (r = links_next(body, &reported.info, &reported.state)) == 1) {
+		buffer_add_bytes(&s->sync->links, &reported, sizeof(reported));
+		if (s->sync->links.size > LINKS_MAX * sizeof(reported))
+			return -ECONNRESET;
+	}
+	return r;
 }
 
 int sync_group(struct session *s, struct ofp_multipart *m)
@@ -278,7 +296,7 @@ static void note_ports(struct element *e)
 	struct port *p;
 
 	while (table_next(&e->ports, &at, NULL, (void **)&p)) {
-		p->admitted = p->present ? p->info.role : 0;
+		p->admitted = planner_port_role(p);
 		p->silent = segment_is_silent(e->core, e, p);
 	}
 }
@@ -313,6 +331,11 @@ void sync_finish(struct session *s)
 	adopt_rules(sync);
 	adopt_segments(sync);
 	c->change++;
+	if (e->links_known)
+		backplane_synchronize(e, (const void *)sync->links.data,
+				      (unsigned)(sync->links.size / sizeof(struct reported_link)));
+	if (!c->learning)
+		topology_settle(c);
 	e->rule_count = 0;
 	e->exit = planner_exit(c, e);
 	planner_groups(c, e, want_group, sync);
@@ -326,6 +349,7 @@ void sync_finish(struct session *s)
 	sync_destroy(sync);
 	s->sync = NULL;
 	element_commit(e, true);
+	discovery_element(e);
 	if (!c->learning)
 		attachment_drop_portless(c, e);
 }

@@ -50,5 +50,12 @@ extern const struct command element_commands[];
 
 /* "victorctl: TEXT" to stderr; EXIT_FAILURE. */
 int complain(const struct reason *why);
+/* GET, then the list under 'key' as a table, or all of it as JSON. */
+struct column;
+int ctl_list(struct ctl *ctl, const char *pattern, const char *key, const struct column *columns,
+	     size_t count, const char *nothing);
+/* backplane.c: two of the commands that look. */
+int show_links(struct ctl *ctl);
+int show_paths(struct ctl *ctl);
 /* One GET; NULL after a complaint. */
 struct json_object *ctl_get(struct ctl *ctl, const char *pattern);

@@ -33,9 +33,8 @@ struct json_object *ctl_get(struct ctl *ctl, const char *pattern)
 	return answer;
 }
 
-/* GET, then the list under 'key' as a table, or all of it as JSON. */
-static int show_list(struct ctl *ctl, const char *pattern, const char *key,
-		     const struct column *columns, size_t count, const char *nothing)
+int ctl_list(struct ctl *ctl, const char *pattern, const char *key, const struct column *columns,
+	     size_t count, const char *nothing)
 {
 	struct json_object *answer = ctl_get(ctl, pattern);
 
@@ -55,15 +54,6 @@ static void write_up(struct json_object *row, char cell[CELL_SIZE])
 {
 	snprintf(cell, CELL_SIZE, "%s",
 		 json_object_get_boolean(print_find(row, "up")) ? "up" : "down");
-}
-
-static void write_ends(struct json_object *row, char cell[CELL_SIZE])
-{
-	struct json_object *ends = print_find(row, "between");
-
-	snprintf(cell, CELL_SIZE, "%s - %s",
-		 json_object_get_string(json_object_array_get_idx(ends, 0)),
-		 json_object_get_string(json_object_array_get_idx(ends, 1)));
 }
 
 static void write_mobile(struct json_object *row, char cell[CELL_SIZE])
@@ -192,20 +182,8 @@ static int show_ports(struct ctl *ctl)
 		{"SEGMENT", "segment", true},   {"IDENTITY", "identity"},
 	};
 
-	return show_list(ctl, "/v1/elements/{}/ports", "ports", columns, COUNT(columns),
-			 "No ports.");
-}
-
-static int show_links(struct ctl *ctl)
-{
-	static const struct column columns[] = {
-		{"BETWEEN", "", false, write_ends},
-		{"COST", "cost", true},
-		{"STATE", "", false, write_up},
-	};
-
-	return show_list(ctl, "/v1/links", "links", columns, COUNT(columns),
-			 "No links are configured.");
+	return ctl_list(ctl, "/v1/elements/{}/ports", "ports", columns, COUNT(columns),
+			"No ports.");
 }
 
 static int show_prefixes(struct ctl *ctl)
@@ -215,8 +193,8 @@ static int show_prefixes(struct ctl *ctl)
 		{"GATEWAY", "gateway"}, {"ELEMENTS", "elements"},
 	};
 
-	return show_list(ctl, "/v1/prefixes", "prefixes", columns, COUNT(columns),
-			 "No prefixes are configured.");
+	return ctl_list(ctl, "/v1/prefixes", "prefixes", columns, COUNT(columns),
+			"No prefixes are configured.");
 }
 
 static int show_nodes(struct ctl *ctl)
@@ -233,8 +211,8 @@ static int show_nodes(struct ctl *ctl)
 		{"SOURCE", "source"},
 	};
 
-	return show_list(ctl, "/v1/nodes", "nodes", columns, COUNT(columns),
-			 "No nodes. Add one: victorctl node add ID --address A --mac M");
+	return ctl_list(ctl, "/v1/nodes", "nodes", columns, COUNT(columns),
+			"No nodes. Add one: victorctl node add ID --address A --mac M");
 }
 
 static int show_attachments(struct ctl *ctl)
@@ -248,8 +226,8 @@ static int show_attachments(struct ctl *ctl)
 		{"PROBLEM", "problem"},   {"SINCE", "since"},
 	};
 
-	return show_list(ctl, "/v1/attachments", "attachments", columns, COUNT(columns),
-			 "No node is attached anywhere.");
+	return ctl_list(ctl, "/v1/attachments", "attachments", columns, COUNT(columns),
+			"No node is attached anywhere.");
 }
 
 static int show_refusals(struct ctl *ctl)
@@ -260,8 +238,8 @@ static int show_refusals(struct ctl *ctl)
 		{"COUNT", "count", true}, {"LAST", "last"},
 	};
 
-	return show_list(ctl, "/v1/refusals", "refusals", columns, COUNT(columns),
-			 "Nothing was refused.");
+	return ctl_list(ctl, "/v1/refusals", "refusals", columns, COUNT(columns),
+			"Nothing was refused.");
 }
 
 /* ---- forwarding: the paper's Table 1 ---- */
@@ -399,8 +377,8 @@ static int show_forwarding(struct ctl *ctl)
 	};
 
 	if (ctl->all)
-		return show_list(ctl, "/v1/elements/{}/forwarding", "rules", columns,
-				 COUNT(columns), "No rules.");
+		return ctl_list(ctl, "/v1/elements/{}/forwarding", "rules", columns, COUNT(columns),
+				"No rules.");
 	struct json_object *answer = ctl_get(ctl, "/v1/elements/{}/forwarding");
 
 	if (!answer)
@@ -523,7 +501,14 @@ const struct command show_commands[] = {
 	 show_elements},
 	{"show ports", "FE", "an element's ports",
 	 "IDENTITY is whose port the host attests it to be; empty: shared.\n", 1, 1, 0, show_ports},
-	{"show links", "", "the backplane links", "", 0, 0, 0, show_links},
+	{"show links", "", "the backplane links: state, delay, and use of what is guaranteed",
+	 "USE is what the two ends send, against the guaranteed bandwidth where one is "
+	 "configured.\n",
+	 0, 0, 0, show_links},
+	{"show paths", "FROM [TO]", "the elements that packets pass from one element to others",
+	 "KIND: first, and second while the first link is down; equal ones share the flows;\n"
+	 "straight: by the underlay's routes.\n",
+	 1, 2, 0, show_paths},
 	{"show prefixes", "", "the prefixes that VICTOR covers", "", 0, 0, 0, show_prefixes},
 	{"show nodes", "", "the nodes, and where each is",
 	 "ALLOWED lists the elements where it may attach; empty: any.  SOURCE says who made it\n"

@@ -4,6 +4,7 @@
 #include "controller/io/config.h"
 
 #include "base/memory.h"
+#include "controller/io/config_link.h"
 #include "controller/io/config_yaml.h"
 #include "shell/config_file.h"
 
@@ -84,7 +85,10 @@ static int read_link(const struct reading *r, int index, struct link *ret)
 {
 	const struct yaml_link *y = &r->yaml->links[index];
 
-	ret->cost = y->cost ? *y->cost : 10;
+	struct reason detail;
+
+	if (config_link_read(y, ret, &detail) < 0)
+		return refuse(r, "links", index, "%s", detail.text);
 	return copy_names(r, "links", index, y->between, y->between_count, ret->ends);
 }
 
@@ -233,6 +237,11 @@ static int read_core(const struct reading *r)
 	if (y->shard > 0xffe)
 		return refuse(r, "shard", -1, "shard %u: at most 4094", y->shard);
 	core->shard = (uint16_t)y->shard;
+	core->discovery = !y->discovery.enabled || *y->discovery.enabled;
+	core->discovery_cost = number_or(y->discovery.cost, 10);
+	if (core->discovery_cost == 0 || core->discovery_cost > LINK_COST_MAX)
+		return refuse(r, "discovery", -1, "discovery: the cost must be 1 to %u",
+			      LINK_COST_MAX);
 	return copy_name(r, "name", -1, y->name ? y->name : "victor", core->name);
 }
 

@@ -24,6 +24,10 @@
 	CYAML_FIELD_ENUM(#key, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct type, key, \
 			 config_file_booleans, CONFIG_FILE_BOOLEANS)
 
+#define FLAG_OR_NOT(key, type)                                                                   \
+	CYAML_FIELD_ENUM_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, \
+			     struct type, key, config_file_booleans, CONFIG_FILE_BOOLEANS)
+
 static const cyaml_schema_value_t text_value = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX),
 };
@@ -41,10 +45,47 @@ static const cyaml_schema_field_t prefix_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_value_t number_value = {
+	CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint32_t),
+};
+
+static const cyaml_schema_field_t bfd_fields[] = {
+	FLAG_OR_NOT(enabled, yaml_bfd),
+	NUMBER_OR_NOT(interval_ms, yaml_bfd),
+	NUMBER_OR_NOT(multiplier, yaml_bfd),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t udp_fields[] = {
+	TEXT(address, yaml_udp),
+	NUMBER_OR_NOT(port, yaml_udp),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t udp_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_udp, udp_fields),
+};
+
+static const cyaml_schema_field_t discovery_fields[] = {
+	FLAG_OR_NOT(enabled, yaml_discovery),
+	NUMBER_OR_NOT(cost, yaml_discovery),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t link_fields[] = {
 	CYAML_FIELD_SEQUENCE("between", CYAML_FLAG_POINTER, struct yaml_link, between, &text_value,
 			     2, 2),
-	NUMBER_OR_NOT(cost, yaml_link),
+	TEXT(cost, yaml_link),
+	TEXT(kind, yaml_link),
+	TEXTS(ports, yaml_link, 2),
+	NUMBER(bandwidth, yaml_link),
+	TEXTS(labels, yaml_link, 2),
+	CYAML_FIELD_SEQUENCE("labels_in", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			     struct yaml_link, labels_in, &number_value, 0, 2),
+	CYAML_FIELD_MAPPING_PTR("bfd", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_link,
+				bfd, bfd_fields),
+	CYAML_FIELD_SEQUENCE("udp", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_link, udp,
+			     &udp_value, 0, 2),
 	CYAML_FIELD_END,
 };
 
@@ -126,6 +167,8 @@ static const cyaml_schema_field_t config_fields[] = {
 	NUMBER(shard, yaml_config),
 	CYAML_FIELD_MAPPING("timers", CYAML_FLAG_OPTIONAL, struct yaml_config, timers,
 			    timer_fields),
+	CYAML_FIELD_MAPPING("discovery", CYAML_FLAG_OPTIONAL, struct yaml_config, discovery,
+			    discovery_fields),
 	LIST(prefixes, &prefix_value, PREFIXES_MAX),
 	LIST(elements, &element_value, DECLARED_ELEMENTS_MAX),
 	LIST(links, &link_value, LINKS_MAX),

@@ -17,6 +17,27 @@ struct yaml_prefix {
 struct yaml_link {
 	char **between;
 	unsigned between_count;
+	char *cost, *kind;
+	char **ports, **labels;
+	uint32_t *labels_in;
+	uint32_t bandwidth;
+	struct yaml_bfd *bfd;
+	struct yaml_udp *udp;
+	unsigned ports_count, labels_count, labels_in_count, udp_count;
+};
+
+struct yaml_bfd {
+	bool *enabled;
+	uint32_t *interval_ms, *multiplier;
+};
+
+struct yaml_udp {
+	char *address;
+	uint32_t *port;
+};
+
+struct yaml_discovery {
+	bool *enabled;
 	uint32_t *cost;
 };
 
@@ -58,6 +79,7 @@ struct yaml_config {
 	bool insecure;
 	uint32_t shard;
 	struct yaml_timers timers;
+	struct yaml_discovery discovery;
 	struct yaml_prefix *prefixes;
 	struct yaml_link *links;
 	struct yaml_node *nodes;

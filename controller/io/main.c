@@ -224,19 +224,27 @@ static int try_config(const struct config *config, struct reason *why)
 	return result;
 }
 
-static bool differs_beside_nodes(const struct config *a, const struct config *b)
+static bool differs_for_good(const struct config *a, const struct config *b)
 {
 	return memcmp(&a->core, &b->core, sizeof(a->core)) != 0 ||
 	       a->element_count != b->element_count ||
 	       memcmp(a->elements, b->elements, a->element_count * sizeof(*a->elements)) != 0 ||
-	       a->prefix_count != b->prefix_count || a->link_count != b->link_count ||
+	       a->prefix_count != b->prefix_count ||
 	       memcmp(a->prefixes, b->prefixes, a->prefix_count * sizeof(*a->prefixes)) != 0 ||
-	       memcmp(a->links, b->links, a->link_count * sizeof(*a->links)) != 0 ||
 	       a->southbound_count != b->southbound_count ||
 	       memcmp(a->southbound, b->southbound, sizeof(a->southbound)) != 0 ||
 	       a->northbound_count != b->northbound_count ||
 	       memcmp(a->northbound, b->northbound, sizeof(a->northbound)) != 0 ||
 	       strcmp(a->state, b->state) != 0;
+}
+
+static void reload_links(struct controller *c, struct config *new)
+{
+	if (c->config.link_count == new->link_count &&
+	    memcmp(c->config.links, new->links, new->link_count * sizeof(*new->links)) == 0)
+		return;
+	core_replace_links(c->core, new->links, new->link_count, clock_now_ms());
+	log_info("reloaded: %u links", new->link_count);
 }
 
 static void reload_nodes(struct controller *c, const struct config *new)
@@ -281,10 +289,12 @@ static void on_reload(uv_signal_t *signal, int number)
 		config_finish(&new);
 		return;
 	}
-	if (differs_beside_nodes(&c->config, &new))
-		log_warn("%s: only nodes and the log level are reloaded; restart for the rest",
+	if (differs_for_good(&c->config, &new))
+		log_warn("%s: only nodes, links and the log level are reloaded; restart for the "
+			 "rest",
 			 new.path);
 	log_set_level(new.log_level);
+	reload_links(c, &new);
 	reload_nodes(c, &new);
 	/* What was not taken over stays as it was. */
 	struct config old = c->config;
@@ -293,6 +303,12 @@ static void on_reload(uv_signal_t *signal, int number)
 	c->config.node_count = new.node_count;
 	c->config.node_lines = new.node_lines;
 	c->config.node_index = new.node_index;
+	c->config.links = new.links;
+	c->config.link_count = new.link_count;
+	c->config.link_lines = new.link_lines;
+	new.links = old.links;
+	new.link_count = old.link_count;
+	new.link_lines = old.link_lines;
 	new.nodes = old.nodes;
 	new.node_count = old.node_count;
 	new.node_lines = old.node_lines;

@@ -169,6 +169,21 @@ static void get_ports(struct call *c)
 		call_answer(c, 200, view_ports(c->nb->core, &c->element));
 }
 
+static void get_paths(struct call *c)
+{
+	char name[NAME_SIZE];
+	struct element_view to = {0};
+
+	if (!take_element(c))
+		return;
+	int named = query_get(c->request->query, "to", name, sizeof(name));
+
+	if (named < 0 || (named && !northbound_find_element(c->nb->core, name, &to)))
+		call_refuse_with(c, 404, "no such element as 'to' names; see /v1/elements");
+	else
+		call_answer(c, 200, view_paths(c->nb->core, c->element.id, to.id));
+}
+
 static void on_rules(void *to, int result, const struct ofp_flow_stats *list,
 		     const struct rule *rules, size_t count)
 {
@@ -337,6 +352,7 @@ static const struct route {
 	{"GET", "/v1/elements/{}/drain", call_get_drain},
 	{"POST", "/v1/elements/{}/drain", call_post_drain},
 	{"DELETE", "/v1/elements/{}/drain", call_delete_drain},
+	{"GET", "/v1/elements/{}/paths", get_paths},
 	{"GET", "/v1/elements/{}/forwarding", get_forwarding},
 	{"GET", "/v1/elements/{}/counters", get_counters},
 	{"GET", "/v1/prefixes", get_prefixes},

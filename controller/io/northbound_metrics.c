@@ -169,6 +169,48 @@ static void write_refusals(struct buffer *out, const struct core *core)
 		sample(out, "refusals_total", "why", counts.items[i].why, counts.items[i].refusals);
 }
 
+struct link_list {
+	struct buffer *out;
+	const char *name;
+	enum { LINK_UP_METRIC, LINK_DELAY_METRIC, LINK_BYTES_METRIC } what;
+};
+
+static void link_sample(const struct link_list *list, const struct link_view *l, unsigned end,
+			uint64_t number)
+{
+	char from[2 * NAME_SIZE + 1], to[2 * NAME_SIZE + 1], port[2 * NAME_SIZE + 1];
+
+	print(list->out, "victor_%s{from=\"%s\",to=\"%s\",port=\"%s\"} %" PRIu64 "\n", list->name,
+	      escape(l->names[end], from), escape(l->names[!end], to), escape(l->ports[end], port),
+	      number);
+}
+
+static void sample_link(void *to, const struct link_view *l)
+{
+	const struct link_list *list = to;
+
+	if (list->what == LINK_UP_METRIC)
+		link_sample(list, l, 0, l->up);
+	else if (list->what == LINK_DELAY_METRIC && l->delay_us)
+		link_sample(list, l, 0, l->delay_us);
+	for (unsigned end = 0; end < 2 && list->what == LINK_BYTES_METRIC && l->kind; end++)
+		link_sample(list, l, end, l->bytes[end]);
+}
+
+static void write_links(struct buffer *out, const struct core *core)
+{
+	struct link_list list = {out, "link_up", LINK_UP_METRIC};
+
+	begin(out, list.name, "gauge", "Whether each backplane link is up.");
+	core_links(core, sample_link, &list);
+	list = (struct link_list){out, "link_delay_microseconds", LINK_DELAY_METRIC};
+	begin(out, list.name, "gauge", "One-way delay of each link, smoothed.");
+	core_links(core, sample_link, &list);
+	list = (struct link_list){out, "link_sent_bytes_total", LINK_BYTES_METRIC};
+	begin(out, list.name, "counter", "Bytes that each end of a link sent over it.");
+	core_links(core, sample_link, &list);
+}
+
 static void write_events(struct buffer *out, const struct metrics *m)
 {
 	begin(out, "events_total", "counter", "Events by kind.");
@@ -190,6 +232,7 @@ void metrics_write(struct buffer *out, const struct core *core, const struct met
 	one(out, "nodes", "gauge", core_inventory(core)->nodes.count, "Nodes in the inventory.");
 	one(out, "requests_total", "counter", m->requests, "REST requests.");
 	write_elements(out, core);
+	write_links(out, core);
 	write_attachments(out, core);
 	write_refusals(out, core);
 	write_events(out, m);

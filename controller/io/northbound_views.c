@@ -199,24 +199,6 @@ struct json_object *view_prefixes(const struct core *core)
 	return wrap("prefixes", list);
 }
 
-static void collect_link(void *list, const struct link_view *l)
-{
-	struct json_object *o = json_object_new_object();
-
-	add_names(o, "between", l->names, 2);
-	add_number(o, "cost", l->cost);
-	add_flag(o, "up", l->up);
-	json_object_array_add(list, o);
-}
-
-struct json_object *view_links(const struct core *core)
-{
-	struct json_object *list = json_object_new_array();
-
-	core_links(core, collect_link, list);
-	return wrap("links", list);
-}
-
 /* ---- attachments ---- */
 
 static struct json_object *view_place(const struct names *names, const struct place *p)

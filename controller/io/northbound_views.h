@@ -12,7 +12,9 @@ struct json_object *view_elements(const struct core *core);
 struct json_object *view_element(const struct element_view *e);
 struct json_object *view_ports(const struct core *core, const struct element_view *e);
 struct json_object *view_prefixes(const struct core *core);
+/* northbound_links.c */
 struct json_object *view_links(const struct core *core);
+struct json_object *view_paths(const struct core *core, uint32_t from, uint32_t to);
 struct json_object *view_nodes(const struct core *core, const struct config *config);
 struct json_object *view_node(const struct core *core, const struct config *config,
 			      const struct node *n);

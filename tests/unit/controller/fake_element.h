@@ -21,14 +21,27 @@
 /* What the controller did to an FE, in the order in which it reached the wire. */
 struct world_log {
 	uint32_t fe;
-	enum { LOG_PUT, LOG_DELETE, LOG_GROUP, LOG_BARRIER, LOG_PACKET_OUT } what;
+	enum {
+		LOG_PUT,
+		LOG_DELETE,
+		LOG_GROUP,
+		LOG_BARRIER,
+		LOG_PACKET_OUT,
+		LOG_LINK_SET,
+		LOG_LINK_DELETE
+	} what;
 	struct rule rule;
 	uint32_t port; /* PACKET_OUT */
 };
 
+struct fake_link {
+	struct link_info info;
+	struct link_state state;
+};
+
 struct fake_port {
 	uint32_t number;
-	uint8_t role;
+	uint8_t role, link;
 	bool up;
 	uint32_t segment;
 	const char *identity;
@@ -44,8 +57,8 @@ struct fake {
 	unsigned port_count;
 	uint64_t generation;
 
-	struct table rules, groups;
-	struct session *session; /* NULL: not connected */
+	struct table rules, groups, links; /* links: number -> struct fake_link */
+	struct session *session;           /* NULL: not connected */
 	struct channel channel;
 	struct buffer kept; /* replays: sent when a controller is MASTER */
 	bool has_master;
@@ -53,8 +66,9 @@ struct fake {
 	bool deaf;           /* the controller's bytes do not arrive (yet) */
 	bool mute;           /* its own do not */
 	bool dropped;
-	unsigned flow_mods, group_mods, errors;
-	int refuse; /* flow-mods are answered by this error */
+	unsigned flow_mods, group_mods, link_mods, errors;
+	bool knows_no_links; /* an FE of another kind */
+	int refuse;          /* flow-mods are answered by this error */
 };
 
 struct world {
@@ -69,6 +83,9 @@ struct world {
 	unsigned log_count;
 	struct attachment kept[256];
 	unsigned kept_count;
+	/* A frame that the controller has sent out of a backplane port; default: nothing. */
+	void (*sent)(struct world *w, uint32_t fe, uint32_t port, const uint8_t *frame,
+		     size_t size);
 };
 
 /* A strict controller that covers 10.10.0.0/16 (mobile, gateway 10.10.0.1), with FE1 - FE2 - FE3 in
@@ -96,6 +113,15 @@ struct fake *fake_of(struct world *w, uint32_t fe);
 struct fake_port *fake_port(struct world *w, uint32_t fe, uint32_t port);
 void fake_port_up(struct world *w, uint32_t fe, uint32_t port, bool up);
 void fake_port_gone(struct world *w, uint32_t fe, uint32_t port);
+/* For fake_link.c and fake_element.c. */
+struct world_log *fake_note(struct fake *f);
+int fake_experimenter(struct fake *f, uint32_t xid, struct reader *body);
+/* The FE's word on a link that it was told of. */
+void fake_link_state(struct world *w, uint32_t fe, uint32_t number, bool up);
+struct fake_link *fake_link(struct world *w, uint32_t fe, uint32_t number); /* NULL: none */
+const struct rule_group *fake_group(struct world *w, uint32_t fe, uint32_t towards);
+/* A frame that came in by a port. */
+void fake_frame(struct world *w, uint32_t fe, uint32_t port, const struct buffer *frame);
 void fake_announces(struct world *w, uint32_t fe, uint32_t port, const char *mac,
 		    const char *address);
 void fake_rarp(struct world *w, uint32_t fe, uint32_t port, const char *mac);

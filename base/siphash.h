@@ -1,0 +1,10 @@
+/* SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash that who does not know the key cannot
+ * foretell. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIPHASH_KEY_SIZE 16
+
+uint64_t siphash(const uint8_t key[SIPHASH_KEY_SIZE], const void *bytes, size_t size);
