@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/deliver.h"
+#include "bpf/nd.h"
 #include "bpf/segment.h"
 #include "bpf/tunnel.h"
 
@@ -20,8 +21,7 @@ arp_answer(const struct map_port *in, const struct packet *p, const struct arp_i
 	return lookup_prefix(PREFIX_ANSWER, &p->destination);
 }
 
-static __always_inline int access_arp(struct __sk_buff *skb, const struct map_port *in,
-				      struct packet *p)
+static __noinline int access_arp(struct __sk_buff *skb, const struct map_port *in, struct packet *p)
 {
 	struct cursor c = tc_cursor(skb, sizeof(struct ethhdr) + sizeof(struct arp_ipv4));
 	struct arp_ipv4 *arp = parse_arp(c);
@@ -78,6 +78,13 @@ static __always_inline int access_unguarded(struct __sk_buff *skb, const struct 
 	}
 	if (beside)
 		return VERDICT_PASS;
+	/* A node that has no other address yet. */
+	if (p->ethertype == ETH_P_IPV6 && address_is_link_local(p->source.address)) {
+		int result = access_echo6(skb, p);
+
+		if (result >= 0)
+			return result;
+	}
 	if (to || lookup_prefix(PREFIX_COVERED, &p->destination))
 		return verdict_drop(VERDICT_guard_source);
 	return VERDICT_PASS;
@@ -107,6 +114,11 @@ static __always_inline int access_unbound(struct __sk_buff *skb, const struct ma
 		if (result >= 0)
 			return result;
 	}
+	if (p->ethertype == ETH_P_IPV6) {
+		result = access_echo6(skb, p);
+		if (result >= 0)
+			return result;
+	}
 	prefix = lookup_prefix(PREFIX_COVERED, &p->destination);
 	if (prefix)
 		return drop_unbound(p, prefix);
@@ -116,13 +128,13 @@ static __always_inline int access_unbound(struct __sk_buff *skb, const struct ma
 	return tc_leave(skb, p, skb->ifindex);
 }
 
-static __always_inline int access_ip(struct __sk_buff *skb, const struct map_config *cfg,
-				     const struct map_port *in, struct packet *p)
+static __noinline int access_ip(struct __sk_buff *skb, const struct map_config *cfg,
+				const struct map_port *in, struct packet *p)
 {
 	struct map_binding *from, *to;
 	int to_gateway;
 
-	if (!(in->flags & MAP_PORT_ADMITTED))
+	if (!port_admits(in, p))
 		return verdict_drop(VERDICT_not_admitted);
 	if (p->mac_destination[0] & 1)
 		return VERDICT_PASS;
@@ -160,6 +172,7 @@ int victor_access(struct __sk_buff *skb)
 	struct map_port *in = lookup_port(skb->ifindex);
 	struct map_config *cfg = lookup_config();
 	struct packet p = {};
+	__u8 type;
 
 	if (!in || !cfg || !parse_ethernet(tc_cursor(skb, sizeof(struct ethhdr)), &p))
 		return VERDICT_PASS;
@@ -175,10 +188,15 @@ int victor_access(struct __sk_buff *skb)
 		if (in->listen & 2)
 			upcall_limited(skb, in, &p, UPCALL_KIND_NEIGHBOR);
 		return VERDICT_PASS;
-	case ETH_P_IP:
 	case ETH_P_IPV6:
-		return icmp_bounce(skb, &p, access_ip(skb, cfg, in, &p));
+		type = nd_type(skb);
+		if (type)
+			return access_nd(skb, in, &p, type);
+		break;
+	case ETH_P_IP:
+		break;
 	default:
 		return VERDICT_PASS;
 	}
+	return icmp_bounce(skb, &p, access_ip(skb, cfg, in, &p));
 }

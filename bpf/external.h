@@ -29,8 +29,8 @@ int victor_external(struct __sk_buff *skb)
 	struct cursor c = tc_cursor(skb, HEADERS_SIZE);
 	struct packet p = {.decrement = 1};
 
-	if (!in || !cfg || !(in->flags & MAP_PORT_ADMITTED) || skb->pkt_type != PACKET_HOST ||
-	    !parse_ethernet(c, &p) || (p.ethertype != ETH_P_IP && p.ethertype != ETH_P_IPV6))
+	if (!in || !cfg || skb->pkt_type != PACKET_HOST || !parse_ethernet(c, &p) ||
+	    !port_admits(in, &p) || (p.ethertype != ETH_P_IP && p.ethertype != ETH_P_IPV6))
 		return VERDICT_PASS;
 	if (tc_vlan(skb) && !(in->flags & MAP_PORT_TRUNK))
 		return VERDICT_PASS;

@@ -59,6 +59,12 @@ static __noinline struct map_prefix *lookup_prefix(enum prefix_kind kind,
 	return bpf_map_lookup_elem(&prefixes, &key);
 }
 
+/* Whether the port carries packets of this family. */
+static __always_inline int port_admits(const struct map_port *in, const struct packet *p)
+{
+	return in->flags & (p->ethertype == ETH_P_IPV6 ? MAP_PORT_ADMITTED6 : MAP_PORT_ADMITTED);
+}
+
 /* Whether the binding has a local part that an unmarked packet may use. */
 static __always_inline int binding_is_local(const struct map_binding *b)
 {

@@ -110,8 +110,8 @@ static __always_inline void upcall(struct __sk_buff *skb, const struct map_port 
 	verdict_count(VERDICT_punted);
 }
 
-static __always_inline void upcall_limited(struct __sk_buff *skb, const struct map_port *in,
-					   const struct packet *p, enum upcall_kind kind)
+static __noinline int upcall_limited(struct __sk_buff *skb, const struct map_port *in,
+				     const struct packet *p, enum upcall_kind kind)
 {
 	int neighbor = kind == UPCALL_KIND_NEIGHBOR;
 
@@ -119,7 +119,8 @@ static __always_inline void upcall_limited(struct __sk_buff *skb, const struct m
 			neighbor ? LIMIT_NEIGHBOR_RATE : LIMIT_STRANGER_RATE,
 			neighbor ? LIMIT_NEIGHBOR_BURST : LIMIT_STRANGER_BURST)) {
 		verdict_count(VERDICT_punt_limited);
-		return;
+		return 0;
 	}
 	upcall(skb, in, p, kind, neighbor ? DATAPLANE_UPCALL_DATA : DATAPLANE_STRANGER_DATA);
+	return 1;
 }

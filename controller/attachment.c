@@ -12,7 +12,7 @@
  * Which claims are taken at once (P4a).  Claims travel with different delays, so the last to arrive
  * need not be the last that was made.  A claim from FE x is fresh if x has replied to the barrier
  * behind its last change for this node: x then spoke after it knew where we think the node is.  Any
- * other claim, and each one that an FE replayed, is ambiguous: both places are asked by ARP.
+ * other claim, and each one that an FE replayed, is ambiguous: both places are asked by ARP and ND.
  * The request goes out behind that barrier, so the answer to it is fresh by the same rule.
  *
  *   - the current place answers: the node stays;
@@ -33,8 +33,8 @@
 #include "controller/element.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
+#include "controller/probe.h"
 #include "controller/segment.h"
-#include "packet/neighbor.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -61,33 +61,6 @@ static bool place_equal(const struct place *a, const struct place *b)
 static bool same_port(const struct place *a, const struct place *b)
 {
 	return a->fe == b->fe && a->port == b->port;
-}
-
-/* --- probes -------------------------------------------------------------------------------- */
-
-/* By ARP only: an IPv6 node is not asked yet, and so does not answer. */
-static void probe(struct core *c, const struct attachment_record *r, const struct place *place)
-{
-	struct element *e = element_find(c, place->fe);
-	struct address sender = {{[10] = 0xff, [11] = 0xff}};
-	struct mac gateway_mac = segment_gateway_mac(c, r->a.node, place);
-	struct buffer frame = {0};
-
-	if (!e || !e->synced || !place->port || !r->node)
-		return;
-	for (unsigned i = 0; i < r->node->address_count && !frame.size; i++) {
-		const struct address *a = &r->node->addresses[i];
-		const struct covered_prefix *p = inventory_prefix(&c->inventory, r->node->vrf, a);
-
-		if (!address_is_ipv4(a))
-			continue;
-		if (p && address_is_ipv4(&p->gateway))
-			sender = p->gateway;
-		neighbor_build_probe(&frame, place->vlan, &gateway_mac, &sender, &place->mac, a);
-	}
-	if (frame.size)
-		element_transmit(e, place->port, &frame);
-	buffer_finish(&frame);
 }
 
 /* --- moves --------------------------------------------------------------------------------- */
@@ -132,7 +105,7 @@ static void move_by_claim(struct core *c, struct attachment_record *r, const str
 	move(c, r, &claim->place, EVENT_MOVED,
 	     claim->elicited ? "it answers there" : "it speaks there");
 	if (look)
-		probe(c, r, &left);
+		probe_place(c, r, &left);
 }
 
 static void confirm(struct core *c, struct attachment_record *r)
@@ -272,7 +245,7 @@ static void ambiguous(struct core *c, struct attachment_record *r, const struct 
 	if (r->a.state == ATTACHMENT_PREPARED) {
 		/* Still there?  Then its answer is a fresh claim, and reverts. */
 		if (same_port(&r->a.previous, &claim->place))
-			probe(c, r, &claim->place);
+			probe_place(c, r, &claim->place);
 		return;
 	}
 	after.state = ATTACHMENT_PROBING;
@@ -280,8 +253,8 @@ static void ambiguous(struct core *c, struct attachment_record *r, const struct 
 	after.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
 	r->current_answered = r->claimant_answered = false;
 	record_enter(c, r, &after, false);
-	probe(c, r, &r->a.place);
-	probe(c, r, &claim->place);
+	probe_place(c, r, &r->a.place);
+	probe_place(c, r, &claim->place);
 	report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, claim->place.fe), claim->place.port,
 	       "%s: an ambiguous claim from %s: both places are asked", r->a.node,
 	       record_place_text(c, &claim->place, text));
@@ -564,8 +537,8 @@ static void prepared_over(struct core *c, struct attachment_record *r)
 	}
 	r->probed = true;
 	r->a.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
-	probe(c, r, &r->a.place);
-	probe(c, r, &r->a.previous);
+	probe_place(c, r, &r->a.place);
+	probe_place(c, r, &r->a.previous);
 }
 
 static void deadline(struct core *c, struct attachment_record *r)
@@ -598,7 +571,7 @@ static void probe_learnt(struct core *c, struct element *e)
 
 		record_unlink_list(r);
 		r->probed = true;
-		probe(c, r, &r->a.place);
+		probe_place(c, r, &r->a.place);
 	}
 }
 

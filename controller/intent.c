@@ -6,10 +6,11 @@
 #include "controller/ovs.h"
 #include "controller/segment.h"
 #include "controller/topology.h"
+#include "packet/nd.h"
 
 #include <string.h>
 
-#define PORT_RULES_MAX (3 + OVS_PORT_RULES_MAX)
+#define PORT_RULES_MAX (7 + OVS_PORT_RULES_MAX)
 #define VRFS_MAX (PREFIXES_MAX + 1)
 
 uint8_t planner_port_role(const struct port *p)
@@ -19,11 +20,15 @@ uint8_t planner_port_role(const struct port *p)
 	return p->info.role;
 }
 
-/* IPv6 is not admitted yet: without neighbour discovery no node of it could register. */
 static unsigned port_rules(const struct element *e, const struct port *p, uint8_t role, bool silent,
 			   struct rule rules[PORT_RULES_MAX])
 {
-	static const uint16_t listened[] = {ETHERTYPE_ARP_, ETHERTYPE_RARP_};
+	static const uint16_t listened[] = {ETHERTYPE_ARP_, ETHERTYPE_RARP_, LISTEN_RS, LISTEN_NS,
+					    LISTEN_NA};
+	static const uint16_t families[] = {0, ETHERTYPE_IPV6_};
+	/* A switch has nobody who would answer IPv6 nodes. */
+	unsigned family_count = e->ovs ? 1 : ARRAY_SIZE(families);
+	unsigned listened_count = e->ovs ? 2 : ARRAY_SIZE(listened);
 	unsigned count = 0;
 
 	if (role == PORT_BACKPLANE)
@@ -32,15 +37,17 @@ static unsigned port_rules(const struct element *e, const struct port *p, uint8_
 						       .port = p->number}};
 	if (role != PORT_ACCESS && role != PORT_EXTERNAL)
 		return count;
-	rules[count++] =
-		(struct rule){.key = {.kind = RULE_ADMIT, .port = p->number},
-			      .vrf = DEFAULT_VRF,
-			      .fe = e->id,
-			      .next_table = role == PORT_ACCESS ? TABLE_GUARD : TABLE_BINDING};
-	for (unsigned i = 0; role == PORT_ACCESS && i < ARRAY_SIZE(listened); i++)
+	for (unsigned i = 0; i < family_count; i++)
+		rules[count++] = (struct rule){
+			.key = {.kind = RULE_ADMIT, .port = p->number, .ethertype = families[i]},
+			.vrf = DEFAULT_VRF,
+			.fe = e->id,
+			.next_table = role == PORT_ACCESS ? TABLE_GUARD : TABLE_BINDING};
+	for (unsigned i = 0; role == PORT_ACCESS && i < listened_count; i++)
 		rules[count++] = (struct rule){
 			.key = {.kind = RULE_LISTEN, .ethertype = listened[i], .port = p->number},
-			.silent = silent && listened[i] == ETHERTYPE_ARP_};
+			.silent = silent &&
+				  (listened[i] == ETHERTYPE_ARP_ || listened[i] == LISTEN_NS)};
 	if (e->ovs)
 		count += ovs_port_rules(e, p, rules + count);
 	return count;
@@ -68,6 +75,14 @@ static bool serves(const struct element *e, const struct covered_prefix *p)
 	return p->element_count == 0;
 }
 
+/* What router advertisements say of the prefix. */
+static uint64_t answer_cookie(const struct covered_prefix *p)
+{
+	if (address_is_ipv4(&p->prefix.address) || p->prefix.length == 128)
+		return 0;
+	return ANSWER_ADVERTISED | (p->autoconf ? ANSWER_AUTONOMOUS : 0);
+}
+
 static void prefix_rules(const struct core *c, const struct element *e,
 			 const struct covered_prefix *p,
 			 void (*emit)(void *to, const struct rule *), void *to)
@@ -81,14 +96,16 @@ static void prefix_rules(const struct core *c, const struct element *e,
 	covered.gateway = p->gateway;
 	emit(to, &stranger);
 	emit(to, &covered);
-	if (!address_is_ipv4(&p->prefix.address) || !serves(e, p))
+	if (!serves(e, p))
 		return;
 	if (e->ovs) {
 		ovs_gateway_rules(c, p, emit, to);
 		return;
 	}
 	answer.mac = c->config.gateway_mac;
+	answer.cookie = answer_cookie(p);
 	emit(to, &answer);
+	answer.cookie = 0;
 	if (address_is_zero(&p->gateway) || p->prefix.length == 128)
 		return;
 	answer.key.address = p->gateway;
@@ -134,11 +151,17 @@ static void exit_rules(const struct core *c, const struct element *e, int64_t ex
 	}
 }
 
-static void constant_rules(const struct element *e, void (*emit)(void *to, const struct rule *),
-			   void *to)
+static void constant_rules(const struct core *c, const struct element *e,
+			   void (*emit)(void *to, const struct rule *), void *to)
 {
 	static const enum rule_kind constants[] = {RULE_GUARD_PASS, RULE_POLICY_PASS,
 						   RULE_REDIRECTED_MISS, RULE_BINDING_PASS};
+	struct rule advertise = {.key = {.kind = RULE_ADVERTISE}};
+	/* The gateway's address for router advertisements and probes. */
+	struct rule router = {.key = {.kind = RULE_ANSWER,
+				      .length = 128,
+				      .address = nd_link_local(&c->config.gateway_mac)},
+			      .mac = c->config.gateway_mac};
 
 	if (e->ovs)
 		ovs_constant_rules(emit, to);
@@ -148,6 +171,10 @@ static void constant_rules(const struct element *e, void (*emit)(void *to, const
 
 		emit(to, &rule);
 	}
+	if (e->ovs)
+		return;
+	emit(to, &advertise);
+	emit(to, &router);
 }
 
 static bool is_peer(const struct element *e, const struct element *peer)
@@ -211,7 +238,7 @@ static void emit_nodes(const struct core *c, const struct element *e,
 void planner_intent(const struct core *c, const struct element *e,
 		    void (*emit)(void *to, const struct rule *), void *to)
 {
-	constant_rules(e, emit, to);
+	constant_rules(c, e, emit, to);
 	emit_ports(e, emit, to);
 	for (unsigned i = 0; i < c->element_count; i++) {
 		const struct element *peer = c->elements[i];

@@ -99,6 +99,9 @@ int inventory_add_prefix(struct inventory *inv, const struct covered_prefix *p, 
 	if (inv->prefix_count == PREFIXES_MAX)
 		return reason_set(why, -EINVAL, "prefix %s: there are %d already", text,
 				  PREFIXES_MAX);
+	if (p->autoconf && (address_is_ipv4(&p->prefix.address) || p->prefix.length != 64))
+		return reason_set(why, -EINVAL,
+				  "prefix %s: autoconf is for IPv6 prefixes of length 64", text);
 	if (!address_is_zero(&p->gateway) && !prefix_contains(&p->prefix, &p->gateway))
 		return reason_set(why, -EINVAL, "prefix %s: its gateway %s is not in it", text,
 				  address_format(&p->gateway, gateway));

@@ -4,9 +4,14 @@
  *	ARP request, reply, announcement   the sender's address and MAC
  *	ARP probe                          nothing: the address is not in use yet (RFC 5227)
  *	RARP                               the MAC; the inventory gives the addresses
+ *	neighbour solicitation             the sender's address and MAC; in duplicate address
+ *	                                   detection the target: who does that is taking it
+ *	neighbour advertisement            the target and the MAC
  *	data                               the source address and MAC (an FE sends up what no guard
  *	                                   let pass, so the first packet of a node that came
  *silently)
+ *
+ * A link-local address claims nothing: it is no node's alone.
  *
  * The gateway's virtual MAC and addresses are every FE's; they never register.  In strict mode a
  * port that the host attests to be one node's takes claims of that node only. */
@@ -14,6 +19,7 @@
 
 #include "controller/element.h"
 #include "controller/segment.h"
+#include "packet/nd.h"
 #include "packet/neighbor.h"
 
 #include <stdio.h>
@@ -43,6 +49,9 @@ static int read_data(struct reader *rd, uint16_t ethertype, struct sender *ret)
 		ret->address = address_from_ipv6(bytes);
 	}
 	ret->has_address = true;
+	/* ::ffff:a.b.c.d on a wire is no IPv4 address. */
+	if (ethertype == ETHERTYPE_IPV6_ && address_is_ipv4(&ret->address))
+		return -1;
 	return rd->failed || address_is_zero(&ret->address) ? -1 : 0;
 }
 
@@ -50,13 +59,13 @@ static int read_neighbor(const struct core *c, const struct sighting *s, struct 
 {
 	struct neighbor n;
 
-	if (neighbor_parse(s->data, s->size, &n) < 0 || n.kind == NEIGHBOR_ARP_PROBE)
+	if (neighbor_parse(s->data, s->size, &n) < 0 ||
+	    (n.kind != NEIGHBOR_RARP && !neighbor_claims_address(&n)))
 		return -1;
 	ret->mac = n.sender_mac;
 	ret->has_address = n.kind != NEIGHBOR_RARP;
 	ret->address = n.sender;
-	ret->elicited = n.kind == NEIGHBOR_ARP_REPLY &&
-			rule_is_gateway_mac(&n.target_mac, &c->config.gateway_mac);
+	ret->elicited = n.elicited && rule_is_gateway_mac(&n.target_mac, &c->config.gateway_mac);
 	return 0;
 }
 
@@ -76,7 +85,7 @@ static int read_sender(const struct core *c, const struct sighting *s, struct se
 	}
 	if (rd.failed || mac_is_zero(&ret->mac) || mac_is_multicast(&ret->mac))
 		return -1;
-	if (ethertype == ETHERTYPE_ARP_ || ethertype == ETHERTYPE_RARP_)
+	if (ethertype == ETHERTYPE_ARP_ || ethertype == ETHERTYPE_RARP_ || nd_is(s->data, s->size))
 		return read_neighbor(c, s, ret);
 	if (ethertype == ETHERTYPE_IPV4_ || ethertype == ETHERTYPE_IPV6_)
 		return read_data(&rd, ethertype, ret);

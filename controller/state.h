@@ -16,7 +16,7 @@
 #define SEGMENT_MEMBERS_MAX 16 /* FEs on one LAN */
 #define REFUSALS_MAX 4096
 #define SIGHTINGS_HELD_MAX 1024
-#define SIGHTING_SIZE 96 /* of a frame: enough for ARP, and for an IPv6 header behind a tag */
+#define SIGHTING_SIZE 128 /* of a frame: enough for ARP, and for ND with its options */
 #define DEFAULT_VRF 0u
 #define TERM_JUMP_MAX 16384 /* a term further ahead than this is a fault, not a lost store */
 

@@ -22,7 +22,7 @@ LOG_MODULE("agent");
 /* Time passes for all parts at once. */
 static void set_now(struct agent *a, int64_t now_ms)
 {
-	a->now_ms = a->pipeline.now_ms = a->neighborhood.now_ms = now_ms;
+	a->now_ms = a->pipeline.now_ms = a->neighborhood.now_ms = a->router.now_ms = now_ms;
 	if (a->links.now_us < now_ms * 1000)
 		a->links.now_us = now_ms * 1000;
 }
@@ -62,14 +62,21 @@ static void rebuild_frame(struct buffer *b, const struct upcall *u)
 	buffer_add_bytes(b, u->frame + 12, size - 12);
 }
 
-static uint64_t listen_cookie(const struct agent *a, const struct upcall *u)
+/* As the key of its LISTEN has it. */
+static uint16_t listen_type(const struct upcall *u)
 {
-	struct rule_key key = {.kind = RULE_LISTEN, .port = u->port, .ethertype = ETHERTYPE_ARP_};
-	const struct pipeline_entry *entry;
+	uint16_t ethertype = ETHERTYPE_ARP_;
 
 	if (u->size >= 14)
-		key.ethertype = (uint16_t)(u->frame[12] << 8 | u->frame[13]);
-	entry = pipeline_find(&a->pipeline, &key);
+		ethertype = (uint16_t)(u->frame[12] << 8 | u->frame[13]);
+	return ethertype == ETHERTYPE_IPV6_ && nd_is(u->frame, u->size) ? u->frame[54] : ethertype;
+}
+
+static uint64_t listen_cookie(const struct agent *a, const struct upcall *u)
+{
+	struct rule_key key = {.kind = RULE_LISTEN, .port = u->port, .ethertype = listen_type(u)};
+	const struct pipeline_entry *entry = pipeline_find(&a->pipeline, &key);
+
 	return entry ? entry->rule.cookie : 0;
 }
 
@@ -130,6 +137,7 @@ void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms)
 	if (!pipeline_port(&a->pipeline, u->port))
 		return;
 	sent = send_up(a, u); /* first of all: this is the start of a move */
+	router_heard(&a->router, u);
 	claims = neighborhood_read_claim(&a->neighborhood, u, &claim);
 	if (!claims)
 		return;
@@ -200,7 +208,10 @@ static void on_removed(void *context, const struct pipeline_entry *entry, uint8_
 
 static void on_local_set(void *context, const struct rule *rule)
 {
-	neighborhood_local_set(&((struct agent *)context)->neighborhood, rule);
+	struct agent *a = context;
+
+	neighborhood_local_set(&a->neighborhood, rule);
+	router_local_set(&a->router, rule);
 }
 
 static void on_local_removed(void *context, const struct rule *rule)
@@ -470,6 +481,15 @@ void *agent_connection_handle(struct agent_connection *c)
 
 /* ---- life ---- */
 
+/* What fits into a tunnel over the backplane; 0: not known. */
+static uint16_t path_mtu(const struct agent_config *config)
+{
+	const struct address *v6 = &config->backplane.pair[FAMILY_IPV6].address;
+	uint16_t outer = address_is_zero(v6) ? 20 : 40;
+
+	return config->backplane_mtu > outer ? config->backplane_mtu - outer : 0;
+}
+
 static unsigned or_default(unsigned value, unsigned otherwise)
 {
 	return value ? value : otherwise;
@@ -498,6 +518,7 @@ struct agent *agent_create(const struct agent_config *config, const struct agent
 			  seed ^ 0x5bd1e995, now_ms);
 	links_init(&a->links, &config->backplane, shell->datapath, shell->context, &links_observer,
 		   seed ^ 0x9e3779b9, now_ms * 1000);
+	router_init(&a->router, &a->pipeline, path_mtu(config), seed ^ 0x9e3779b9, now_ms);
 	return a;
 }
 
@@ -508,6 +529,7 @@ void agent_destroy(struct agent *a)
 	while (a->connections)
 		agent_disconnect(a->connections, a->now_ms);
 	links_finish(&a->links);
+	router_finish(&a->router);
 	neighborhood_finish(&a->neighborhood);
 	pipeline_finish(&a->pipeline);
 	buffer_finish(&a->frame);
@@ -543,6 +565,7 @@ void agent_tick(struct agent *a, int64_t now_ms)
 	set_now(a, now_ms);
 	pipeline_tick(&a->pipeline);
 	neighborhood_tick(&a->neighborhood);
+	router_tick(&a->router);
 	for (c = a->connections; c; c = c->next)
 		channel_tick(&c->channel, now_ms);
 	for (c = a->connections; c; c = next) {

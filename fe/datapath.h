@@ -40,6 +40,7 @@ struct datapath_port {
 	bool trunk;
 	bool admitted;  /* RULE_ADMIT is there: packets are looked at; else dropped (access) or
 			 * passed to the kernel (external, backplane) */
+	bool admitted6; /* likewise, for IPv6 */
 	uint8_t link;   /* of a provisioned backplane device: enum link_kind; 0: none */
 	bool shared;    /* its LAN may have other FEs (bpf/segment.h) */
 	bool silent;    /* shared: another one is the LAN's gateway */
@@ -50,6 +51,9 @@ struct datapath_port {
 #define DATAPATH_LISTEN_ARP 1
 #define DATAPATH_LISTEN_RARP 2
 #define DATAPATH_LISTEN_LLDP 4
+#define DATAPATH_LISTEN_RS 8
+#define DATAPATH_LISTEN_NS 16 /* also: they are answered, as ARP is with LISTEN_ARP */
+#define DATAPATH_LISTEN_NA 32
 
 /* Another FE: where to tunnel to, and whose tunnel packets to take. */
 struct datapath_peer {
@@ -79,7 +83,7 @@ enum datapath_prefix_kind {
 	DATAPATH_COVERED,  /* no binding: drop no_binding */
 	DATAPATH_EXTERNAL, /* kernel FIB (fe 0) or towards a border FE */
 	DATAPATH_STRANGER, /* unguarded source in here: upcall (rate limited), drop */
-	DATAPATH_ANSWER,   /* ARP requests for a target in here are answered with 'mac' */
+	DATAPATH_ANSWER,   /* ARP requests and NS for a target in here are answered with 'mac' */
 };
 
 /* An ANSWER whose prefix is a host prefix is a gateway address: it also answers ICMP echo. */

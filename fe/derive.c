@@ -24,15 +24,24 @@ static bool has_listen(const struct pipeline *p, uint32_t number, uint16_t ether
 	return pipeline_find(p, &key) != NULL;
 }
 
+static const struct {
+	uint16_t ethertype;
+	uint8_t bit;
+} listened[] = {{ETHERTYPE_ARP_, DATAPATH_LISTEN_ARP},   {ETHERTYPE_RARP_, DATAPATH_LISTEN_RARP},
+		{ETHERTYPE_LLDP_, DATAPATH_LISTEN_LLDP}, {LISTEN_RS, DATAPATH_LISTEN_RS},
+		{LISTEN_NS, DATAPATH_LISTEN_NS},         {LISTEN_NA, DATAPATH_LISTEN_NA}};
+
 int pipeline_derive_port(struct pipeline *p, uint32_t number)
 {
 	const struct agent_port *port = present_port(p, number);
 	struct rule_key key = {.kind = RULE_ADMIT, .port = number};
-	const struct pipeline_entry *admit = pipeline_find(p, &key);
+	const struct pipeline_entry *admit = pipeline_find(p, &key), *admit6;
 	struct datapath_port out;
 
 	if (!port)
 		return 0;
+	key.ethertype = ETHERTYPE_IPV6_;
+	admit6 = pipeline_find(p, &key);
 	out = (struct datapath_port){
 		.number = number,
 		.ifindex = port->ifindex,
@@ -42,15 +51,16 @@ int pipeline_derive_port(struct pipeline *p, uint32_t number)
 		.admitted = admit != NULL,
 		.shared = port->info.segment != 0,
 		.silent = pipeline_is_silent(p, number),
+		/* A port is in one VRF. */
+		.admitted6 = admit6 && (!admit || admit->rule.vrf == admit6->rule.vrf),
 		.mtu = port->info.mtu,
-		.vrf = admit ? admit->rule.vrf : 0,
+		.vrf = admit    ? admit->rule.vrf
+		       : admit6 ? admit6->rule.vrf
+				: 0,
 	};
-	if (has_listen(p, number, ETHERTYPE_ARP_))
-		out.listen |= DATAPATH_LISTEN_ARP;
-	if (has_listen(p, number, ETHERTYPE_RARP_))
-		out.listen |= DATAPATH_LISTEN_RARP;
-	if (has_listen(p, number, ETHERTYPE_LLDP_))
-		out.listen |= DATAPATH_LISTEN_LLDP;
+	for (unsigned i = 0; i < ARRAY_SIZE(listened); i++)
+		if (has_listen(p, number, listened[i].ethertype))
+			out.listen |= listened[i].bit;
 	return p->ops->port_set(p->context, &out);
 }
 
@@ -228,6 +238,7 @@ int pipeline_derive(struct pipeline *p, const struct rule *rule)
 	case RULE_PROBE:
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
+	case RULE_ADVERTISE:
 	case RULE_KIND_COUNT:
 		return 0;
 	}

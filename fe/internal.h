@@ -3,6 +3,7 @@
 
 #include "fe/link.h"
 #include "fe/neighbor.h"
+#include "fe/router.h"
 
 #define CONNECTION_ECHO_MS 5000
 /* A peer that reads too slowly gets no more packet-ins; announcements are then kept. */
@@ -30,6 +31,7 @@ struct agent {
 	struct pipeline pipeline;
 	struct neighborhood neighborhood;
 	struct links links;
+	struct router router;
 	struct agent_connection *connections;
 	uint64_t generation_id;
 	bool has_generation;

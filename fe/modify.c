@@ -31,7 +31,7 @@ static int check_rule(const struct pipeline *p, const struct rule *rule)
 		return 0;
 	/* The data plane guards access ports and no others; and it gives its own id. */
 	port = pipeline_port(p, rule->key.port);
-	if (!port || rule->key.ethertype == ETHERTYPE_IPV6_)
+	if (!port)
 		return -OFP_BAD_MATCH_BAD_VALUE;
 	if ((port->info.role == PORT_ACCESS) != (rule->next_table == TABLE_GUARD))
 		return -OFP_BAD_INSTRUCTION_BAD_TABLE_ID;

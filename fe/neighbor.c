@@ -45,7 +45,7 @@ struct departed {
 };
 
 struct watched {
-	int64_t heard_ms;  /* an ARP frame of it, or since when it is here */
+	int64_t heard_ms;  /* an ARP or ND frame of it, or since when it is here */
 	int64_t check_ms;  /* when to look next */
 	int64_t probed_ms; /* since when it is probed; 0: it is not */
 	bool reported;
@@ -92,7 +92,9 @@ static bool read_data(const struct upcall *u, struct claim *ret)
 		ret->address = address_from_ipv4(bytes);
 	else
 		ret->address = address_from_ipv6(bytes);
-	return !rd.failed && (ethertype == ETHERTYPE_IPV4_ || ethertype == ETHERTYPE_IPV6_) &&
+	return !rd.failed &&
+	       (ethertype == ETHERTYPE_IPV4_ ||
+		(ethertype == ETHERTYPE_IPV6_ && !address_is_ipv4(&ret->address))) &&
 	       !mac_is_zero(&ret->mac) && !mac_is_multicast(&ret->mac) &&
 	       !address_is_zero(&ret->address);
 }
@@ -101,7 +103,8 @@ static bool read_neighbor(const struct upcall *u, struct claim *ret)
 {
 	struct neighbor said;
 
-	if (neighbor_parse(u->frame, u->size, &said) < 0 || said.kind == NEIGHBOR_ARP_PROBE)
+	if (neighbor_parse(u->frame, u->size, &said) < 0 ||
+	    (said.kind != NEIGHBOR_RARP && !neighbor_claims_address(&said)))
 		return false;
 	ret->mac = said.sender_mac;
 	ret->address = said.sender;
@@ -303,7 +306,7 @@ void neighborhood_local_removed(struct neighborhood *n, const struct rule *rule)
 	/* Of the FEs on a LAN one says it. */
 	if (!gateway || pipeline_is_silent(n->pipeline, rule->port))
 		return;
-	if (!address_is_ipv4(&at.address) || n->departed.count >= NEIGHBOR_DEPARTED_MAX)
+	if (n->departed.count >= NEIGHBOR_DEPARTED_MAX)
 		return;
 	d = table_put(&n->departed, &at, NULL);
 	*d = (struct departed){.port = rule->port,
@@ -350,7 +353,7 @@ void neighborhood_local_set(struct neighborhood *n, const struct rule *rule)
 
 /* The gateway's address in the node's subnet: of the gateways that are answered for, the one that
  * has most bits in common; 0.0.0.0 where there is none (RFC 5227's probe, which is answered too).
- */
+ * An IPv6 node is asked from the gateway's link-local address. */
 static struct address gateway_for(const struct neighborhood *n, const struct address *node)
 {
 	const struct table *answers = &n->pipeline->rules[TABLE_NEIGHBOR];
@@ -379,8 +382,6 @@ static void probe(struct neighborhood *n, const struct rule *local)
 	struct pipeline *p = n->pipeline;
 	struct address gateway = gateway_for(n, &local->key.address);
 
-	if (!address_is_ipv4(&local->key.address))
-		return;
 	buffer_clear(&n->frame);
 	neighbor_build_probe(&n->frame, local->vlan, &local->gateway_mac, &gateway, &local->mac,
 			     &local->key.address);

@@ -99,6 +99,10 @@ int pipeline_port_vrf(const struct pipeline *p, uint32_t number, uint32_t *ret)
 	struct rule_key key = {.kind = RULE_ADMIT, .port = number};
 	const struct pipeline_entry *admit = pipeline_find(p, &key);
 
+	if (!admit) {
+		key.ethertype = ETHERTYPE_IPV6_;
+		admit = pipeline_find(p, &key);
+	}
 	if (!admit)
 		return -ENOENT;
 	*ret = admit->rule.vrf;
@@ -200,6 +204,7 @@ static void account(struct pipeline *p, const struct rule *rule, bool there)
 	case RULE_PROBE:
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
+	case RULE_ADVERTISE:
 	case RULE_KIND_COUNT:
 		return;
 	}

@@ -16,6 +16,7 @@ static uint32_t output_of(const struct rule *r)
 	case RULE_EXTERNAL:
 		return r->fe ? OFPP_ANY : OFPP_NORMAL;
 	case RULE_ANSWER:
+	case RULE_ADVERTISE:
 		return OFPP_IN_PORT;
 	case RULE_ADMIT:
 	case RULE_PEER:

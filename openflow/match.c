@@ -20,16 +20,18 @@ static const uint8_t narrow_bits[OFP_FIELD_COUNT] = {
 };
 
 static const char *const field_names[] = {
-	"in_port",        "metadata",     "eth_dst",      "eth_src",      "eth_type",
-	"vlan_vid",       "vlan_pcp",     "ip_dscp",      "ip_ecn",       "ip_proto",
-	"ipv4_src",       "ipv4_dst",     "tcp_src",      "tcp_dst",      "udp_src",
-	"udp_dst",        "sctp_src",     "sctp_dst",     "icmpv4_type",  "icmpv4_code",
-	"arp_op",         "arp_spa",      "arp_tpa",      "arp_sha",      "arp_tha",
-	"ipv6_src",       "ipv6_dst",     "ipv6_flabel",  "icmpv6_type",  "icmpv6_code",
-	"ipv6_nd_target", "ipv6_nd_sll",  "ipv6_nd_tll",  "mpls_label",   "mpls_tc",
-	"mpls_bos",       "tunnel_id",    "reg0",         "reg1",         "reg2",
-	"reg3",           "tun_ipv4_src", "tun_ipv4_dst", "tun_ipv6_src", "tun_ipv6_dst",
-	"nxm_in_port",
+	"in_port",      "metadata",     "eth_dst",        "eth_src",
+	"eth_type",     "vlan_vid",     "vlan_pcp",       "ip_dscp",
+	"ip_ecn",       "ip_proto",     "ipv4_src",       "ipv4_dst",
+	"tcp_src",      "tcp_dst",      "udp_src",        "udp_dst",
+	"sctp_src",     "sctp_dst",     "icmpv4_type",    "icmpv4_code",
+	"arp_op",       "arp_spa",      "arp_tpa",        "arp_sha",
+	"arp_tha",      "ipv6_src",     "ipv6_dst",       "ipv6_flabel",
+	"icmpv6_type",  "icmpv6_code",  "ipv6_nd_target", "ipv6_nd_sll",
+	"ipv6_nd_tll",  "mpls_label",   "mpls_tc",        "mpls_bos",
+	"tunnel_id",    "reg0",         "reg1",           "reg2",
+	"reg3",         "tun_ipv4_src", "tun_ipv4_dst",   "tun_ipv6_src",
+	"tun_ipv6_dst", "nxm_in_port",  "nd_reserved",    "nd_options_type",
 };
 _Static_assert(ARRAY_SIZE(field_names) == OFP_FIELD_COUNT, "a field has no name");
 

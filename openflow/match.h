@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* X(name, class, field, size in bytes, maskable).  Class 0x8000 is OpenFlow basic, 0x0001 is
- * NXM_1 (Open vSwitch), 0x0000 is NXM_0. */
+ * NXM_1 (Open vSwitch), 0x0000 is NXM_0, 0x1000 is Open vSwitch's ERICOXM. */
 #define OFP_FIELDS(X)                           \
 	X(IN_PORT, 0x8000, 0, 4, false)         \
 	X(METADATA, 0x8000, 2, 8, true)         \
@@ -57,7 +57,9 @@
 	X(TUN_IPV4_DST, 0x0001, 32, 4, true)    \
 	X(TUN_IPV6_SRC, 0x0001, 109, 16, true)  \
 	X(TUN_IPV6_DST, 0x0001, 110, 16, true)  \
-	X(NXM_IN_PORT, 0x0000, 0, 2, false)
+	X(NXM_IN_PORT, 0x0000, 0, 2, false)     \
+	X(ND_RESERVED, 0x1000, 1, 4, false)     \
+	X(ND_OPTIONS_TYPE, 0x1000, 2, 1, false)
 
 #define OFP_FIELD_ENUM(name, class, field, size, maskable) OFP_FIELD_##name,
 enum ofp_field { OFP_FIELDS(OFP_FIELD_ENUM) OFP_FIELD_COUNT };

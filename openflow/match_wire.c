@@ -8,7 +8,12 @@
 
 #include <string.h>
 
-enum oxm_class { CLASS_NXM_0 = 0x0000, CLASS_NXM_1 = 0x0001, CLASS_BASIC = 0x8000 };
+enum oxm_class {
+	CLASS_NXM_0 = 0x0000,
+	CLASS_NXM_1 = 0x0001,
+	CLASS_ERICSSON = 0x1000,
+	CLASS_BASIC = 0x8000
+};
 
 #define HEADER(class, field, size) ((uint32_t)(class) << 16 | (field) << 9 | (size))
 #define HEADER_HAS_MASK 0x100u
@@ -51,11 +56,11 @@ static const bool field_maskable[OFP_FIELD_COUNT] = {OFP_FIELDS(FIELD_MASKABLE)}
 	X(IP_ECN, CLASS_NXM_1, 28)
 
 /* enum ofp_field plus one, by class (see class_row) and field number; zero: not known. */
-#define CLASS_ROW(class) ((class) == CLASS_BASIC ? 2 : (class))
+#define CLASS_ROW(class) ((class) == CLASS_BASIC ? 2 : (class) == CLASS_ERICSSON ? 3 : (class))
 #define FIELD_BY_NUMBER(name, class, field, size, maskable) \
 	[CLASS_ROW(class)][field] = OFP_FIELD_##name + 1,
 #define ALIAS_BY_NUMBER(name, class, field) [CLASS_ROW(class)][field] = OFP_FIELD_##name + 1,
-static const uint8_t fields_by_number[3][128] = {OFP_FIELDS(FIELD_BY_NUMBER)
+static const uint8_t fields_by_number[4][128] = {OFP_FIELDS(FIELD_BY_NUMBER)
 							 FIELD_ALIASES(ALIAS_BY_NUMBER)};
 
 /* What must be known of a packet before a field means anything (section 7.2.3.8).  ARP covers RARP
@@ -105,6 +110,8 @@ static const uint16_t field_needs[OFP_FIELD_COUNT] = {
 	[OFP_FIELD_IPV6_ND_TARGET] = HAVE_ND,
 	[OFP_FIELD_IPV6_ND_SLL] = HAVE_ND_SOLICIT,
 	[OFP_FIELD_IPV6_ND_TLL] = HAVE_ND_ADVERT,
+	[OFP_FIELD_ND_RESERVED] = HAVE_ND,
+	[OFP_FIELD_ND_OPTIONS_TYPE] = HAVE_ND,
 	[OFP_FIELD_MPLS_LABEL] = HAVE_MPLS,
 	[OFP_FIELD_MPLS_TC] = HAVE_MPLS,
 	[OFP_FIELD_MPLS_BOS] = HAVE_MPLS,
@@ -121,7 +128,8 @@ static int field_from_number(uint32_t header, enum ofp_field *ret)
 	uint32_t class = header >> 16;
 	uint8_t found;
 
-	if (class != CLASS_NXM_0 && class != CLASS_NXM_1 && class != CLASS_BASIC)
+	if (class != CLASS_NXM_0 && class != CLASS_NXM_1 && class != CLASS_ERICSSON &&
+	    class != CLASS_BASIC)
 		return -OFP_BAD_MATCH_BAD_FIELD;
 	found = fields_by_number[CLASS_ROW(class)][header >> 9 & 0x7f];
 	if (!found)

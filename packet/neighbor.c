@@ -1,6 +1,9 @@
-/* ARP and RARP frames.  fe/neighbor.c and the controller's registrar parse what a data plane sends
- * up; the FE builds its announcements and probes here. */
+/* ARP and RARP frames, and what neighbour discovery (nd.c) says in the same words.  fe/neighbor.c
+ * and the controller's registrar parse what a data plane sends up; the FE builds its announcements
+ * and probes here. */
 #include "packet/neighbor.h"
+
+#include "packet/nd.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,6 +12,7 @@
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_RARP 0x8035
 #define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_IPV6 0x86dd
 #define HARDWARE_ETHERNET 1
 #define OPERATION_REQUEST 1
 #define OPERATION_REPLY 2
@@ -37,6 +41,7 @@ static int classify_arp(uint16_t operation, struct neighbor *n)
 	else
 		n->kind =
 			operation == OPERATION_REQUEST ? NEIGHBOR_ARP_REQUEST : NEIGHBOR_ARP_REPLY;
+	n->elicited = n->kind == NEIGHBOR_ARP_REPLY;
 	return 0;
 }
 
@@ -54,6 +59,57 @@ static uint16_t read_ethernet(struct reader *rd, struct neighbor *n)
 	return type;
 }
 
+static int classify_nd(const struct nd *nd, struct neighbor *n)
+{
+	n->sender = nd->source;
+	n->target = nd->target;
+	switch ((enum nd_type)nd->type) {
+	case ND_ROUTER_SOLICITATION:
+		n->kind = NEIGHBOR_ROUTER_SOLICITATION;
+		return 0;
+	case ND_SOLICITATION:
+		n->kind = NEIGHBOR_SOLICITATION;
+		if (address_is_zero(&nd->source)) {
+			n->kind = NEIGHBOR_DETECTION;
+			n->sender = nd->target;
+		}
+		return 0;
+	case ND_ADVERTISEMENT:
+		n->kind = NEIGHBOR_ADVERTISEMENT;
+		n->sender = nd->target;
+		n->elicited = nd->solicited;
+		return 0;
+	case ND_ROUTER_ADVERTISEMENT:
+		break;
+	}
+	return -EBADMSG;
+}
+
+static int parse_nd(const void *frame, size_t size, struct neighbor *ret)
+{
+	struct neighbor n = {0};
+	struct nd nd;
+	int r = nd_parse(frame, size, &nd);
+
+	if (r < 0)
+		return r;
+	n.vlan = nd.vlan;
+	n.ethernet_source = n.sender_mac = nd.ethernet_source;
+	n.ethernet_destination = n.target_mac = nd.ethernet_destination;
+	if (nd.has_link_layer && !mac_equal(&nd.link_layer, &nd.ethernet_source))
+		return -EBADMSG;
+	r = classify_nd(&nd, &n);
+	if (r == 0)
+		*ret = n;
+	return r;
+}
+
+bool neighbor_claims_address(const struct neighbor *n)
+{
+	return n->kind != NEIGHBOR_RARP && n->kind != NEIGHBOR_ARP_PROBE &&
+	       !address_is_zero(&n->sender) && !nd_is_link_local(&n->sender);
+}
+
 int neighbor_parse(const void *frame, size_t size, struct neighbor *ret)
 {
 	struct reader rd = reader_make(frame, size);
@@ -63,6 +119,8 @@ int neighbor_parse(const void *frame, size_t size, struct neighbor *ret)
 	uint8_t sender[4], target[4];
 	int r;
 
+	if (ethertype == ETHERTYPE_IPV6)
+		return parse_nd(frame, size, ret);
 	read_bytes(&rd, n.sender_mac.bytes, 6);
 	read_bytes(&rd, sender, 4);
 	read_bytes(&rd, n.target_mac.bytes, 6);
@@ -111,6 +169,10 @@ void neighbor_build_announcement(struct buffer *b, uint16_t vlan, const struct m
 {
 	static const struct mac zero;
 
+	if (!address_is_ipv4(address)) {
+		nd_build_announcement(b, vlan, mac, address);
+		return;
+	}
 	build(b, vlan, &broadcast, mac, address, &zero, address);
 }
 
@@ -118,5 +180,9 @@ void neighbor_build_probe(struct buffer *b, uint16_t vlan, const struct mac *gat
 			  const struct address *gateway, const struct mac *node_mac,
 			  const struct address *node)
 {
+	if (!address_is_ipv4(node)) {
+		nd_build_probe(b, vlan, gateway_mac, node_mac, node);
+		return;
+	}
 	build(b, vlan, node_mac, gateway_mac, gateway, node_mac, node);
 }

@@ -35,6 +35,7 @@ static const struct {
 	[RULE_PROBE] = {"probe", TABLE_NEIGHBOR, 200, false, false},
 	[RULE_SELF] = {"self", TABLE_NEIGHBOR, 150, true, false},
 	[RULE_BESIDE_ASKED] = {"beside_asked", TABLE_NEIGHBOR, 125, true, false},
+	[RULE_ADVERTISE] = {"advertise", TABLE_NEIGHBOR, 90, false, false},
 };
 
 const char *rule_kind_name(enum rule_kind kind)

@@ -48,14 +48,26 @@ enum pipeline_table {
 #define ETHERTYPE_IPV6_ 0x86dd
 #define ETHERTYPE_LLDP_ 0x88cc
 
+/* What stands for an ethertype in a LISTEN of neighbour discovery: the icmpv6_type. */
+#define LISTEN_RS 133
+#define LISTEN_NS 135
+#define LISTEN_NA 136
+#define PROTOCOL_ICMPV6_ 58
+
+/* Cookie of an ANSWER for an IPv6 prefix: nodes are told of the prefix; and may make addresses of
+ * it (RFC 4862). */
+#define ANSWER_ADVERTISED 1u
+#define ANSWER_AUTONOMOUS 2u
+
 /* kind: table, priority, match -> action */
 enum rule_kind {
 	/* 0, 100: in_port, eth_type (IPv4; IPv6 where the key says so) -> reg0 := in_port,
 	 * in_port := 0, reg1 := this FE, metadata := vrf, tun_id := vrf, dec_ttl, goto 1 (access)
 	 * or 3 (external).  (OpenFlow has no dec_ttl without the eth_type.) */
 	RULE_ADMIT,
-	/* 0, 200: in_port, eth_type (ARP, RARP; LLDP on backplane ports) -> controller; ARP also
-	 * goto 5, unless 'silent' */
+	/* 0, 200: in_port, eth_type (ARP, RARP; LLDP on backplane ports), or IPv6 and icmpv6_type
+	 * (RS, NS, NA) -> controller; ARP and NS also goto 5, unless
+	 * 'silent' */
 	RULE_LISTEN,
 	/* 0, 100: in_port = tunnel, tun_src = peer, tun_id 0/REDIRECTED -> reg1 := peer's FE,
 	 * metadata := vrf (from the rule), tun_id := vrf | REDIRECTED, goto 3 */
@@ -89,11 +101,12 @@ enum rule_kind {
 	 * or (for an element without a kernel's routes) eth_dst := mac, eth_src := gateway_mac,
 	 * output port */
 	RULE_EXTERNAL,
-	/* 5, 100: metadata not used; arp_op 1, arp_tpa in prefix -> answered with 'mac' out of
-	 * in_port. Table 5 sees only requests by one node for another that is not on the same port
-	 * and VLAN: probes (sender 0.0.0.0), announcements (sender = target) and requests for a
-	 * neighbour on the same segment never reach it.  (That is victor-fe's; it is in the table's
-	 * description.) */
+	/* 5, 100: metadata not used; arp_op 1, arp_tpa in prefix (icmpv6_type 135, nd_target in
+	 * prefix) -> answered with 'mac' out of in_port. Table 5 sees only requests by one node for
+	 * another that is not on the same port and VLAN: probes (sender 0.0.0.0, ::),
+	 * announcements (sender = target) and requests for a neighbour on the same segment never
+	 * reach it.  (That is victor-fe's; it is in the table's description.)  The cookie of an
+	 * IPv6 prefix says what router advertisements say of it (ANSWER_*). */
 	RULE_ANSWER,
 
 	/* What victor-fe does by itself and Open vSwitch has to be told; victor-fe refuses these
@@ -112,6 +125,9 @@ enum rule_kind {
 	RULE_SELF,
 	/* 5, 125: in_port, arp_tpa -> drop: nor a request for a neighbour on the same port */
 	RULE_BESIDE_ASKED,
+	/* 5, 90: icmpv6_type 136 -> nd_tll := eth_src, IN_PORT: the rest of an ANSWER to an NS,
+	 * which Open vSwitch lets nobody write before the type says that there is an nd_tll */
+	RULE_ADVERTISE,
 	RULE_KIND_COUNT
 };
 
@@ -120,7 +136,8 @@ enum rule_kind {
 struct rule_key {
 	uint8_t kind;           /* enum rule_kind */
 	uint8_t length;         /* prefix length in 128 bits, where 'address' is a prefix */
-	uint16_t ethertype;     /* LISTEN; ADMIT: 0 is IPv4, else ETHERTYPE_IPV6_; zero otherwise */
+	uint16_t ethertype;     /* LISTEN, or the icmpv6_type (LISTEN_RS...) instead; ADMIT: 0 is
+				 * IPv4, else ETHERTYPE_IPV6_; zero otherwise */
 	uint32_t vrf;           /* STRANGER, GUARD, LOCAL, TENTATIVE, FOREIGN, COVERED, EXTERNAL,
 				 * ECHO, BESIDE */
 	uint32_t port;          /* ADMIT, LISTEN, GUARD, BESIDE, BESIDE_ASKED */

@@ -92,6 +92,8 @@ static void read_scalars(const struct ofp_match *m, struct rule_key *key)
 	case RULE_LISTEN:
 		key->port = (uint32_t)value_or_zero(m, OFP_FIELD_IN_PORT);
 		key->ethertype = (uint16_t)value_or_zero(m, OFP_FIELD_ETH_TYPE);
+		if (key->ethertype == ETHERTYPE_IPV6_)
+			key->ethertype = (uint16_t)value_or_zero(m, OFP_FIELD_ICMPV6_TYPE);
 		return;
 	case RULE_GUARD:
 		key->port = (uint32_t)value_or_zero(m, OFP_FIELD_REG0);
@@ -125,10 +127,26 @@ static void read_scalars(const struct ofp_match *m, struct rule_key *key)
 	case RULE_MULTICAST:
 	case RULE_PROBE:
 	case RULE_SELF:
+	case RULE_ADVERTISE:
 	case RULE_KIND_COUNT:
 		return;
 	}
 	key->vrf = (uint32_t)(value_or_zero(m, OFP_FIELD_METADATA) & PIPELINE_METADATA_VRF);
+}
+
+static bool listens_for(uint16_t ethertype)
+{
+	switch (ethertype) {
+	case ETHERTYPE_ARP_:
+	case ETHERTYPE_RARP_:
+	case ETHERTYPE_LLDP_:
+	case LISTEN_RS:
+	case LISTEN_NS:
+	case LISTEN_NA:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static int check_key(const struct rule_key *key)
@@ -145,8 +163,7 @@ static int check_key(const struct rule_key *key)
 		return -OFP_BAD_MATCH_BAD_VALUE;
 	if (key->kind == RULE_ECHO && !address_is_ipv4(&key->address))
 		return -OFP_BAD_MATCH_BAD_VALUE;
-	if (key->kind == RULE_LISTEN && key->ethertype != ETHERTYPE_ARP_ &&
-	    key->ethertype != ETHERTYPE_RARP_ && key->ethertype != ETHERTYPE_LLDP_)
+	if (key->kind == RULE_LISTEN && !listens_for(key->ethertype))
 		return -OFP_BAD_MATCH_BAD_VALUE;
 	if (has_mac && (mac_is_multicast(&key->mac) || mac_is_zero(&key->mac)))
 		return -OFP_BAD_MATCH_BAD_VALUE;
@@ -333,6 +350,10 @@ static int compare_argument(const struct ofp_action *a, const struct ofp_action 
 		       a->load.bit_count == right->load.bit_count &&
 		       a->load.value == right->load.value;
 		break;
+	case OFP_ACTION_RESUBMIT:
+		same = a->resubmit.in_port == right->resubmit.in_port &&
+		       a->resubmit.table == right->resubmit.table;
+		break;
 	case OFP_ACTION_DEC_NW_TTL:
 		break;
 	case OFP_ACTION_SET_NW_TTL:
@@ -342,7 +363,6 @@ static int compare_argument(const struct ofp_action *a, const struct ofp_action 
 	case OFP_ACTION_PUSH_MPLS:
 	case OFP_ACTION_POP_MPLS:
 	case OFP_ACTION_SET_QUEUE:
-	case OFP_ACTION_RESUBMIT:
 		return -OFP_BAD_ACTION_BAD_TYPE; /* no rule has it */
 	}
 	return same ? 0 : -OFP_BAD_ACTION_BAD_ARGUMENT;
@@ -432,7 +452,8 @@ static int read_flow(uint8_t table, uint16_t priority, uint64_t cookie, uint16_t
 		rule.vrf = (uint32_t)(given.metadata & PIPELINE_METADATA_VRF);
 	if (rule.key.kind == RULE_ADMIT)
 		rule.next_table = given.goto_table;
-	if (rule.key.kind == RULE_LISTEN && rule.key.ethertype == ETHERTYPE_ARP_)
+	if (rule.key.kind == RULE_LISTEN &&
+	    (rule.key.ethertype == ETHERTYPE_ARP_ || rule.key.ethertype == LISTEN_NS))
 		rule.silent = !(given.present & OFP_INSTRUCTION_GOTO_TABLE);
 	if (rule.key.kind == RULE_COVERED && given.present & OFP_INSTRUCTION_WRITE_METADATA) {
 		rule.unreachable = given.metadata & PIPELINE_METADATA_UNREACHABLE;

@@ -12,6 +12,9 @@
 #define ICMP_ECHO_REQUEST 8
 #define ICMP_ECHO_REPLY 0
 #define ECHO_TTL 64
+#define NA_ROUTER 0x80000000u /* a gateway that is none is forgotten (RFC 4861, section 7.2.5) */
+#define NA_SOLICITED_OVERRIDE 0x60000000u
+#define ND_OPTION_TARGET 2
 
 enum ofp_field rule_address_field(const struct rule_key *key)
 {
@@ -33,6 +36,7 @@ enum ofp_field rule_address_field(const struct rule_key *key)
 	case RULE_BESIDE:
 		return v4 ? OFP_FIELD_IPV4_DST : OFP_FIELD_IPV6_DST;
 	case RULE_ANSWER:
+		return v4 ? OFP_FIELD_ARP_TPA : OFP_FIELD_IPV6_ND_TARGET;
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
 		return OFP_FIELD_ARP_TPA;
@@ -44,6 +48,7 @@ enum ofp_field rule_address_field(const struct rule_key *key)
 	case RULE_POLICY_PASS:
 	case RULE_REDIRECTED_MISS:
 	case RULE_BINDING_PASS:
+	case RULE_ADVERTISE:
 	case RULE_KIND_COUNT:
 		break;
 	}
@@ -133,6 +138,35 @@ static void match_unanswered(struct ofp_match *m, const struct rule_key *key)
 		match_address(m, key);
 }
 
+static void match_nd(struct ofp_match *m, uint8_t type)
+{
+	ofp_match_set(m, OFP_FIELD_ETH_TYPE, ETHERTYPE_IPV6_);
+	ofp_match_set(m, OFP_FIELD_IP_PROTO, PROTOCOL_ICMPV6_);
+	ofp_match_set(m, OFP_FIELD_ICMPV6_TYPE, type);
+}
+
+static void match_answer(struct ofp_match *m, const struct rule_key *key)
+{
+	if (address_is_ipv4(&key->address)) {
+		ofp_match_set(m, OFP_FIELD_ETH_TYPE, ETHERTYPE_ARP_);
+		ofp_match_set(m, OFP_FIELD_ARP_OP, 1);
+	} else {
+		match_nd(m, LISTEN_NS);
+	}
+	match_address(m, key);
+}
+
+/* What may be answered. */
+static bool is_asking(uint16_t ethertype)
+{
+	return ethertype == ETHERTYPE_ARP_ || ethertype == LISTEN_NS;
+}
+
+static bool is_nd(uint16_t ethertype)
+{
+	return ethertype == LISTEN_RS || ethertype == LISTEN_NS || ethertype == LISTEN_NA;
+}
+
 void rule_to_match(const struct rule_key *key, struct ofp_match *ret)
 {
 	ret->count = 0;
@@ -144,7 +178,10 @@ void rule_to_match(const struct rule_key *key, struct ofp_match *ret)
 		return;
 	case RULE_LISTEN:
 		ofp_match_set(ret, OFP_FIELD_IN_PORT, key->port);
-		ofp_match_set(ret, OFP_FIELD_ETH_TYPE, key->ethertype);
+		if (is_nd(key->ethertype))
+			match_nd(ret, (uint8_t)key->ethertype);
+		else
+			ofp_match_set(ret, OFP_FIELD_ETH_TYPE, key->ethertype);
 		return;
 	case RULE_PEER:
 	case RULE_PEER_MARKED:
@@ -171,9 +208,10 @@ void rule_to_match(const struct rule_key *key, struct ofp_match *ret)
 				     PIPELINE_METADATA_REDIRECTED);
 		return;
 	case RULE_ANSWER:
-		ofp_match_set(ret, OFP_FIELD_ETH_TYPE, ETHERTYPE_ARP_);
-		ofp_match_set(ret, OFP_FIELD_ARP_OP, 1);
-		match_address(ret, key);
+		match_answer(ret, key);
+		return;
+	case RULE_ADVERTISE:
+		match_nd(ret, LISTEN_NA);
 		return;
 	case RULE_MULTICAST:
 		match_multicast(ret);
@@ -305,6 +343,33 @@ static void leave(const struct rule *r, struct ofp_instructions *i)
 	ofp_actions_add_output(a, r->port ? r->port : OFPP_NORMAL);
 }
 
+/* Likewise, as far as one flow can; ADVERTISE does the rest. */
+static void answer_nd(const struct rule *r, struct ofp_instructions *i)
+{
+	struct ofp_actions *a = apply(i);
+	struct ofp_action *again;
+
+	ofp_actions_add_move(a, OFP_FIELD_ETH_SRC, 0, OFP_FIELD_ETH_DST, 0, 48);
+	ofp_actions_add_set_bytes(a, OFP_FIELD_ETH_SRC, r->mac.bytes);
+	ofp_actions_add_move(a, OFP_FIELD_IPV6_SRC, 0, OFP_FIELD_IPV6_DST, 0, 128);
+	ofp_actions_add_move(a, OFP_FIELD_IPV6_ND_TARGET, 0, OFP_FIELD_IPV6_SRC, 0, 128);
+	ofp_actions_add_set(a, OFP_FIELD_ICMPV6_TYPE, LISTEN_NA);
+	ofp_actions_add_set(a, OFP_FIELD_ND_RESERVED,
+			    NA_SOLICITED_OVERRIDE | (r->key.length == 128 ? NA_ROUTER : 0));
+	ofp_actions_add_set(a, OFP_FIELD_ND_OPTIONS_TYPE, ND_OPTION_TARGET);
+	again = ofp_actions_add(a, OFP_ACTION_RESUBMIT);
+	again->resubmit.in_port = (uint16_t)OFPP_IN_PORT;
+	again->resubmit.table = TABLE_NEIGHBOR;
+}
+
+static void advertise(struct ofp_instructions *i)
+{
+	struct ofp_actions *a = apply(i);
+
+	ofp_actions_add_move(a, OFP_FIELD_ETH_SRC, 0, OFP_FIELD_IPV6_ND_TLL, 0, 48);
+	ofp_actions_add_output(a, OFPP_IN_PORT);
+}
+
 /* A drop, whatever the instructions say: they are victor-fe's to read. */
 static void cover(const struct rule *r, struct ofp_instructions *i)
 {
@@ -334,7 +399,7 @@ void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 		return;
 	case RULE_LISTEN:
 		send_up(ret);
-		if (r->key.ethertype == ETHERTYPE_ARP_ && !r->silent)
+		if (is_asking(r->key.ethertype) && !r->silent)
 			go_to(ret, TABLE_NEIGHBOR);
 		return;
 	case RULE_PEER:
@@ -365,7 +430,13 @@ void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 		leave(r, ret);
 		return;
 	case RULE_ANSWER:
-		answer(r, ret);
+		if (address_is_ipv4(&r->key.address))
+			answer(r, ret);
+		else
+			answer_nd(r, ret);
+		return;
+	case RULE_ADVERTISE:
+		advertise(ret);
 		return;
 	case RULE_ECHO:
 		echo(r, ret);

@@ -71,6 +71,24 @@ static void format_guard(struct text *t, const struct rule_key *key)
 	add_address(t, key, "nw_src", "ipv6_src");
 }
 
+static const char *listen_name(uint16_t ethertype)
+{
+	switch (ethertype) {
+	case ETHERTYPE_ARP_:
+		return "arp";
+	case ETHERTYPE_LLDP_:
+		return "lldp";
+	case LISTEN_RS:
+		return "icmp6,icmpv6_type=133";
+	case LISTEN_NS:
+		return "icmp6,icmpv6_type=135";
+	case LISTEN_NA:
+		return "icmp6,icmpv6_type=136";
+	default:
+		return "rarp";
+	}
+}
+
 static void format_flow(struct text *t, const struct rule_key *key)
 {
 	if (key->vrf)
@@ -80,8 +98,7 @@ static void format_flow(struct text *t, const struct rule_key *key)
 		add(t, "in_port=%" PRIu32 ",%s", key->port, key->ethertype ? "ipv6" : "ip");
 		return;
 	case RULE_LISTEN:
-		add(t, "in_port=%" PRIu32 ",%s", key->port,
-		    key->ethertype == ETHERTYPE_ARP_ ? "arp" : "rarp");
+		add(t, "in_port=%" PRIu32 ",%s", key->port, listen_name(key->ethertype));
 		return;
 	case RULE_PEER_MARKED:
 		add(t, "redirected");
@@ -134,6 +151,9 @@ static void format_flow(struct text *t, const struct rule_key *key)
 		add(t, "in_port=%" PRIu32, key->port);
 		add_address(t, key, "arp_tpa", "nd_target");
 		return;
+	case RULE_ADVERTISE:
+		add(t, "icmp6,icmpv6_type=136");
+		return;
 	case RULE_GUARD_PASS:
 	case RULE_POLICY_PASS:
 	case RULE_BINDING_PASS:
@@ -156,8 +176,10 @@ static void format_action(struct text *t, const struct rule *r)
 		add(t, "vrf:%" PRIu32 ",dec_ttl,goto:%u", r->vrf, r->next_table);
 		return;
 	case RULE_LISTEN:
-		add(t, r->key.ethertype == ETHERTYPE_ARP_ && !r->silent ? "controller,goto:5"
-									: "controller");
+		add(t, (r->key.ethertype == ETHERTYPE_ARP_ || r->key.ethertype == LISTEN_NS) &&
+				       !r->silent
+			       ? "controller,goto:5"
+			       : "controller");
 		return;
 	case RULE_PEER:
 	case RULE_PEER_MARKED:
@@ -216,6 +238,9 @@ static void format_action(struct text *t, const struct rule *r)
 	case RULE_BESIDE_ASKED:
 		add(t, "no answer");
 		return;
+	case RULE_ADVERTISE:
+		add(t, "nd_tll:eth_src,out:in_port");
+		return;
 	case RULE_KIND_COUNT:
 		return;
 	}
@@ -262,12 +287,13 @@ static void add_features(const struct rule *r, struct ofp_table_features *t)
 void rule_table_features(enum pipeline_table table, struct ofp_table_features *ret)
 {
 	static const uint8_t one[16] = {1, [15] = 1};
+	static const uint16_t listened[] = {ETHERTYPE_RARP_, ETHERTYPE_ARP_, LISTEN_NS};
 	_Static_assert(OFP_FIELD_COUNT <= 64, "fields fit the features' bitmaps");
 
 	*ret = (struct ofp_table_features){.table = (uint8_t)table};
 	snprintf(ret->name, sizeof(ret->name), "%s", table_names[table]);
 	for (int kind = 0; kind < RULE_KIND_COUNT; kind++) {
-		for (unsigned variant = 0; rule_table(kind) == table && variant < 2; variant++) {
+		for (unsigned variant = 0; rule_table(kind) == table && variant < 3; variant++) {
 			struct rule r = {.key = {.kind = (uint8_t)kind, .length = 128, .port = 1},
 					 .port = kind == RULE_EXTERNAL ? 0 : 1,
 					 .fe = variant,
@@ -275,10 +301,9 @@ void rule_table_features(enum pipeline_table table, struct ofp_table_features *r
 					 .internal = variant,
 					 .next_table = variant ? TABLE_GUARD : TABLE_BINDING};
 
-			r.key.address = variant && kind != RULE_ANSWER ? address_from_ipv6(one)
-								       : address_from_ipv4(one);
+			r.key.address = variant ? address_from_ipv6(one) : address_from_ipv4(one);
 			if (kind == RULE_LISTEN)
-				r.key.ethertype = variant ? ETHERTYPE_ARP_ : ETHERTYPE_RARP_;
+				r.key.ethertype = listened[variant];
 			r.unreachable = kind == RULE_COVERED;
 			if (kind == RULE_COVERED)
 				r.gateway = r.key.address;

@@ -77,6 +77,7 @@ static int read_prefix(const struct reading *r, int index, struct covered_prefix
 	ret->mobile = y->mobile;
 	ret->internal = y->announce && !*y->announce;
 	ret->unreachable = y->unreachable;
+	ret->autoconf = y->autoconf;
 	ret->element_count = (uint8_t)y->elements_count;
 	return copy_names(r, "prefixes", index, y->elements, y->elements_count, ret->elements);
 }

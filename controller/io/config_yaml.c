@@ -40,6 +40,7 @@ static const cyaml_schema_field_t prefix_fields[] = {
 		"announce", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT,
 		struct yaml_prefix, announce, config_file_booleans, CONFIG_FILE_BOOLEANS),
 	FLAG(unreachable, yaml_prefix),
+	FLAG(autoconf, yaml_prefix),
 	NUMBER(vrf, yaml_prefix),
 	TEXTS(elements, yaml_prefix, NODE_ELEMENTS_MAX),
 	CYAML_FIELD_END,

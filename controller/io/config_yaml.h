@@ -8,7 +8,7 @@
 
 struct yaml_prefix {
 	char *prefix, *gateway;
-	bool mobile, unreachable, *announce;
+	bool mobile, unreachable, autoconf, *announce;
 	uint32_t vrf;
 	char **elements;
 	unsigned elements_count;

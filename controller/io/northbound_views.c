@@ -192,6 +192,7 @@ struct json_object *view_prefixes(const struct core *core)
 		add_flag(o, "mobile", p->mobile);
 		add_flag(o, "announce", !p->internal);
 		add_flag(o, "unreachable", p->unreachable);
+		add_flag(o, "autoconf", p->autoconf);
 		add_address(o, "gateway", &p->gateway);
 		add_names(o, "elements", p->elements, p->element_count);
 		json_object_array_add(list, o);

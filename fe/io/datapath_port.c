@@ -130,6 +130,7 @@ static int device_maps_write(struct datapath *dp, const struct datapath_device *
 			     (port->admitted ? MAP_PORT_ADMITTED : 0) |
 			     (port->shared ? MAP_PORT_SHARED : 0) |
 			     (port->silent ? MAP_PORT_SILENT : 0) |
+			     (port->admitted6 ? MAP_PORT_ADMITTED6 : 0) |
 			     (d->promiscuous ? MAP_PORT_PROMISCUOUS : 0));
 	result = bpf_map_update_elem(map_fd(dp->skeleton->maps.limits), &port->ifindex, &limits,
 				     BPF_NOEXIST);
@@ -219,19 +220,21 @@ void datapath_adopt_devices(struct datapath *dp)
 		    bpf_map_lookup_elem(map_fd(dp->skeleton->maps.outputs), &in.number, &out))
 			continue;
 		*(struct datapath_device *)table_put(&dp->devices, &in.number, NULL) =
-			(struct datapath_device){.port = {.number = in.number,
-							  .ifindex = ifindex,
-							  .role = in.role,
-							  .trunk = in.flags & MAP_PORT_TRUNK,
-							  .admitted = in.flags & MAP_PORT_ADMITTED,
-							  .shared = in.flags & MAP_PORT_SHARED,
-							  .silent = in.flags & MAP_PORT_SILENT,
-							  .listen = in.listen,
-							  .link = in.kind,
-							  .mtu = (uint16_t)out.mtu,
-							  .vrf = in.vrf},
-						 .promiscuous = in.flags & MAP_PORT_PROMISCUOUS,
-						 .adopted = true};
+			(struct datapath_device){
+				.port = {.number = in.number,
+					 .ifindex = ifindex,
+					 .role = in.role,
+					 .trunk = in.flags & MAP_PORT_TRUNK,
+					 .admitted = in.flags & MAP_PORT_ADMITTED,
+					 .admitted6 = in.flags & MAP_PORT_ADMITTED6,
+					 .shared = in.flags & MAP_PORT_SHARED,
+					 .silent = in.flags & MAP_PORT_SILENT,
+					 .listen = in.listen,
+					 .link = in.kind,
+					 .mtu = (uint16_t)out.mtu,
+					 .vrf = in.vrf},
+				.promiscuous = in.flags & MAP_PORT_PROMISCUOUS,
+				.adopted = true};
 	}
 }
 

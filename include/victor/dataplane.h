@@ -54,7 +54,9 @@
 	_(inner_bypassed, 0, "sent in pieces: nothing returns from the element's own device")   \
 	_(wrong_encapsulation, 1, "not the kind of tunnel agreed with that peer")               \
 	_(sent_time_exceeded, 0, "ICMP 'time exceeded' sent")                                   \
-	_(sent_unreachable, 0, "ICMP 'destination unreachable' sent")
+	_(sent_unreachable, 0, "ICMP 'destination unreachable' sent")                           \
+	_(guard_neighbor, 1, "its neighbour discovery speaks for another MAC than its own")     \
+	_(answered_nd, 0, "neighbour solicitation answered")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
@@ -106,9 +108,14 @@ _Static_assert(sizeof(struct map_config) == 52 + 2 * sizeof(struct map_underlay)
 #define MAP_PORT_TRUNK 1
 #define MAP_PORT_ADMITTED 2
 #define MAP_PORT_PROMISCUOUS 4 /* we made it so */
-#define MAP_PORT_SHARED 8      /* other FEs are on this LAN too */
-#define MAP_PORT_SILENT 16     /* SHARED: another one is the LAN's gateway */
-struct map_port {              /* by ifindex */
+/* enum datapath_listen (fe/datapath.h) */
+#define MAP_LISTEN_RS 8
+#define MAP_LISTEN_NS 16
+#define MAP_LISTEN_NA 32
+#define MAP_PORT_SHARED 8     /* other FEs are on this LAN too */
+#define MAP_PORT_SILENT 16    /* SHARED: another one is the LAN's gateway */
+#define MAP_PORT_ADMITTED6 32 /* IPv6 too */
+struct map_port {             /* by ifindex */
 	__u32 number;
 	__u32 vrf;
 	__u8 role;

@@ -65,6 +65,7 @@ static int do_port(struct driver *d)
 				  .ifindex = if_nametoindex(word(d, 2)),
 				  .trunk = !strcmp(word(d, 4), "trunk"),
 				  .admitted = true,
+				  .admitted6 = true,
 				  .listen = DATAPATH_LISTEN_ARP | DATAPATH_LISTEN_RARP,
 				  .mtu = 1500};
 

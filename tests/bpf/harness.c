@@ -108,7 +108,10 @@ void bench_set_port(struct bench *b, enum port_number port, bool admitted, uint1
 					  : port == EXTERNAL ? PORT_EXTERNAL
 							     : PORT_ACCESS,
 				  .admitted = admitted,
-				  .listen = DATAPATH_LISTEN_ARP | DATAPATH_LISTEN_RARP,
+				  .admitted6 = admitted,
+				  .listen = DATAPATH_LISTEN_ARP | DATAPATH_LISTEN_RARP |
+					    DATAPATH_LISTEN_RS | DATAPATH_LISTEN_NS |
+					    DATAPATH_LISTEN_NA,
 				  .mtu = mtu};
 
 	assert_int_equal(b->ops->port_set(b, &p), 0);

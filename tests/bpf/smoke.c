@@ -320,6 +320,7 @@ static void state_set(struct smoke *s)
 				       .ifindex = if_nametoindex("acc"),
 				       .role = PORT_ACCESS,
 				       .admitted = true,
+				       .admitted6 = true,
 				       .listen = DATAPATH_LISTEN_ARP,
 				       .mtu = 1500};
 	struct datapath_port backplane = {

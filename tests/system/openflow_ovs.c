@@ -212,6 +212,7 @@ static struct ofp_actions *apply(struct ofp_flow_mod *f)
 }
 
 static const uint8_t ipv6[16] = {0x20, 1, 0xd, 0xb8, [15] = 7};
+static const uint8_t ipv6_net[16] = {0x20, 1, 0xd, 0xb8};
 static const uint8_t ipv6_mask[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 static void make_port_flows(void)
@@ -354,6 +355,46 @@ static void make_neighbor_flows(void)
 	again->resubmit.table = 6;
 }
 
+static void match_nd(struct ofp_flow_mod *f, uint8_t type)
+{
+	ofp_match_set(&f->match, OFP_FIELD_ETH_TYPE, 0x86dd);
+	ofp_match_set(&f->match, OFP_FIELD_IP_PROTO, 58);
+	ofp_match_set(&f->match, OFP_FIELD_ICMPV6_TYPE, type);
+}
+
+/* LISTEN, ANSWER and ADVERTISE of neighbour discovery, as pipeline/rule_encode.c makes them. */
+static void make_nd_flows(void)
+{
+	struct ofp_flow_mod *f = flow(0, 200);
+	struct ofp_action *again;
+	struct ofp_actions *a;
+
+	match_nd(f, 135);
+	ofp_match_set(&f->match, OFP_FIELD_IN_PORT, 1);
+	ofp_actions_add_output(apply(f), OFPP_CONTROLLER);
+	goto_table(f, 5);
+
+	f = flow(5, 100);
+	a = apply(f);
+	match_nd(f, 135);
+	ofp_match_set_bytes(&f->match, OFP_FIELD_IPV6_ND_TARGET, ipv6_net, ipv6_mask);
+	ofp_actions_add_move(a, OFP_FIELD_ETH_SRC, 0, OFP_FIELD_ETH_DST, 0, 48);
+	ofp_actions_add_set(a, OFP_FIELD_ETH_SRC, 0x020000000100);
+	ofp_actions_add_move(a, OFP_FIELD_IPV6_SRC, 0, OFP_FIELD_IPV6_DST, 0, 128);
+	ofp_actions_add_move(a, OFP_FIELD_IPV6_ND_TARGET, 0, OFP_FIELD_IPV6_SRC, 0, 128);
+	ofp_actions_add_set(a, OFP_FIELD_ICMPV6_TYPE, 136);
+	ofp_actions_add_set(a, OFP_FIELD_ND_RESERVED, 0x60000000);
+	ofp_actions_add_set(a, OFP_FIELD_ND_OPTIONS_TYPE, 2);
+	again = ofp_actions_add(a, OFP_ACTION_RESUBMIT);
+	again->resubmit.in_port = 0xfff8;
+	again->resubmit.table = 5;
+
+	f = flow(5, 90);
+	match_nd(f, 136);
+	ofp_actions_add_move(apply(f), OFP_FIELD_ETH_SRC, 0, OFP_FIELD_IPV6_ND_TLL, 0, 48);
+	ofp_actions_add_output(apply(f), OFPP_IN_PORT);
+}
+
 static const struct ofp_flow_mod *find_flow(const struct ofp_flow_stats *s)
 {
 	for (unsigned i = 0; i < flow_count; i++) {
@@ -418,6 +459,7 @@ static void test_flows(struct peer *p)
 	make_guard_flows();
 	make_binding_flows();
 	make_neighbor_flows();
+	make_nd_flows();
 	for (unsigned i = 0; i < flow_count; i++) {
 		ofp_flow_mod_encode(&p->channel.out, channel_xid(&p->channel), &flows[i]);
 		barrier(p);

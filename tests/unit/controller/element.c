@@ -78,7 +78,7 @@ static void a_port_that_appears_is_admitted_and_one_that_goes_is_not(void **stat
 	world_run(w);
 	assert_non_null(admit(w, 2, 7));
 	assert_non_null(listen(w, 2, 7, ETHERTYPE_ARP_));
-	assert_int_equal(f->flow_mods, 3);
+	assert_int_equal(f->flow_mods, 7);
 	fake_port(w, 2, 7)->role = PORT_EXTERNAL;
 	fake_port_up(w, 2, 7, true);
 	world_run(w);

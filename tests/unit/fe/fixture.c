@@ -28,8 +28,9 @@ static bool same_port(const void *x, const void *y)
 	const struct datapath_port *a = x, *b = y;
 
 	return a->ifindex == b->ifindex && a->role == b->role && a->trunk == b->trunk &&
-	       a->admitted == b->admitted && a->listen == b->listen && a->mtu == b->mtu &&
-	       a->vrf == b->vrf && a->shared == b->shared && a->silent == b->silent;
+	       a->admitted == b->admitted && a->admitted6 == b->admitted6 &&
+	       a->listen == b->listen && a->mtu == b->mtu && a->vrf == b->vrf &&
+	       a->shared == b->shared && a->silent == b->silent;
 }
 
 static bool same_binding(const void *x, const void *y)

@@ -65,6 +65,8 @@ static unsigned examples(struct rule *list)
 	unsigned n = 0;
 	static const char *const prefixes[] = {"10.10.0.0/16", "0.0.0.0/0", "10.1.2.3/32",
 					       "2001:db8::/32", "::/0"};
+	static const uint16_t listened[] = {LISTEN_RS, LISTEN_NS, LISTEN_NA, ETHERTYPE_RARP_,
+					    ETHERTYPE_ARP_};
 
 	list[n] = (struct rule){.key = key(RULE_ADMIT, NULL), .fe = 2, .next_table = TABLE_GUARD};
 	list[n++].key.port = 2;
@@ -72,10 +74,10 @@ static unsigned examples(struct rule *list)
 		.key = key(RULE_ADMIT, NULL), .fe = 2, .vrf = 7, .next_table = TABLE_BINDING};
 	list[n].key.ethertype = ETHERTYPE_IPV6_;
 	list[n++].key.port = 2;
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(listened); i++) {
 		list[n] = (struct rule){.key = key(RULE_LISTEN, NULL)};
 		list[n].key.port = 2;
-		list[n++].key.ethertype = i ? ETHERTYPE_RARP_ : ETHERTYPE_ARP_;
+		list[n++].key.ethertype = listened[i];
 	}
 	list[n] = (struct rule){.key = key(RULE_LISTEN, NULL), .silent = true};
 	list[n].key.port = 3;
@@ -122,6 +124,11 @@ static unsigned examples(struct rule *list)
 		list[n++] = (struct rule){.key = key(RULE_EXTERNAL, prefixes[i]), .fe = i};
 	}
 	list[n++] = (struct rule){.key = key(RULE_COVERED, "10.20.0.0/16"), .internal = true};
+	list[n++] = (struct rule){.key = key(RULE_ADVERTISE, NULL)};
+	list[n++] = (struct rule){.key = key(RULE_ANSWER, "2001:db8::/64"),
+				  .mac = gateway,
+				  .cookie = ANSWER_ADVERTISED | ANSWER_AUTONOMOUS};
+	list[n++] = (struct rule){.key = key(RULE_ANSWER, "fe80::1/128"), .mac = gateway};
 	list[n++] = (struct rule){.key = key(RULE_ANSWER, "10.10.0.1/32"), .mac = gateway};
 	list[n++] = (struct rule){.key = key(RULE_ANSWER, "10.10.0.0/16"), .mac = gateway};
 	return n + switch_examples(list + n);
