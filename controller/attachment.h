@@ -52,7 +52,7 @@ struct claim {
 
 struct attachment_record *attachment_find(const struct core *c, const char *node);
 void attachment_claim(struct core *c, const struct node *n, const struct claim *claim);
-int attachment_prepare(struct core *c, const struct node *n, const struct place *to,
+int attachment_prepare(struct core *c, const struct node *n, const struct place *asked,
 		       struct reason *why);
 int attachment_confirm(struct core *c, const char *node, struct reason *why);
 int attachment_revert(struct core *c, const char *node, struct reason *why);

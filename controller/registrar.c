@@ -299,6 +299,8 @@ void registrar_sighting(struct core *c, struct element *e, const struct sighting
 	}
 	if (!n || !registrar_may_attach(c, n, e, p, &why)) {
 		withdraw_tentative(c, e, &from);
+		if (n && strcmp(why, "not-allowed-here") == 0 && segment_serves(c, p, n))
+			return; /* another element hears it too, and may have it */
 		refuse(c, why, e, p, &from);
 		return;
 	}

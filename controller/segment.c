@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define BUCKETS 255u
+#define FREE_BUCKETS 192u /* of nodes that may be at any FE; the rest is for those that may not */
 #define GATEWAY_BUCKET BUCKETS
 
 struct segment {
@@ -110,14 +111,58 @@ bool segment_has_port_mac(const struct core *c, const struct port *p, const stru
 
 /* ---- who is designated ---- */
 
-/* FNV-1a: what a node's name says must be the same in every run. */
-static unsigned bucket_of(const char *node)
+/* FNV-1a: what a name says must be the same in every run. */
+static uint32_t hash_text(uint32_t hash, const char *text)
 {
-	uint32_t hash = 2166136261u;
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * 16777619u;
+	return hash;
+}
 
-	for (; *node; node++)
-		hash = (hash ^ (uint8_t)*node) * 16777619u;
-	return (hash ^ hash >> 16) % BUCKETS;
+static bool is_listed(const struct element *e, uint8_t count, const char names[][NAME_SIZE])
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(names[i], e->name) == 0)
+			return true;
+	return count == 0;
+}
+
+/* The inventory lets the node be there; NULL: who is not in it. */
+static bool may_serve(const struct core *c, const struct element *e, const struct node *n)
+{
+	if (!n)
+		return true;
+	for (unsigned i = 0; i < n->address_count; i++) {
+		const struct covered_prefix *p =
+			inventory_prefix(&c->inventory, n->vrf, &n->addresses[i]);
+
+		if (p && !is_listed(e, p->element_count, p->elements))
+			return false;
+	}
+	return is_listed(e, n->element_count, n->elements);
+}
+
+/* Nodes of one bucket are designated together, for they are told one MAC: so nodes that may be at
+ * the same FEs only have buckets of their own. */
+static unsigned bucket_of(const struct core *c, const char *node)
+{
+	const struct node *n = inventory_node(&c->inventory, node);
+	uint32_t hash = 2166136261u;
+	bool bound = false;
+
+	for (unsigned i = 0; n && i < n->address_count; i++) {
+		const struct covered_prefix *p =
+			inventory_prefix(&c->inventory, n->vrf, &n->addresses[i]);
+
+		for (unsigned j = 0; p && j < p->element_count; j++, bound = true)
+			hash = hash_text(hash, p->elements[j]);
+	}
+	for (unsigned i = 0; n && i < n->element_count; i++, bound = true)
+		hash = hash_text(hash, n->elements[i]);
+	if (!bound)
+		hash = hash_text(hash, node);
+	hash ^= hash >> 16;
+	return bound ? FREE_BUCKETS + hash % (BUCKETS - FREE_BUCKETS) : hash % FREE_BUCKETS;
 }
 
 /* splitmix64's finish */
@@ -135,7 +180,7 @@ static uint64_t weight(const struct segment *s, unsigned bucket, uint32_t fe)
 
 /* Rendezvous hash over those that are alive; one that is drained only if there is no other. */
 static const struct segment_member *choose(const struct core *c, const struct segment *s,
-					   unsigned bucket)
+					   unsigned bucket, const struct node *n)
 {
 	const struct segment_member *best = NULL;
 	uint64_t most = 0;
@@ -146,7 +191,8 @@ static const struct segment_member *choose(const struct core *c, const struct se
 		bool drains = is_alive(c, m) && element_find(c, m->fe)->draining;
 		uint64_t w = weight(s, bucket, m->fe);
 
-		if (!is_alive(c, m) || (best && drains && !best_drains))
+		if (!is_alive(c, m) || (best && drains && !best_drains) ||
+		    !may_serve(c, element_find(c, m->fe), n))
 			continue;
 		if (!best || (best_drains && !drains) || w > most) {
 			best = m;
@@ -160,7 +206,8 @@ static const struct segment_member *choose(const struct core *c, const struct se
 bool segment_designate(const struct core *c, const char *node, struct place *place)
 {
 	const struct segment *s = segment_of(c, place);
-	const struct segment_member *m = s ? choose(c, s, bucket_of(node)) : NULL;
+	const struct segment_member *m =
+		s ? choose(c, s, bucket_of(c, node), inventory_node(&c->inventory, node)) : NULL;
 
 	if (!m)
 		return false;
@@ -169,13 +216,20 @@ bool segment_designate(const struct core *c, const char *node, struct place *pla
 	return true;
 }
 
+bool segment_serves(const struct core *c, const struct port *p, const struct node *n)
+{
+	const struct segment *s = find(c, p->segment);
+
+	return s && choose(c, s, bucket_of(c, n->id), n);
+}
+
 struct mac segment_gateway_mac(const struct core *c, const char *node, const struct place *place)
 {
 	struct mac mac = c->config.gateway_mac;
 
 	/* Never the first one: that is 0 buckets further. */
 	if (segment_is_shared(place_port(c, place)))
-		mac.bytes[5] = (uint8_t)(mac.bytes[5] + 1 + bucket_of(node));
+		mac.bytes[5] = (uint8_t)(mac.bytes[5] + 1 + bucket_of(c, node));
 	return mac;
 }
 
@@ -246,7 +300,7 @@ static void announce_gateway(struct core *c, const struct segment *s,
 
 static void refresh_gateway(struct core *c, struct segment *s)
 {
-	const struct segment_member *m = choose(c, s, GATEWAY_BUCKET);
+	const struct segment_member *m = choose(c, s, GATEWAY_BUCKET, NULL);
 
 	if (!m || m->fe == s->gateway)
 		return;

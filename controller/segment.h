@@ -26,6 +26,8 @@ bool segment_is_same(const struct core *c, const struct place *a, const struct p
 /* Moves 'place' to the FE that is designated for the node.  False: it is on no segment, or no FE of
  * the segment is alive; 'place' is as it was. */
 bool segment_designate(const struct core *c, const char *node, struct place *place);
+/* Some FE of the port's segment may be designated for the node. */
+bool segment_serves(const struct core *c, const struct port *p, const struct node *n);
 /* FE 'x's port on the segment of 'place', if x is not the place's own FE; NULL: none that is up. */
 const struct port *segment_beside(const struct core *c, uint32_t x, const struct place *place);
 /* The FEs with a port on the segment of 'place', up or not. */

@@ -153,6 +153,32 @@ static void expect(struct fixture *f, int status, const char *text)
 		fail_msg("expected %d '%s', got %d '%s'", status, text, f->status, f->answer);
 }
 
+static void keep_element(void *to, const char *element)
+{
+	snprintf(to, NAME_SIZE, "%s", element);
+}
+
+static void an_element_drains_durably(void **state)
+{
+	struct fixture *f = *state;
+	char drained[NAME_SIZE] = "";
+	struct reason why;
+
+	ask(f, "POST", "/v1/elements/FE2/drain", "");
+	expect(f, 202, "\"draining\":true");
+	ask(f, "GET", "/v1/elements/fe2/drain", "");
+	expect(f, 200, "\"element\":\"fe2\"");
+	assert_int_equal(store_read_drains(f->store, keep_element, drained, &why), 0);
+	assert_string_equal(drained, "fe2");
+	ask(f, "DELETE", "/v1/elements/fe2/drain", "");
+	expect(f, 200, "\"element\":\"fe2\"");
+	drained[0] = '\0';
+	assert_int_equal(store_read_drains(f->store, keep_element, drained, &why), 0);
+	assert_string_equal(drained, "");
+	ask(f, "POST", "/v1/elements/fe9/drain", "");
+	expect(f, 404, "no element 'fe9'");
+}
+
 static void what_the_core_knows_is_shown(void **state)
 {
 	struct fixture *f = *state;
@@ -360,6 +386,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(wrong_requests_get_the_right_status, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_watcher_resumes_where_it_was, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_element_drains_durably, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(metrics_count, set_up, tear_down),
 	};
 

@@ -141,6 +141,36 @@ static void nodes_are_spread_over_the_elements_of_a_segment(void **state)
 	world_destroy(w);
 }
 
+static void a_node_is_designated_only_to_where_it_may_be(void **state)
+{
+	struct world *w = a_shared_segment(0);
+	const struct rule *a, *b;
+
+	for (uint32_t fe = 2; fe <= 3; fe++) {
+		struct node n = {.mobile = true, .address_count = 1, .element_count = 1};
+		struct reason why;
+
+		snprintf(n.id, sizeof(n.id), "%s", node_name(fe));
+		n.mac = a_mac(node_mac(fe));
+		n.addresses[0] = an_address(node_address(fe));
+		snprintf(n.elements[0], NAME_SIZE, "FE%u", fe);
+		assert_int_equal(core_put_node(w->core, &n, w->now_ms, &why), 0);
+		for (uint32_t heard = 2; heard <= 3; heard++)
+			fake_announces(w, heard, PORT, node_mac(fe), node_address(fe));
+		world_run(w);
+		assert_int_equal(place_of(w, fe), fe);
+		assert_shared(w, fe, fe, BOTH);
+	}
+	assert_int_equal(world_count_events(w, EVENT_REFUSED), 0);
+	a = fake_rule(w, 2, RULE_LOCAL, node_address(2));
+	b = fake_rule(w, 3, RULE_LOCAL, node_address(3));
+	assert_false(mac_equal(&a->gateway_mac, &b->gateway_mac));
+	/* Where its element is gone it stays, and is down. */
+	plug(w, 2, false);
+	assert_at(w, node_name(2), 2, PORT, ATTACHMENT_DOWN);
+	world_destroy(w);
+}
+
 static void announcements_heard_by_either_element_are_no_news(void **state)
 {
 	struct world *w = a_shared_segment(2);
@@ -254,6 +284,18 @@ static void an_element_that_died_leaves_its_nodes_to_the_others_after_the_grace_
 	world_destroy(w);
 }
 
+/* No connection is reset where a machine loses power: its silence counts from when it began. */
+static void an_element_that_falls_silent_is_dead_as_soon_as_that_is_noticed(void **state)
+{
+	struct world *w = a_shared_segment(20);
+
+	assert_true(count_at(w, 20, 2) > 0);
+	fake_of(w, 2)->mute = fake_of(w, 2)->deaf = true;
+	world_wait(w, 4200);
+	assert_int_equal(count_at(w, 20, 3), 20);
+	world_destroy(w);
+}
+
 static void an_agent_that_restarts_keeps_its_nodes(void **state)
 {
 	struct world *w = a_shared_segment(20);
@@ -325,12 +367,14 @@ static void a_node_is_told_its_gateways_mac_by_the_designated_element(void **sta
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(nodes_are_spread_over_the_elements_of_a_segment),
+	cmocka_unit_test(a_node_is_designated_only_to_where_it_may_be),
 	cmocka_unit_test(announcements_heard_by_either_element_are_no_news),
 	cmocka_unit_test(a_node_that_comes_from_elsewhere_moves_once),
 	cmocka_unit_test(one_element_of_a_segment_answers_for_the_gateway),
 	cmocka_unit_test(a_third_element_takes_its_share_and_nothing_else_moves),
 	cmocka_unit_test(a_port_that_goes_down_leaves_its_nodes_to_the_others_at_once),
 	cmocka_unit_test(an_element_that_died_leaves_its_nodes_to_the_others_after_the_grace_time),
+	cmocka_unit_test(an_element_that_falls_silent_is_dead_as_soon_as_that_is_noticed),
 	cmocka_unit_test(an_agent_that_restarts_keeps_its_nodes),
 	cmocka_unit_test(a_controller_that_restarts_changes_nothing),
 	cmocka_unit_test(what_another_element_says_on_the_segment_is_no_claim),
