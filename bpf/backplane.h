@@ -4,6 +4,7 @@
 
 #include "bpf/deliver.h"
 #include "bpf/inner.h"
+#include "bpf/pmtu.h"
 #include "bpf/tunnel.h"
 
 /* What is known of the packet at hand, off the stack, which is small.  No hook interrupts
@@ -160,8 +161,10 @@ int victor_backplane(struct __sk_buff *skb)
 	t = &known->tunnel;
 	p = &known->packet;
 	result = backplane_open(c, t, p);
-	if (result > 0)
+	if (result > 0) {
+		pmtu_listen(skb, cfg, t);
 		return VERDICT_PASS;
+	}
 	peer = lookup_peer_source(t->ip.source.address);
 	if (!peer)
 		return verdict_drop(VERDICT_unknown_peer);

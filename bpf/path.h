@@ -73,7 +73,10 @@ static __always_inline int path_find(struct __sk_buff *skb, const struct map_con
 {
 	if (!cfg->backplane_ifindex)
 		return -1;
-	ret->mtu = peer->mtu;
+	/* Learnt of the underlay (pmtu.h), for a time. */
+	ret->mtu = 0;
+	if (peer->mtu && bpf_ktime_get_ns() / 1000000000 < peer->mtu_until_s)
+		ret->mtu = peer->mtu;
 	ret->carrier_size = 0;
 	ret->carrier_flags = 0;
 	path_route(skb, cfg, o, size, &ret->way);

@@ -141,8 +141,10 @@ int datapath_peer_set(void *context, const struct datapath_peer *p)
 	memcpy(new.address, p->address.bytes, 16);
 	memcpy(new.redirect, p->redirect.bytes, 16);
 	memcpy(new.paths, p->paths, p->path_count * sizeof(new.paths[0]));
-	if (had && !memcmp(old.address, new.address, 16))
+	if (had && !memcmp(old.address, new.address, 16)) {
 		new.mtu = old.mtu;
+		new.mtu_until_s = old.mtu_until_s;
+	}
 	table_remove(&dp->stale[STALE_PEER], &p->fe);
 	result = bpf_map_update_elem(fd, &p->fe, &new, 0);
 	return map_result(result ? result : sources_set(dp, p, &new, had ? &old : NULL));

@@ -251,7 +251,6 @@ static struct datapath_config datapath_settings(const struct config *c)
 	return (struct datapath_config){
 		.fe = c->agent.id,
 		.backplane = c->agent.backplane,
-		.backplane_mtu = c->agent.backplane_mtu,
 		.binding_limit = c->agent.binding_limit,
 		.seed = make_seed(),
 		.pin_directory = c->state,

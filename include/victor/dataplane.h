@@ -56,7 +56,9 @@
 	_(sent_time_exceeded, 0, "ICMP 'time exceeded' sent")                                   \
 	_(sent_unreachable, 0, "ICMP 'destination unreachable' sent")                           \
 	_(guard_neighbor, 1, "its neighbour discovery speaks for another MAC than its own")     \
-	_(answered_nd, 0, "neighbour solicitation answered")
+	_(answered_nd, 0, "neighbour solicitation answered")                                    \
+	_(path_mtu_lowered, 0, "the underlay said what fits on the way to a peer")              \
+	_(path_mtu_refused, 0, "the underlay said what fits, but not of our packets")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
@@ -172,9 +174,10 @@ struct map_peer { /* by FE id */
 	__u8 select;                    /* flows are shared by the paths; else the first live one */
 	__u8 pad;
 	__u32 mtu;                    /* of outer packets, learnt on the way; 0: nothing learnt */
+	__u32 mtu_until_s;            /* until then; CLOCK_MONOTONIC */
 	__u32 paths[DATAPLANE_PATHS]; /* numbers of links */
 };
-_Static_assert(sizeof(struct map_peer) == 64, "map_peer has hidden padding");
+_Static_assert(sizeof(struct map_peer) == 68, "map_peer has hidden padding");
 
 /* By outer source: a host's address, else the longest prefix. */
 #define MAP_TAKES_IPIP 1

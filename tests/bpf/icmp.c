@@ -2,8 +2,10 @@
  * and who gets none. */
 #include "tests/bpf/harness.h"
 
+#include <bpf/libbpf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define INNER_HEADER_SIZE 38 /* of bpf/inner.h */
 
@@ -352,6 +354,88 @@ static void without_the_long_way_it_is_dropped_and_counted(void **state)
 	expect_silence(b, BACKPLANE, &f, &too_big);
 }
 
+/* ---- what the underlay says of our packets ---- */
+
+/* "Fragmentation needed" from a router on the way, about a packet from 'source' to 'peer'. */
+static struct frame needs_fragments(const struct bench *b, const char *source, const char *peer,
+				    uint8_t protocol, uint16_t mtu)
+{
+	struct frame f = frame_echo("192.0.2.99", "192.0.2.2"), about;
+
+	about = frame_udp(source, peer, 0);
+	frame_set_ipv4(&about, 23, protocol);
+	frame_set_macs(&f, &b->mac[BACKPLANE], &other_mac);
+	memset(f.bytes + 34, 0, 8);
+	f.bytes[34] = 3;
+	f.bytes[35] = 4;
+	f.bytes[40] = (uint8_t)(mtu >> 8);
+	f.bytes[41] = (uint8_t)mtu;
+	memcpy(f.bytes + 42, about.bytes + 14, 28);
+	f.size = 14 + 28 + 28;
+	frame_set_ipv4(&f, 17, 56);
+	return f;
+}
+
+static void a_narrow_link_of_the_underlay_narrows_the_way(void **state)
+{
+	struct bench *b = *state;
+	struct frame f = needs_fragments(b, "192.0.2.2", "192.0.2.3", 4, 1400);
+	struct message m = too_big;
+
+	bench_expect(b, BACKPLANE, &f, TC_OK, VERDICT_path_mtu_lowered);
+	f = frame_udp("10.10.0.11", "10.10.0.36", 1380 - 28);
+	bench_expect(b, ACCESS, &f, TC_REDIRECT, VERDICT_forwarded_foreign);
+	f = frame_udp("10.10.0.11", "10.10.0.36", 1381 - 28);
+	m.mtu = 1380;
+	expect_told(b, ACCESS, &f, &m);
+	bench_set_peer(b, true); /* a rule that is set again forgets nothing */
+	expect_told(b, ACCESS, &f, &m);
+	f = needs_fragments(b, "192.0.2.2", "192.0.2.3", 4, 1500); /* only downwards */
+	bench_expect(b, BACKPLANE, &f, TC_OK, -1);
+	f = frame_udp("10.10.0.11", "10.10.0.36", 1381 - 28);
+	expect_told(b, ACCESS, &f, &m);
+}
+
+static void after_ten_minutes_the_way_is_tried_again(void **state)
+{
+	struct bench *b = *state;
+	struct frame f = needs_fragments(b, "192.0.2.2", "192.0.2.3", 4, 1400);
+	const struct bpf_map *peers = b->context.datapath->skeleton->maps.peers;
+	struct map_peer peer;
+	struct timespec now;
+	uint32_t fe = 3;
+
+	bench_expect(b, BACKPLANE, &f, TC_OK, VERDICT_path_mtu_lowered);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	assert_int_equal(bpf_map__lookup_elem(peers, &fe, sizeof(fe), &peer, sizeof(peer), 0), 0);
+	assert_in_range(peer.mtu_until_s, now.tv_sec + 595, now.tv_sec + 601);
+	peer.mtu_until_s = (uint32_t)now.tv_sec;
+	assert_int_equal(bpf_map__update_elem(peers, &fe, sizeof(fe), &peer, sizeof(peer), 0), 0);
+	f = frame_udp("10.10.0.11", "10.10.0.36", 1400);
+	bench_expect(b, ACCESS, &f, TC_REDIRECT, VERDICT_forwarded_foreign);
+}
+
+static void what_quotes_no_packet_of_ours_is_not_believed(void **state)
+{
+	struct bench *b = *state;
+	const struct frame wrong[] = {
+		needs_fragments(b, "192.0.2.66", "192.0.2.3", 4, 1400), /* not from us */
+		needs_fragments(b, "192.0.2.2", "192.0.2.66", 4, 1400), /* not to a peer */
+		needs_fragments(b, "192.0.2.2", "192.0.2.3", 17, 1400), /* no tunnel packet */
+		needs_fragments(b, "192.0.2.2", "192.0.2.3", 4, 575),   /* no link is that narrow */
+		needs_fragments(b, "192.0.2.2", "192.0.2.3", 4, 0),
+	};
+	struct frame f;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		bench_expect(b, BACKPLANE, &wrong[i], TC_OK, VERDICT_path_mtu_refused);
+	f = needs_fragments(b, "192.0.2.2", "192.0.2.3", 4, 1400);
+	f.bytes[35] = 1; /* host unreachable */
+	bench_expect(b, BACKPLANE, &f, TC_OK, -1);
+	f = frame_udp("10.10.0.11", "10.10.0.36", 1400);
+	bench_expect(b, ACCESS, &f, TC_REDIRECT, VERDICT_forwarded_foreign);
+}
+
 /* ---- who is not told (RFC 1122, 3.2.2; RFC 4443, 2.4 e) ---- */
 
 static void errors_and_later_fragments_are_not_answered(void **state)
@@ -487,6 +571,9 @@ int main(void)
 		TEST(who_sent_through_a_tunnel_is_told_by_the_long_way),
 		TEST(a_hop_is_not_taken_twice),
 		TEST(without_the_long_way_it_is_dropped_and_counted),
+		TEST(a_narrow_link_of_the_underlay_narrows_the_way),
+		TEST(after_ten_minutes_the_way_is_tried_again),
+		TEST(what_quotes_no_packet_of_ours_is_not_believed),
 		TEST(errors_and_later_fragments_are_not_answered),
 		TEST(ipv6_errors_are_found_behind_extension_headers),
 		TEST(scans_do_not_use_up_what_too_large_packets_need),
