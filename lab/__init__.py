@@ -1,6 +1,7 @@
 """The lab: VICTOR's topologies in network namespaces of one machine, for people and for tests.
 
     figure2, figure1  the paper's topologies        topology  what a topology is made of, declared
+    figure2dual       Figure 2 with IPv6 beside IPv4
     runtime           one lab that is up            netns     namespaces, links, addresses, made
     daemons           configurations, processes     dock      a host that moves between places
     state, signals    what was made, taken away again, also after Ctrl-C

@@ -1,6 +1,7 @@
 """`lab`: the topologies for people.
 
-    lab up [figure2|figure1|shared-segment] [--delay LINK=MS ...] [--ovs FE,...] [--run-dir DIR]
+    lab up [TOPOLOGY] [--delay LINK=MS ...] [--ovs FE,...] [--run-dir DIR]
+                             (figure2, figure2-dual, figure1, shared-segment)
     lab status
     lab move NODE PLACE      lab shell NODE      lab server
     lab delay LINK MS        lab down
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import figure1, figure2, netns, shared_segment
+from . import figure1, figure2, figure2dual, netns, shared_segment
 from .daemons import DaemonError
 from .netns import NetnsError
 from .rest import RestError
@@ -22,7 +23,8 @@ from .runtime import Lab, print_progress
 from .signals import ignore_signals, raise_on_signals
 from .state import LabError, State
 
-TOPOLOGIES: dict[str, type[Lab]] = {"figure2": figure2.Lab, "figure1": figure1.Lab,
+TOPOLOGIES: dict[str, type[Lab]] = {"figure2": figure2.Lab, "figure2-dual": figure2dual.Lab,
+                                    "figure1": figure1.Lab,
                                     "shared-segment": shared_segment.Lab}
 DEFAULT_INSTANCE = "lab"
 

@@ -31,6 +31,33 @@ def announcement(mac: str, address: str) -> bytes:
             + sender + ip + bytes(6) + ip)
 
 
+def icmpv6(mac: str, source: str, destination: str, body: bytes) -> bytes:
+    """A frame with an ICMPv6 message, its checksum filled in, to the destination's group MAC."""
+    ends = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, destination)
+    pseudo = ends + struct.pack("!II", len(body), 58) + body
+    total = sum(struct.unpack(f"!{len(pseudo) // 2}H", pseudo))
+    total = (total & 0xFFFF) + (total >> 16)
+    check = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+    return (b"\x33\x33" + ends[28:] + mac_bytes(mac)
+            + struct.pack("!HIHBB", 0x86DD, 6 << 28, len(body), 58, 255) + ends
+            + body[:2] + struct.pack("!H", check) + body[4:])
+
+
+def advertisement(mac: str, address: str, link_layer: str | None = None) -> bytes:
+    """An unsolicited neighbour advertisement to all nodes (RFC 4861, section 7.2.6); `link_layer`
+    is the MAC that its body names."""
+    body = (struct.pack("!BBHI", 136, 0, 0, 0x20000000) + socket.inet_pton(socket.AF_INET6, address)
+            + b"\x02\x01" + mac_bytes(link_layer or mac))
+    return icmpv6(mac, address, "ff02::1", body)
+
+
+def detection(mac: str, address: str) -> bytes:
+    """The neighbour solicitation of duplicate address detection (RFC 4862, section 5.4.2)."""
+    target = socket.inet_pton(socket.AF_INET6, address)
+    group = socket.inet_ntop(socket.AF_INET6, bytes.fromhex("ff02" + "00" * 9 + "01ff") + target[13:])
+    return icmpv6(mac, "::", group, struct.pack("!BBHI", 135, 0, 0, 0) + target)
+
+
 def open_raw(namespace: str, device: str, protocol: int = 0) -> socket.socket:
     """A packet socket on a device; with protocol 0 it only sends."""
     sock = netns.make_socket(namespace, socket.AF_PACKET, socket.SOCK_RAW, 0)

@@ -65,9 +65,11 @@ class HostHandle:
         return frames.Capture(self.netns, device or self.device, protocol)
 
     def announce(self, address: str | None = None, mac: str | None = None) -> None:
-        """Broadcasts a gratuitous ARP, as after a move."""
+        """Broadcasts a gratuitous ARP or neighbour advertisement, as after a move."""
+        address = address or self.address
+        make = frames.advertisement if ":" in address else frames.announcement
         with frames.open_raw(self.netns, self.device) as sock:
-            sock.send(frames.announcement(mac or self.mac, address or self.address))
+            sock.send(make(mac or self.mac, address))
 
     def ping(self, address: str, count: int = 1, timeout_s: float = 1.0) -> bool:
         """Whether an answer came."""
