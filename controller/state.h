@@ -12,7 +12,7 @@
 #define ECHO_INTERVAL_MS 1000u
 #define HANDSHAKE_TIMEOUT_MS 10000
 #define REQUEST_TIMEOUT_MS 2000
-#define BORDER_GRACE_MS 30000  /* a border FE without a session is still preferred this long */
+#define BORDER_GRACE_MS 3000   /* a border FE without a session is still preferred this long */
 #define SEGMENT_MEMBERS_MAX 16 /* FEs on one LAN */
 #define REFUSALS_MAX 4096
 #define SIGHTINGS_HELD_MAX 1024

@@ -179,6 +179,11 @@ bool agent_is_complete(const struct agent *a)
 	return false;
 }
 
+bool agent_is_cut_off(const struct agent *a)
+{
+	return links_are_down(&a->links);
+}
+
 /* ---- what the pipeline and the neighborhood tell ---- */
 
 static void on_removed(void *context, const struct pipeline_entry *entry, uint8_t reason)

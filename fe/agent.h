@@ -100,3 +100,5 @@ bool agent_has_controller(const struct agent *a);
 /* A controller that is MASTER and has sent a barrier since it is: the first one ends what it has to
  * say about our tables (docs/southbound.md), so that they are complete. */
 bool agent_is_complete(const struct agent *a);
+/* Whether it was given backplane links, and none of them is alive. */
+bool agent_is_cut_off(const struct agent *a);

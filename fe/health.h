@@ -19,7 +19,8 @@ struct health {
 /* What is to be known about the FE at one moment. */
 struct health_signs {
 	bool has_way_in; /* an external port is up */
-	bool has_way_on; /* the backplane is up, or none is configured */
+	bool has_way_on; /* the backplane is up, or none is configured; and a link, if there are any
+			  */
 	bool complete;   /* a MASTER is connected, and its synchronisation has ended */
 };
 

@@ -262,6 +262,17 @@ void links_adopt_done(struct links *l)
 	}
 }
 
+bool links_are_down(const struct links *l)
+{
+	size_t at = 0;
+	void *link;
+
+	while (table_next(&l->list, &at, NULL, &link))
+		if (((const struct backplane_link *)link)->plane.alive)
+			return false;
+	return l->list.count > 0;
+}
+
 void links_port(struct links *l, uint32_t number, const struct agent_port *port)
 {
 	struct backplane_link *link = table_get(&l->list, &number);

@@ -75,6 +75,8 @@ void links_adopt_done(struct links *l);
 void links_port(struct links *l, uint32_t number, const struct agent_port *port);
 /* UPCALL_CONTROL: a frame that is BFD's or STAMP's.  What does not belong is left alone. */
 void links_receive(struct links *l, const struct upcall *u);
+/* Whether there are links, and all of them are down. */
+bool links_are_down(const struct links *l);
 /* When links_tick wants to be called; INT64_MAX: never. */
 int64_t links_next_us(const struct links *l);
 void links_tick(struct links *l, int64_t now_us);

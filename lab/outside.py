@@ -15,6 +15,7 @@ carrier along. 203.0.113.0/24 is provider-independent, 198.51.100.64/26 a part o
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from . import netns, routing
@@ -39,7 +40,7 @@ def topology() -> Topology:
     t.link("mgmt-cc", End("cc", "mg0", ("10.99.0.1/24",)), End("mgmt", "cc", bridge="br0"))
     for i in (1, 2, 3):
         _element(t, i)
-        _router(t, i)
+        add_router(t, i)
     for a, b in ((1, 2), (1, 3), (2, 3)):
         t.link(f"r{a}-r{b}", End(f"r{a}", f"r{b}", (f"100.64.{a}{b}.{a}/24",)),
                End(f"r{b}", f"r{a}", (f"100.64.{a}{b}.{b}/24",)))
@@ -73,7 +74,8 @@ def _element(t: Topology, i: int) -> None:
                End(f"ix{i}", "r", bridge="br0"))
 
 
-def _router(t: Topology, i: int) -> None:
+def add_router(t: Topology, i: int) -> None:
+    """A provider's router with a client behind it."""
     t.node(f"r{i}", forwards=True)
     t.node(f"client{i}", routes=(f"default via 198.18.{i}.1",))
     mac = f"02:00:00:00:0{i}:0a"
@@ -123,7 +125,6 @@ class Lab(RuntimeLab):
         """As when the machine dies: nothing of it is on any wire any more. When that was."""
         devices = ["ext0"] * (element != "fe3") + ["bp0", "mg0"]
         netns.batch([f"link set {d} down" for d in devices], self.netns(element))
-        import time
         return time.monotonic()
 
     def power_on(self, element: str) -> None:

@@ -74,6 +74,12 @@ class Router:
         for name in reversed(self.names):
             self.lab.daemons[name].stop()
 
+    def restart(self, text: str | None = None) -> None:
+        """Perhaps with another configuration."""
+        self.stop()
+        self.text = text or self.text
+        self.start()
+
     def kill(self) -> None:
         """kill -9 of all of it."""
         for name in self.names:
@@ -95,6 +101,9 @@ class Router:
             if time.monotonic() > deadline:
                 raise DaemonError(f"{self.node}: no {what} by {self.kind}")
             time.sleep(POLL_S)
+
+    def bfd_is_up(self, neighbor: str) -> bool:
+        raise NotImplementedError
 
     def kernel_routes(self) -> set[str]:
         """Where the kernel's main table leads by a next hop: what victor-fe sends by."""
@@ -148,6 +157,10 @@ class Frr(Router):
     def ask(self, words: str) -> str:
         return self._vtysh("-c", words)
 
+    def bfd_is_up(self, neighbor: str) -> bool:
+        return any(peer["peer"] == neighbor and peer["status"] == "up"
+                   for peer in json.loads(self.ask("show bfd peers json")))
+
     def prefixes(self) -> set[str]:
         found = set(json.loads(self.ask("show ip route json") or "{}"))
         if "bgpd" in self.programs():
@@ -171,6 +184,10 @@ class Bird(Router):
 
     def ask(self, words: str) -> str:
         return self._run(["birdc", "-s", f"{self.directory}/bird.ctl", *words.split()])
+
+    def bfd_is_up(self, neighbor: str) -> bool:
+        lines = [line.split() for line in self.ask("show bfd sessions").splitlines()]
+        return any(line[:1] == [neighbor] and line[2:3] == ["Up"] for line in lines)
 
     def prefixes(self) -> set[str]:
         return set(PREFIX.findall(self.ask("show route all table all")))

@@ -81,6 +81,7 @@ class Lab:
     """A topology, up."""
 
     make_topology: Callable[[], Topology]
+    element_settings: dict[str, Any] = {}    # what its elements' configurations have besides
     late: tuple[str, ...] = ()    # elements that are started by hand
 
     def __init__(self, instance: str | None = None, *, delays: dict[str, float] | None = None,
@@ -329,7 +330,8 @@ class Lab:
         if not os.path.ismount(state):
             subprocess.run(["mount", "-t", "bpf", "bpf", str(state)], check=True,
                            start_new_session=True)
-        config = daemons.element_config(element, self.topology, self.run_dir, self.log_level)
+        config = {**daemons.element_config(element, self.topology, self.run_dir, self.log_level),
+                  **self.element_settings}
         return [program("fe/io/victor-fe"), *self._config(element.name, config)]
 
     def _config(self, name: str, config: dict[str, Any]) -> list[str]:

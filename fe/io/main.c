@@ -125,8 +125,9 @@ static void update_announcements(struct fe *fe)
 {
 	const struct health_signs signs = {
 		.has_way_in = ports_are_up(fe->ports, PORT_EXTERNAL),
-		.has_way_on =
-			!fe->config.backplane_device[0] || ports_are_up(fe->ports, PORT_BACKPLANE),
+		.has_way_on = (!fe->config.backplane_device[0] ||
+			       ports_are_up(fe->ports, PORT_BACKPLANE)) &&
+			      !agent_is_cut_off(fe->agent),
 		.complete = agent_is_complete(fe->agent),
 	};
 

@@ -217,9 +217,9 @@ static void a_border_element_that_is_away_for_long_is_the_last_choice(void **sta
 	world_run(w);
 	assert_int_equal(fake_rule(w, 2, RULE_EXTERNAL, "0.0.0.0")->fe, 1);
 	world_disconnect(w, fake_of(w, 1));
-	world_wait(w, 20000);
+	world_wait(w, 2000);
 	assert_int_equal(fake_rule(w, 2, RULE_EXTERNAL, "0.0.0.0")->fe, 1);
-	world_wait(w, 15000);
+	world_wait(w, 2000);
 	assert_int_equal(fake_rule(w, 2, RULE_EXTERNAL, "0.0.0.0")->fe, 3);
 	world_destroy(w);
 }

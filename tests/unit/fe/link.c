@@ -221,10 +221,13 @@ static void a_session_comes_up_within_two_seconds(void **state)
 {
 	struct wire *w = *state;
 
+	assert_false(links_are_down(&w->ends[0].links)); /* there are none */
 	join(w, LINK_ETHERNET);
 	assert_false(both_up(w));
+	assert_true(links_are_down(&w->ends[0].links));
 	pass(w, 2000);
 	assert_true(both_up(w));
+	assert_false(links_are_down(&w->ends[0].links));
 	assert_int_equal(w->ends[0].changes, 2); /* it is there, it is up */
 	assert_int_equal(w->ends[0].plane.neighbor.bytes[5], 0xa1);
 	assert_int_equal(w->ends[1].plane.neighbor.bytes[5], 0xa0);

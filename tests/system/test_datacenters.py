@@ -1,0 +1,89 @@
+"""Two data centres (paper, section 3): a host moves within one and between both while clients at
+both ends are connected to it. Topology: lab/datacenters.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import labs
+import pytest
+from lab import datacenters, netns
+from lab.datacenters import WEB
+from lab.frames import Capture
+from lab.outside import INDEPENDENT
+from traffic import Conversation
+
+CONVERGE_S = 40.0
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[datacenters.Lab]:
+    with labs.running(datacenters.Lab) as one:
+        assert isinstance(one, datacenters.Lab)
+        one.start_routers()
+        for i in (1, 2):
+            labs.eventually(f"route of r{i} to b{i}", lambda: f"via 100.64.{i}.2" in netns.run(
+                one.netns(f"r{i}"), "ip", "route", "show", INDEPENDENT), CONVERGE_S)
+            labs.eventually(f"way out of b{i}", lambda: "via" in netns.run(
+                one.netns(f"b{i}"), "ip", "route", "show", "default"), CONVERGE_S)
+        yield one
+
+
+def updates(lab: datacenters.Lab) -> dict[str, str]:
+    """What the providers' routers have been told by BGP so far, and what the elements announce."""
+    frr = re.findall(r"Updates: +\d+ +(\d+)", lab.routers["r1"].ask("show bgp neighbors"))
+    bird = re.findall(r"Import (?:updates|withdraws): +(\d+)",
+                      lab.routers["r2"].ask("show protocols all"))
+    assert frr and bird
+    return {"r1": " ".join(frr), "r2": " ".join(bird)} | {
+        name: netns.run(lab.netns(name), "ip", "route", "show", "table", "86")
+        for name in datacenters.BORDERS}
+
+
+def move(lab: datacenters.Lab, rack: str) -> None:
+    lab.move("web", rack)
+    labs.wait_place(lab, "web", datacenters.RACKS[rack], "lan0")
+
+
+@pytest.mark.parametrize("racks", [("rack12", "rack11"), ("rack21", "rack22", "rack21", "rack11")],
+                         ids=["within one", "between both, and within the other"])
+def test_connections_from_both_ends_outlive_moves(lab: datacenters.Lab,
+                                                  racks: tuple[str, ...]) -> None:
+    with Conversation(lab.host("client1"), lab.host("web")) as one, \
+            Conversation(lab.host("client2"), lab.host("web")) as two:
+        for rack in racks:
+            move(lab, rack)
+            one.wait_progress()
+            two.wait_progress()
+
+
+def test_no_move_is_told_to_the_providers(lab: datacenters.Lab) -> None:
+    """Nothing is announced or withdrawn, within a data centre or between them: the prefix is
+    everywhere already."""
+    before = updates(lab)
+    for rack in ("rack12", "rack21", "rack11"):
+        move(lab, rack)
+        assert lab.host("client1").ping(WEB, 2)
+    assert updates(lab) == before
+
+
+def test_clients_come_in_by_their_own_border_wherever_the_host_is(lab: datacenters.Lab) -> None:
+    for rack in ("rack12", "rack21", "rack22", "rack11"):
+        move(lab, rack)
+        at = datacenters.RACKS[rack]
+        for i in (1, 2):
+            before = labs.delivered(lab, at)[(f"b{i}", WEB)]
+            assert lab.host(f"client{i}").ping(WEB, 3)
+            labs.eventually(f"count of packets by b{i}", lambda: labs.delivered(lab, at)
+                            [(f"b{i}", WEB)] >= before + 3)
+
+
+def test_what_leaves_goes_out_by_the_border_of_its_own_data_centre(lab: datacenters.Lab) -> None:
+    for rack, router in (("rack11", "r1"), ("rack21", "r2"), ("rack11", "r1")):
+        move(lab, rack)
+        with Capture(lab.netns(router), "fe") as capture:
+            assert lab.host("web").ping("198.18.1.10", 2)
+            assert labs.eventually(f"packets out to {router}", lambda: [
+                f for f in capture.read() if f.is_ipv4 and f.source == WEB])
