@@ -142,24 +142,14 @@ static void revert(struct core *c, struct attachment_record *r, const char *reas
 
 /* --- claims -------------------------------------------------------------------------------- */
 
-/* When x was last told something about this node. */
-static uint64_t last_told(const struct attachment_record *r, uint32_t x)
-{
-	uint64_t change = r->changed_everywhere;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(r->changed_at); i++)
-		if (r->changed_at[i].fe == x && r->changed_at[i].change > change)
-			change = r->changed_at[i].change;
-	return change;
-}
-
 /* A switch that has replied to the barrier, but not long ago: its packet-ins may be older. */
 static bool is_settling(const struct core *c, const struct attachment_record *r,
 			const struct claim *claim)
 {
 	const struct element *e = element_find(c, claim->heard_by);
 
-	return e && e->ovs && !claim->replay && ovs_has_replied(e, last_told(r, claim->heard_by));
+	return e && e->ovs && !claim->replay &&
+	       ovs_has_replied(e, record_last_told(r, claim->heard_by));
 }
 
 /* P4a: x has replied to the barrier behind its last change for this node.  What a switch's node
@@ -170,7 +160,7 @@ static bool is_fresh(const struct core *c, const struct attachment_record *r,
 	const struct element *e = element_find(c, claim->heard_by);
 
 	return e && !claim->replay &&
-	       (element_is_settled(e, last_told(r, claim->heard_by)) ||
+	       (element_is_settled(e, record_last_told(r, claim->heard_by)) ||
 		(claim->elicited && is_settling(c, r, claim)));
 }
 

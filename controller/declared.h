@@ -22,6 +22,8 @@ struct declared_element {
 	uint32_t id;              /* its datapath id */
 	struct address backplane; /* local_ip of its tunnel port */
 	uint16_t backplane_mtu;   /* 0: not known */
+	unsigned idle_probe_ms;   /* a node that was not heard for so long is asked; 0: 30000 */
+	unsigned idle_give_up_ms; /* and gone, if it does not answer for so long; 0: 3000 */
 	unsigned port_count;
 	struct declared_port ports[DECLARED_PORTS_MAX];
 };

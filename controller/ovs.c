@@ -116,10 +116,9 @@ const char *const *ovs_cannot(void)
 		"VLAN trunks",
 		"IPv6 nodes",
 		"links and paths",
-		"ICMP errors",
+		"ICMP too big or unreachable",
 		"tentative bindings",
 		"announcements without a controller",
-		"idle nodes",
 		"kernel routes",
 		NULL,
 	};
@@ -258,6 +257,10 @@ bool ovs_heard(struct element *e, const struct sighting *s)
 	struct neighbor n;
 	struct ovs_next_hop *hop;
 
+	if (s->ttl_over) {
+		ovs_time_exceeded(e, s);
+		return true;
+	}
 	if (!d || d->role != PORT_EXTERNAL)
 		return false;
 	hop = &e->ovs->next_hops[d - e->ovs->declared.ports];
@@ -269,6 +272,19 @@ bool ovs_heard(struct element *e, const struct sighting *s)
 		refresh_way_out(e, true);
 	}
 	return true;
+}
+
+/* OFPT_SET_ASYNC (OpenFlow 1.3.5, section 7.3.10): for a master and for a slave, the reasons of
+ * packet-ins, port-status and flow-removed. */
+void ovs_subscribe(struct buffer *b, uint32_t xid)
+{
+	static const uint32_t masks[] = {
+		1u << OFPR_NO_MATCH | 1u << OFPR_ACTION | 1u << OFPR_INVALID_TTL, 0, 7, 7, 0, 0};
+	size_t start = ofp_message_begin(b, OFPT_SET_ASYNC, xid);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(masks); i++)
+		write_u32(b, masks[i]);
+	ofp_message_end(b, start);
 }
 
 /* --- time ---------------------------------------------------------------------------------- */
@@ -307,5 +323,6 @@ void ovs_tick(struct element *e)
 	settle(e);
 	ask_next_hops(e);
 	refresh_way_out(e, false);
+	ovs_idle_tick(e);
 	ovs_speak(e);
 }

@@ -29,7 +29,12 @@ struct ovs {
 	int64_t waiting_ms;
 	struct departure departures[OVS_DEPARTURES_MAX];
 	unsigned departure_next;
-	size_t greeted; /* so many peers */
+	uint32_t idle_xid; /* of the statistics that are being read; 0: none */
+	int64_t idle_ms;   /* when they were asked for */
+	bool idle_asking;  /* somebody is silent */
+	int64_t ttl_second_ms;
+	unsigned ttl_answers; /* within that second */
+	size_t greeted;       /* so many peers */
 	int64_t greeted_ms;
 };
 
@@ -54,9 +59,18 @@ void ovs_barrier(struct element *e, uint64_t change);
 bool ovs_has_replied(const struct element *e, uint64_t change);
 void ovs_tick(struct element *e);
 
+/* Asks for the packets whose TTL ran out as well. */
+void ovs_subscribe(struct buffer *b, uint32_t xid);
+
+/* ovs_idle.c: nodes that send nothing and answer nothing. */
+void ovs_idle_tick(struct element *e);
+int ovs_idle_flows(struct element *e, struct ofp_multipart *m);
+
 /* ovs_speak.c: what the controller says in the switch's place. */
 void ovs_departed(struct element *e, const struct node *n, const struct place *left);
 void ovs_speak(struct element *e);
+/* A packet whose TTL ran out: the gateway tells its sender. */
+void ovs_time_exceeded(struct element *e, const struct sighting *s);
 
 /* The rule for what leaves by its external port: false while the next hop's MAC is not known. */
 bool ovs_way_out(const struct element *e, struct rule *rule);

@@ -6,9 +6,11 @@
 
 #include "controller/element.h"
 #include "packet/neighbor.h"
+#include "packet/time_exceeded.h"
 
 #include <string.h>
 
+#define TTL_ANSWERS_MAX 100           /* a second */
 #define GREET_AGAIN_MS 300000         /* the switch forgets a neighbour after 15 minutes */
 #define ETHERTYPE_EXPERIMENTAL 0x88b5 /* IEEE 802, local experimental: no FE forwards it */
 
@@ -66,6 +68,49 @@ static void announce_departed(struct element *e)
 		if (d->port && e->core->now_ms - d->since_ms >= announce_after_ms[d->sent])
 			announce(e, d);
 	}
+}
+
+/* --- a TTL that ran out -------------------------------------------------------------------- */
+
+/* The gateway of the sender's prefix; to somebody outside, the FE's address there. */
+static bool answering_router(const struct element *e, const struct sighting *s, struct mac *mac,
+			     struct address *router)
+{
+	const struct port *p = element_find_port(e, s->port);
+	const struct declared_port *d = p ? ovs_declared_port(e, p) : NULL;
+	const struct covered_prefix *prefix;
+	struct address source;
+
+	if (!d || time_exceeded_source(s->data, s->size, &source) < 0)
+		return false;
+	if (d->role == PORT_EXTERNAL) {
+		*mac = p->mac;
+		*router = d->address;
+		return true;
+	}
+	prefix = inventory_prefix(&e->core->inventory, DEFAULT_VRF, &source);
+	*mac = e->core->config.gateway_mac;
+	*router = prefix ? prefix->gateway : (struct address){{0}};
+	return address_is_ipv4(router);
+}
+
+void ovs_time_exceeded(struct element *e, const struct sighting *s)
+{
+	struct ovs *o = e->ovs;
+	struct buffer frame = {0};
+	struct address router;
+	struct mac mac;
+
+	if (e->core->now_ms - o->ttl_second_ms >= 1000) {
+		o->ttl_second_ms = e->core->now_ms;
+		o->ttl_answers = 0;
+	}
+	if (o->ttl_answers >= TTL_ANSWERS_MAX || !answering_router(e, s, &mac, &router) ||
+	    time_exceeded_build(&frame, s->data, s->size, &mac, &router) < 0)
+		return;
+	o->ttl_answers++;
+	element_transmit(e, s->port, &frame);
+	buffer_finish(&frame);
 }
 
 /* --- tunnels ------------------------------------------------------------------------------- */

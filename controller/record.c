@@ -53,6 +53,16 @@ const char *record_place_text(const struct core *c, const struct place *p, char 
 	return text;
 }
 
+uint64_t record_last_told(const struct attachment_record *r, uint32_t fe)
+{
+	uint64_t change = r->changed_everywhere;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(r->changed_at); i++)
+		if (r->changed_at[i].fe == fe && r->changed_at[i].change > change)
+			change = r->changed_at[i].change;
+	return change;
+}
+
 void record_unlink_list(struct attachment_record *r)
 {
 	if (!r->list_link)

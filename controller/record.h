@@ -19,6 +19,8 @@ void record_settle(struct core *c, struct attachment_record *r);
 void record_detach(struct core *c, struct attachment_record *r, const char *reason);
 
 void record_arrange(struct core *c, struct attachment_record *r);
+/* When the FE was last told something about this node: a change number. */
+uint64_t record_last_told(const struct attachment_record *r, uint32_t fe);
 void record_unlink_list(struct attachment_record *r);
 void record_link_port(struct core *c, struct attachment_record *r);
 /* Removes tombstones that every FE has acknowledged. */

@@ -129,6 +129,8 @@ static void meet(struct session *s, struct element *e, const struct element_info
 	backplane_refresh(s->core, e);
 	topology_refresh(s->core);
 	ofp_config_encode(&s->channel.out, OFPT_SET_CONFIG, next_xid(s), &config);
+	if (e->ovs)
+		ovs_subscribe(&s->channel.out, next_xid(s));
 	ask_role(s, OFPCR_NOCHANGE, STAGE_ROLE_QUERY);
 }
 
@@ -274,7 +276,9 @@ static int got_multipart(struct session *s, const struct ofp_header *h, struct r
 	if (r < 0)
 		return r;
 	if (h->xid != s->stage_xid)
-		return request_multipart(s, h->xid, &m);
+		return s->element->ovs && h->xid == s->element->ovs->idle_xid
+			       ? ovs_idle_flows(s->element, &m)
+			       : request_multipart(s, h->xid, &m);
 	s->stage_ms = s->core->now_ms;
 	if (s->stage == STAGE_PORTS && m.type == OFPMP_PORT_DESC)
 		return got_ports(s, &m);
@@ -344,6 +348,7 @@ static int got_packet_in(struct session *s, struct reader *body)
 		sighting.port = match_number(&packet.match, OFP_FIELD_REG0);
 	vlan = match_number(&packet.match, OFP_FIELD_VLAN_VID);
 	sighting.vlan = vlan & OFP_VLAN_PRESENT ? vlan & 0xfff : 0;
+	sighting.ttl_over = packet.reason == OFPR_INVALID_TTL;
 	sighting.data = packet.data;
 	sighting.size = packet.data_size;
 	got_sighting(s, &sighting);

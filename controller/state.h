@@ -95,7 +95,11 @@ struct attachment_record {
 	bool probed;
 	bool element_version_guessed;
 	bool current_answered, claimant_answered; /* PROBING */
-	uint64_t changed_everywhere;              /* change numbers, for P4a */
+	struct {
+		uint64_t packets, counting;
+		int64_t heard_ms, asked_ms; /* asked: since when it is silent; 0: it is not */
+	} idle;                             /* at a switch: ovs_idle.c */
+	uint64_t changed_everywhere;        /* change numbers, for P4a */
 	struct {
 		uint32_t fe;
 		uint64_t change;
@@ -134,7 +138,8 @@ enum session_stage {
 struct sighting {
 	uint32_t port;
 	uint16_t vlan;
-	bool replay; /* kept by the FE while it had no controller */
+	bool replay;   /* kept by the FE while it had no controller */
+	bool ttl_over; /* no word of its own: its TTL ran out at a switch */
 	const uint8_t *data;
 	size_t size;
 };

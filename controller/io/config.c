@@ -182,6 +182,8 @@ static int read_element(const struct reading *r, int index, struct declared_elem
 			      y->backplane.mtu);
 	ret->id = y->id;
 	ret->backplane_mtu = (uint16_t)y->backplane.mtu;
+	ret->idle_probe_ms = y->idle_probe_ms;
+	ret->idle_give_up_ms = y->idle_give_up_ms;
 	ret->port_count = y->ports_count;
 	for (unsigned i = 0; i < y->ports_count && result == 0; i++)
 		result = read_element_port(r, index, &y->ports[i], &ret->ports[i]);

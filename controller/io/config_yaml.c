@@ -126,6 +126,8 @@ static const cyaml_schema_field_t element_fields[] = {
 	REQUIRED_TEXT(name, yaml_element),
 	CYAML_FIELD_UINT("id", CYAML_FLAG_DEFAULT, struct yaml_element, id),
 	REQUIRED_TEXT(kind, yaml_element),
+	NUMBER(idle_probe_ms, yaml_element),
+	NUMBER(idle_give_up_ms, yaml_element),
 	CYAML_FIELD_MAPPING("backplane", CYAML_FLAG_DEFAULT, struct yaml_element, backplane,
 			    element_backplane_fields),
 	CYAML_FIELD_SEQUENCE("ports", CYAML_FLAG_POINTER, struct yaml_element, ports,

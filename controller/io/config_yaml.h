@@ -61,7 +61,7 @@ struct yaml_element_backplane {
 
 struct yaml_element {
 	char *name, *kind;
-	uint32_t id;
+	uint32_t id, idle_probe_ms, idle_give_up_ms;
 	struct yaml_element_backplane backplane;
 	struct yaml_element_port *ports;
 	unsigned ports_count;

@@ -183,6 +183,14 @@ def test_an_unknown_machine_is_refused_and_gets_nothing(lab: Lab) -> None:
     assert not any("10.10.0.77" in r["flow"] for r in labs.rules(lab, "fe2"))
 
 
+def test_a_ttl_that_runs_out_is_answered_by_the_gateway(lab: Lab) -> None:
+    laptop, client = lab.host("laptop"), lab.host("client")
+    for host, target, router in ((laptop, client, GATEWAY), (client, laptop, "192.0.2.1")):
+        done = host.run("ping", "-n", "-c1", "-t1", "-W2", target.address)
+        assert f"From {router}" in done.stdout and "Time to live exceeded" in done.stdout, \
+            done.stdout
+
+
 def test_the_controllers_restart_sends_no_flow_mod_and_traffic_flows_meanwhile(lab: Lab) -> None:
     with Conversation(lab.host("client"), lab.host("laptop")) as talk:
         lab.controller.kill()

@@ -110,6 +110,39 @@ static void refused(const char *text, const char *place, const char *word)
 	assert_null(strchr(why.text, '\n'));
 }
 
+#define SWITCH(more)                                                                         \
+	"elements:\n  - { name: fe2, id: 2, kind: ovs, backplane: { address: 172.16.2.2 }, " \
+	"ports: [ { match: srv0, role: " more " } ] }\n"
+
+static void a_switch_is_declared_with_its_ports(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(
+		parse(SWITCH("external, address: 192.0.2.1/24, next_hop: 192.0.2.10"), &c, &why),
+		0);
+	assert_int_equal(c.element_count, 1);
+	assert_string_equal(c.elements[0].name, "fe2");
+	assert_int_equal(c.elements[0].id, 2);
+	assert_string_equal(c.elements[0].ports[0].match, "srv0");
+	assert_int_equal(c.elements[0].ports[0].role, PORT_EXTERNAL);
+	assert_int_equal(c.elements[0].ports[0].address.bytes[15], 1);
+	assert_int_equal(c.elements[0].ports[0].next_hop.bytes[15], 10);
+	config_finish(&c);
+	refused(SWITCH("backplane"), "victor.yaml:2:", "access or external");
+	refused(SWITCH("external, address: 192.0.2.1"), "victor.yaml:2:", "192.0.2.1/24");
+	refused(SWITCH("external, address: 192.0.2.1/33"), "victor.yaml:2:", "192.0.2.1/24");
+	refused(SWITCH("external, address: 192.0.2.1/29, next_hop: 192.0.2.10"),
+		"victor.yaml:2:", "is not in");
+	refused("elements:\n  - { name: a, id: 1, kind: other, backplane: { address: 1.2.3.4 }, "
+		"ports: [] }\n",
+		"victor.yaml:2:", "other");
+	refused("elements:\n  - { name: a, id: 1, kind: ovs, backplane: { address: x }, "
+		"ports: [] }\n",
+		"victor.yaml:2:", "no address");
+}
+
 static void each_refusal_names_its_line(void **state)
 {
 	refused("name: x\nfoo: 1\n", "victor.yaml:2:", "foo");
@@ -165,6 +198,7 @@ int main(void)
 		cmocka_unit_test(a_node_is_mobile_unless_it_has_elements),
 		cmocka_unit_test(lines_of_items_are_known),
 		cmocka_unit_test(little_is_needed),
+		cmocka_unit_test(a_switch_is_declared_with_its_ports),
 		cmocka_unit_test(each_refusal_names_its_line),
 		cmocka_unit_test(without_insecure_only_private_endpoints_are_taken),
 		cmocka_unit_test(a_missing_file_is_named),

@@ -70,7 +70,7 @@ static void tell_port(struct fake *f, const struct fake_port *p, enum ofp_port_r
 
 	if (p->identity)
 		snprintf(info.identity, sizeof(info.identity), "%s", p->identity);
-	if (reason != OFPPR_DELETE)
+	if (reason != OFPPR_DELETE && !f->is_switch)
 		port_info_encode(&f->channel.out, 0, &info);
 	describe(f, p, &status.port);
 	ofp_port_status_encode(&f->channel.out, 0, &status);
@@ -86,7 +86,7 @@ static void introduce(struct fake *f, uint32_t xid)
 
 	snprintf(info.name, sizeof(info.name), "%s", f->name);
 	ofp_features_encode(&f->channel.out, xid, &features);
-	if (!f->name[0])
+	if (!f->name[0] || f->is_switch)
 		return; /* some other switch */
 	element_info_encode(&f->channel.out, 0, &info);
 	for (unsigned i = 0; i < f->port_count; i++)
@@ -116,6 +116,7 @@ static void answer_multipart(struct fake *f, uint32_t xid, uint16_t type)
 		static struct ofp_flow_stats flow;
 
 		memset(&flow, 0, sizeof(flow));
+		flow.packet_count = f->packets;
 		rule_to_flow_stats(value, &flow);
 		ofp_flow_stats_add(&w, &flow);
 	}
@@ -176,6 +177,8 @@ static void send_packet_in(struct fake *f, uint32_t port, const struct buffer *f
 				       .data = frame->data,
 				       .data_size = frame->size};
 
+	if (f->ttl_over)
+		packet.reason = OFPR_INVALID_TTL;
 	ofp_match_set(&packet.match, OFP_FIELD_IN_PORT, port);
 	ofp_packet_in_encode(&f->channel.out, 0, &packet);
 }
@@ -209,6 +212,14 @@ static void do_packet_out(struct fake *f, struct reader *body)
 
 	assert_int_equal(ofp_packet_out_decode(body, &packet), 0);
 	assert_int_equal(packet.actions.count, 1);
+	if (packet.actions.list[0].type == OFP_ACTION_GROUP) {
+		assert_non_null(table_get(&f->groups, &packet.actions.list[0].group));
+		return;
+	}
+	if (packet.data_size > 13 && packet.data[12] == 8 && packet.data[13] == 0) {
+		f->ip_frames++;
+		return;
+	}
 	l->what = LOG_PACKET_OUT;
 	l->port = packet.actions.list[0].output.port;
 	p = fake_port(f->world, f->id, l->port);
@@ -262,6 +273,9 @@ static int on_message(void *context, const struct ofp_header *h, struct reader *
 		return 0;
 	case OFPT_SET_CONFIG:
 		return 0;
+	case OFPT_SET_ASYNC:
+		assert_true(f->is_switch);
+		return 0;
 	case OFPT_ROLE_REQUEST:
 		do_role(f, h->xid, body);
 		return 0;
@@ -281,6 +295,7 @@ static int on_message(void *context, const struct ofp_header *h, struct reader *
 		do_packet_out(f, body);
 		return 0;
 	case OFPT_EXPERIMENTER:
+		assert_false(f->is_switch);
 		return fake_experimenter(f, h->xid, body);
 	case OFPT_ERROR:
 		f->errors++;
@@ -387,6 +402,37 @@ static void start_core(struct world *w, uint16_t term)
 	add_link(w->core, "FE2", "FE3");
 }
 
+static void declare(struct world *w)
+{
+	struct reason why;
+
+	for (unsigned i = 0; i < w->switch_count; i++)
+		assert_int_equal(core_add_element(w->core, &w->switches[i], &why), 0);
+}
+
+void world_declare_switch(struct world *w, uint32_t fe)
+{
+	struct fake *f = fake_of(w, fe);
+	struct declared_element *d = &w->switches[w->switch_count++];
+	struct reason why;
+
+	*d = (struct declared_element){
+		.id = fe, .backplane = f->backplane, .port_count = f->port_count};
+	snprintf(d->name, sizeof(d->name), "%s", f->name);
+	for (unsigned i = 0; i < f->port_count; i++) {
+		struct declared_port *p = &d->ports[i];
+
+		snprintf(p->match, sizeof(p->match), "port%u", f->ports[i].number);
+		p->role = f->ports[i].role;
+		if (p->role == PORT_EXTERNAL) {
+			p->address = an_address("198.51.100.1");
+			p->next_hop = an_address("198.51.100.254");
+		}
+	}
+	f->is_switch = true;
+	assert_int_equal(core_add_element(w->core, d, &why), 0);
+}
+
 struct world *world_create_bare(enum admission_mode admission)
 {
 	struct world *w = memory_alloc(sizeof(*w));
@@ -457,6 +503,7 @@ void world_restart(struct world *w, uint16_t term, bool store)
 	core_destroy(w->core);
 	w->event_count = 0;
 	start_core(w, term);
+	declare(w);
 	for (unsigned i = 0; store && i < w->kept_count; i++)
 		core_restore_attachment(w->core, &w->kept[i]);
 	add_nodes(w);
@@ -628,7 +675,8 @@ void fake_data(struct world *w, uint32_t fe, uint32_t port, const char *mac, con
 	buffer_add_bytes(&frame, m.bytes, 6);
 	write_u16(&frame, 0x0800);
 	write_u16(&frame, 0x4500);
-	write_zeros(&frame, 10);
+	write_u16(&frame, 56);
+	write_zeros(&frame, 8);
 	buffer_add_bytes(&frame, address_ipv4(&a), 4);
 	write_zeros(&frame, 40);
 	send_packet_in(fake_of(w, fe), port, &frame);

@@ -52,6 +52,10 @@ struct fake {
 	struct world *world;
 	uint32_t id;
 	const char *name;
+	bool is_switch;     /* an Open vSwitch: says nothing of VICTOR, and is told nothing of it */
+	bool ttl_over;      /* its packet-ins say that a TTL ran out */
+	uint64_t packets;   /* what its flows have counted */
+	unsigned ip_frames; /* it was to send */
 	struct address backplane;
 	struct fake_port ports[FAKE_PORTS_MAX];
 	unsigned port_count;
@@ -81,6 +85,8 @@ struct world {
 	unsigned event_count;
 	struct world_log log[LOG_MAX];
 	unsigned log_count;
+	struct declared_element switches[FAKES_MAX];
+	unsigned switch_count;
 	struct attachment kept[256];
 	unsigned kept_count;
 	/* A frame that the controller has sent out of a backplane port; default: nothing. */
@@ -95,6 +101,8 @@ struct world *world_create(void);
 void world_destroy(struct world *w);
 /* As above, but nothing is connected and there are no nodes. */
 struct world *world_create_bare(enum admission_mode admission);
+/* This FE is a switch, declared with its ports; before any is connected. */
+void world_declare_switch(struct world *w, uint32_t fe);
 void world_connect(struct world *w, struct fake *f);
 void world_disconnect(struct world *w, struct fake *f);
 /* The controller dies and another starts: with what 'kept' has if 'store', else with nothing. */
