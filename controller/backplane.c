@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "controller/element.h"
 #include "controller/topology.h"
+#include "controller/tunnel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +65,7 @@ static uint32_t number_of(const struct backplane_link *b, unsigned end)
 {
 	const struct element *e = b->ends[end].element, *other = b->ends[!end].element;
 
-	if (!e || !other || address_is_zero(&other->backplane))
+	if (!e || !other || !element_has_backplane(other))
 		return 0;
 	return link_has_ports(&b->l) ? port_by_name(e, b->l.ports[end])
 				     : PIPELINE_LINK_PORT(other->id);
@@ -80,7 +81,9 @@ static struct link_info wanted_info(const struct backplane_link *b, unsigned end
 		.kind = l->kind,
 		.multiplier = l->interval_ms ? l->multiplier : 0,
 		.interval_ms = l->interval_ms,
-		.remote = address_is_zero(&l->reach[!end]) ? other->backplane : l->reach[!end],
+		.remote = address_is_zero(&l->reach[!end])
+				  ? tunnel_address(b->ends[end].element, other)
+				  : l->reach[!end],
 		.remote_port = l->reach_port[!end],
 		.label_count = l->label_count[end],
 		.label_in = l->labels_in[end],

@@ -80,6 +80,7 @@ void core_destroy(struct core *c)
 	table_finish(&c->segments);
 	table_finish(&c->drained);
 	inventory_finish(&c->inventory);
+	free(c->wishes);
 	buffer_finish(&c->scratch);
 	buffer_finish(&c->switch_scratch);
 	free(c);

@@ -15,11 +15,20 @@
 
 enum admission_mode { ADMISSION_STRICT, ADMISSION_OPEN };
 
+/* How packets shall go between two FEs, where both can. */
+enum underlay_wish { UNDERLAY_WISH_NONE, UNDERLAY_WISH_IPV4, UNDERLAY_WISH_IPV6 };
+struct tunnel_wish {
+	char ends[2][NAME_SIZE];
+	uint8_t encapsulation; /* enum encapsulation; 0: not said */
+	uint8_t underlay;      /* enum underlay_wish */
+};
+
 struct core_config {
 	char name[NAME_SIZE];
 	enum admission_mode admission; /* STRICT: only inventory nodes bind; OPEN: any (lab) */
 	struct mac gateway_mac;        /* the anycast gateway's, the same on every FE */
 	uint16_t shard;
+	struct tunnel_wish tunnel;   /* of all pairs that none of their own is told for */
 	unsigned port_grace_ms;      /* a node whose port went down is kept this long; 2000 */
 	unsigned prepare_timeout_ms; /* a tentative move reverts after this; 30000 */
 	unsigned probe_timeout_ms;   /* an ambiguous claim's probe; 300 */
@@ -98,6 +107,7 @@ MUST_USE int core_add_element(struct core *c, const struct declared_element *d, 
 MUST_USE int core_add_link(struct core *c, const struct link *l, struct reason *why);
 /* The config was read again: links that are not in the list go, others come or change. */
 void core_replace_links(struct core *c, const struct link *list, unsigned count, int64_t now_ms);
+MUST_USE int core_add_tunnel(struct core *c, const struct tunnel_wish *w, struct reason *why);
 void core_restore_attachment(struct core *c, const struct attachment *a);
 void core_restore_drain(struct core *c, const char *element);
 
@@ -149,8 +159,10 @@ struct element_view {
 	enum element_state state;
 	const char *kind;          /* "victor-fe" or "ovs" */
 	const char *const *cannot; /* what it cannot do, for people; ends with NULL */
-	struct address backplane;
+	struct backplane backplane;
 	uint16_t backplane_mtu;
+	char encapsulations[2][NAME_SIZE]; /* "ipip", "vxlan" */
+	unsigned encapsulation_count;
 	bool border; /* it has an external port */
 	int64_t since_ms;
 	unsigned port_count, rule_count;
@@ -204,6 +216,8 @@ struct link_view {
 	uint32_t bandwidth_mbps;       /* guaranteed; 0: not said */
 	uint64_t bits_per_second[2];   /* sent from there */
 	uint64_t packets[2], bytes[2]; /* sent from there since the FE has the link */
+	bool tunnelled;                /* both ends are known; then: */
+	bool vxlan, ipv6;
 };
 void core_links(const struct core *c, void (*each)(void *to, const struct link_view *), void *to);
 

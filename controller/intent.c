@@ -6,6 +6,7 @@
 #include "controller/ovs.h"
 #include "controller/segment.h"
 #include "controller/topology.h"
+#include "controller/tunnel.h"
 #include "packet/nd.h"
 
 #include <string.h>
@@ -51,12 +52,6 @@ static unsigned port_rules(const struct element *e, const struct port *p, uint8_
 	if (e->ovs)
 		count += ovs_port_rules(e, p, rules + count);
 	return count;
-}
-
-static struct rule peer_rule(enum rule_kind kind, uint32_t fe, const struct address *address)
-{
-	return (struct rule){
-		.key = {.kind = (uint8_t)kind, .address = *address}, .vrf = DEFAULT_VRF, .fe = fe};
 }
 
 static struct rule prefix_rule(enum rule_kind kind, const struct covered_prefix *p)
@@ -177,15 +172,11 @@ static void constant_rules(const struct core *c, const struct element *e,
 	emit(to, &router);
 }
 
-static bool is_peer(const struct element *e, const struct element *peer)
-{
-	return peer != e && !address_is_zero(&peer->backplane);
-}
-
-static struct rule_group group_towards(const struct element *e, const struct element *peer)
+static struct rule_group group_towards(const struct element *e, const struct element *peer,
+				       const struct tunnel *t)
 {
 	struct rule_group group = {
-		.fe = peer->id, .address = peer->backplane, .redirect = peer->redirect};
+		.fe = peer->id, .address = t->address, .redirect = t->redirect, .vxlan = t->vxlan};
 
 	topology_set_paths(e->core, e, peer, &group);
 	return group;
@@ -194,12 +185,49 @@ static struct rule_group group_towards(const struct element *e, const struct ele
 void planner_groups(const struct core *c, const struct element *e,
 		    void (*emit)(void *to, const struct rule_group *), void *to)
 {
+	struct tunnel tunnel;
+
 	for (unsigned i = 0; i < c->element_count; i++)
-		if (is_peer(e, c->elements[i])) {
-			struct rule_group group = group_towards(e, c->elements[i]);
+		if (tunnel_between(c, e, c->elements[i], &tunnel)) {
+			struct rule_group group = group_towards(e, c->elements[i], &tunnel);
 
 			emit(to, &group);
 		}
+}
+
+static void emit_peers(const struct core *c, const struct element *e,
+		       void (*emit)(void *to, const struct rule *), void *to)
+{
+	struct rule rules[TUNNEL_RULES_MAX];
+	struct tunnel tunnel;
+
+	for (unsigned i = 0; i < c->element_count; i++) {
+		const struct element *peer = c->elements[i];
+		unsigned count = tunnel_between(c, e, peer, &tunnel)
+					 ? tunnel_rules(peer->id, &tunnel, rules)
+					 : 0;
+
+		for (unsigned k = 0; k < count; k++)
+			emit(to, &rules[k]);
+	}
+}
+
+static void note_spread(struct element *e, uint32_t fe, const struct prefix *spread)
+{
+	if (spread->length)
+		*(struct prefix *)table_put(&e->spreads, &fe, NULL) = *spread;
+	else
+		(void)table_remove(&e->spreads, &fe);
+}
+
+void planner_note_spreads(const struct core *c, struct element *e)
+{
+	struct tunnel tunnel;
+
+	table_clear(&e->spreads);
+	for (unsigned i = 0; i < c->element_count; i++)
+		if (tunnel_between(c, e, c->elements[i], &tunnel))
+			note_spread(e, c->elements[i]->id, &tunnel.spread);
 }
 
 static void emit_ports(const struct element *e, void (*emit)(void *to, const struct rule *),
@@ -240,16 +268,7 @@ void planner_intent(const struct core *c, const struct element *e,
 {
 	constant_rules(c, e, emit, to);
 	emit_ports(e, emit, to);
-	for (unsigned i = 0; i < c->element_count; i++) {
-		const struct element *peer = c->elements[i];
-		struct rule plain = peer_rule(RULE_PEER, peer->id, &peer->backplane);
-		struct rule marked = peer_rule(RULE_PEER_MARKED, peer->id, &peer->backplane);
-
-		if (!is_peer(e, peer))
-			continue;
-		emit(to, &plain);
-		emit(to, &marked);
-	}
+	emit_peers(c, e, emit, to);
 	for (unsigned i = 0; i < c->inventory.prefix_count; i++)
 		prefix_rules(c, e, &c->inventory.prefixes[i], emit, to);
 	exit_rules(c, e, e->exit, emit, to);
@@ -264,10 +283,10 @@ int64_t planner_exit(const struct core *c, const struct element *e)
 	if (e->border)
 		return 0;
 	/* What it has stays while we do not know better. */
-	if (installed && !installed->ports_known && !address_is_zero(&installed->backplane) &&
+	if (installed && !installed->ports_known && element_has_backplane(installed) &&
 	    (c->learning || !border))
 		return e->exit;
-	return border && !address_is_zero(&border->backplane) ? (int64_t)border->id : -1;
+	return border && element_has_backplane(border) ? (int64_t)border->id : -1;
 }
 
 static void put_rule(void *to, const struct rule *rule)
@@ -343,37 +362,62 @@ static void delete_nodes_of(struct element *e, const struct element *peer)
 			}
 }
 
-static void put_peer(struct element *e, uint32_t fe, const struct address *address, bool present)
+static bool has_rule(const struct rule *rules, unsigned count, const struct rule_key *key)
 {
-	struct rule plain = peer_rule(RULE_PEER, fe, address);
-	struct rule marked = peer_rule(RULE_PEER_MARKED, fe, address);
+	for (unsigned i = 0; i < count; i++)
+		if (memcmp(&rules[i].key, key, sizeof(*key)) == 0)
+			return true;
+	return false;
+}
 
-	if (present) {
-		element_put_rule(e, &plain, true);
-		element_put_rule(e, &marked, true);
-	} else {
-		element_delete_rule(e, &plain);
-		element_delete_rule(e, &marked);
-	}
+/* NULL: there is no tunnel. */
+static void change_peer(struct element *e, uint32_t fe, const struct tunnel *before,
+			const struct tunnel *after)
+{
+	struct rule old[TUNNEL_RULES_MAX], new[TUNNEL_RULES_MAX];
+	unsigned old_count = before ? tunnel_rules(fe, before, old) : 0;
+	unsigned new_count = after ? tunnel_rules(fe, after, new) : 0;
+
+	for (unsigned i = 0; i < new_count; i++)
+		if (!has_rule(old, old_count, &new[i].key))
+			element_put_rule(e, &new[i], true);
+	for (unsigned i = 0; i < old_count; i++)
+		if (!has_rule(new, new_count, &old[i].key))
+			element_delete_rule(e, &old[i]);
+}
+
+/* The tunnel that the FE has, as we remember it. */
+static bool installed_tunnel(const struct element *e, uint32_t fe, struct tunnel *ret)
+{
+	const struct rule_group *group = table_get(&e->groups, &fe);
+	const struct prefix *spread = table_get(&e->spreads, &fe);
+
+	if (!group)
+		return false;
+	*ret = (struct tunnel){
+		.address = group->address, .redirect = group->redirect, .vxlan = group->vxlan};
+	if (spread)
+		ret->spread = *spread;
+	return true;
 }
 
 static void refresh_peer_at(struct element *e, const struct element *peer)
 {
-	const struct rule_group *installed = table_get(&e->groups, &peer->id);
-	struct rule_group before = installed ? *installed : (struct rule_group){0};
-	struct rule_group wanted = group_towards(e, peer);
-	bool had = installed != NULL, has = is_peer(e, peer);
-	bool renumbered = !address_equal(&before.address, &wanted.address);
+	struct tunnel before, after = {0};
+	bool had = installed_tunnel(e, peer->id, &before);
+	bool has = tunnel_between(e->core, e, peer, &after);
+	struct rule_group group = {0};
 
-	if (had == has && (!has || rule_group_equal(&before, &wanted)))
+	if (has)
+		group = group_towards(e, peer, &after);
+	if (had == has && (!has || (tunnel_equal(&before, &after) &&
+				    rule_group_equal(table_get(&e->groups, &peer->id), &group))))
 		return;
 	e->core->change++;
 	if (has)
-		element_put_group(e, &wanted);
-	if (has && renumbered)
-		put_peer(e, peer->id, &wanted.address, true);
-	if (had && renumbered)
-		put_peer(e, peer->id, &before.address, false);
+		element_put_group(e, &group);
+	change_peer(e, peer->id, had ? &before : NULL, has ? &after : NULL);
+	note_spread(e, peer->id, &after.spread);
 	if (has && !had)
 		put_nodes_of(e, peer);
 	if (had && !has) {
@@ -394,9 +438,13 @@ void planner_refresh_peer(struct core *c, struct element *peer)
 bool planner_refresh_group(struct element *e, const struct element *peer)
 {
 	const struct rule_group *installed = table_get(&e->groups, &peer->id);
-	struct rule_group wanted = group_towards(e, peer);
+	struct rule_group wanted;
+	struct tunnel tunnel;
 
-	if (!installed || !is_peer(e, peer) || rule_group_equal(installed, &wanted) ||
+	if (!installed || !tunnel_between(e->core, e, peer, &tunnel))
+		return false;
+	wanted = group_towards(e, peer, &tunnel);
+	if (rule_group_equal(installed, &wanted) || installed->vxlan != wanted.vxlan ||
 	    !address_equal(&installed->address, &wanted.address))
 		return false;
 	element_put_group(e, &wanted);

@@ -69,7 +69,8 @@ static int check(const struct core *c, const struct declared_element *d, struct 
 		return reason_set(why, -EINVAL, "element %s: its backplane needs an IPv4 address",
 				  d->name);
 	for (unsigned i = 0; i < c->element_count; i++)
-		if (address_equal(&c->elements[i]->backplane, &d->backplane))
+		if (address_equal(&c->elements[i]->backplane.pair[FAMILY_IPV4].address,
+				  &d->backplane))
 			return reason_set(why, -EEXIST, "element %s: its backplane address is %s's",
 					  d->name, c->elements[i]->name);
 	return check_ports(d, why);
@@ -86,7 +87,7 @@ int ovs_declare(struct core *c, const struct declared_element *d, struct reason 
 	e->ovs = memory_alloc(sizeof(*e->ovs));
 	e->ovs->declared = *d;
 	e->ovs->way_out = -1;
-	e->backplane = d->backplane;
+	e->backplane.pair[FAMILY_IPV4].address = d->backplane;
 	element_rename(e, d->name);
 	ovs_describe(e, &e->info);
 	c->has_switches = true;

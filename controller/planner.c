@@ -14,6 +14,7 @@
 #include "controller/element.h"
 #include "controller/ovs.h"
 #include "controller/segment.h"
+#include "controller/tunnel.h"
 
 #include <string.h>
 
@@ -21,7 +22,7 @@ static bool reachable(const struct core *c, uint32_t fe)
 {
 	const struct element *e = element_find(c, fe);
 
-	return e && !address_is_zero(&e->backplane);
+	return e && element_has_backplane(e);
 }
 
 static struct rule guard_rule(const struct node *n, const struct address *a,

@@ -21,6 +21,8 @@ void planner_groups(const struct core *c, const struct element *e,
 		    void (*emit)(void *to, const struct rule_group *), void *to);
 void planner_intent(const struct core *c, const struct element *e,
 		    void (*emit)(void *to, const struct rule *), void *to);
+/* All that intent says of peers is at the FE now. */
+void planner_note_spreads(const struct core *c, struct element *e);
 int64_t planner_exit(const struct core *c, const struct element *e);
 
 /* enum port_role that its rules are for: 0, none, for the underlay's backplane port, where no links

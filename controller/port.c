@@ -80,7 +80,7 @@ void element_set_port(struct element *e, const struct ofp_port *from)
 	bool was_present, was_up;
 
 	if (from->number == 0 || from->number > PIPELINE_PORT_MAX ||
-	    from->number == PIPELINE_TUNNEL_PORT || from->number == PIPELINE_TUNNEL_PORT + 1)
+	    from->number == PIPELINE_TUNNEL_PORT || from->number == PIPELINE_VXLAN_PORT)
 		return;
 	p = element_port(e, from->number);
 	was_present = p->present;

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "controller/element.h"
 #include "controller/ovs.h"
+#include "controller/tunnel.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -74,6 +75,10 @@ static void view_element(const struct element *e, struct element_view *ret)
 	name_copy(ret->name, e->name);
 	name_copy(ret->software, e->info.software);
 	name_copy(ret->peer, e->peer);
+	if (e->info.encapsulations & ENCAPSULATION_IPIP)
+		name_copy(ret->encapsulations[ret->encapsulation_count++], "ipip");
+	if (e->info.encapsulations & ENCAPSULATION_VXLAN)
+		name_copy(ret->encapsulations[ret->encapsulation_count++], "vxlan");
 	while (table_next(&e->ports, &at, NULL, (void **)&p))
 		ret->port_count += p->present;
 }

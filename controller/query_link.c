@@ -3,12 +3,16 @@
 
 #include "controller/backplane.h"
 #include "controller/element.h"
+#include "controller/tunnel.h"
 
 #include <string.h>
 
 static void view_what_is_configured(const struct core *c, const struct link *l,
 				    struct link_view *view)
 {
+	const struct element *ends[2];
+	struct tunnel tunnel;
+
 	view->up = true;
 	view->kind = l->kind;
 	view->cost = l->cost;
@@ -18,11 +22,15 @@ static void view_what_is_configured(const struct core *c, const struct link *l,
 	for (unsigned end = 0; end < 2; end++) {
 		const struct element *e = element_by_name(c, l->ends[end]);
 
+		ends[end] = e;
 		name_copy(view->names[end], l->ends[end]);
 		view->fe[end] = e ? e->id : 0;
 		view->up &= e && e->state == ELEMENT_ONLINE;
 		view->why_down[end] = "";
 	}
+	view->tunnelled = ends[0] && ends[1] && tunnel_between(c, ends[0], ends[1], &tunnel);
+	view->vxlan = view->tunnelled && tunnel.vxlan;
+	view->ipv6 = view->tunnelled && !address_is_ipv4(&tunnel.address);
 }
 
 static void view_what_is_told(const struct backplane_link *b, struct link_view *view)

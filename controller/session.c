@@ -20,6 +20,7 @@
 #include "controller/registrar.h"
 #include "controller/segment.h"
 #include "controller/topology.h"
+#include "controller/tunnel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -72,15 +73,15 @@ static int check_name(struct session *s, struct element *e, const char *name)
 }
 
 /* No two have one backplane address.  One that is gone gives its address to one that is here. */
-static int check_backplane(struct session *s, const struct element *e, const struct address *a)
+static int check_backplane(struct session *s, const struct element *e, const struct backplane *b)
 {
 	struct core *c = s->core;
 
-	for (unsigned i = 0; i < c->element_count && !address_is_zero(a); i++) {
+	for (unsigned i = 0; i < c->element_count; i++) {
 		struct element *other = c->elements[i];
 		char text[200];
 
-		if (other == e || !address_equal(&other->backplane, a))
+		if (other == e || !backplane_is_shared(&other->backplane, b))
 			continue;
 		if (other->session) {
 			snprintf(text, sizeof(text),
@@ -89,7 +90,7 @@ static int check_backplane(struct session *s, const struct element *e, const str
 			report_refusal(c, "backplane-in-use", other->name, e, 0, text);
 			return doom(s, "its backplane address is another element's");
 		}
-		other->backplane = (struct address){{0}};
+		memset(&other->backplane, 0, sizeof(other->backplane));
 		planner_refresh_peer(c, other);
 	}
 	return 0;
@@ -118,11 +119,10 @@ static void meet(struct session *s, struct element *e, const struct element_info
 	e->state = ELEMENT_CONNECTING;
 	e->since_ms = s->core->now_ms;
 	e->distant = false;
-	e->backplane = info->backplane.pair[FAMILY_IPV4].address;
-	e->redirect = info->backplane.pair[FAMILY_IPV4].redirect;
+	e->backplane = info->backplane;
 	report(s->core, EVENT_ELEMENT_UP, NULL, e, 0, "%s: connected from %s, %s", e->name, s->peer,
 	       info->software);
-	if (address_is_zero(&e->backplane))
+	if (!element_has_backplane(e))
 		report_refusal(s->core, "no-backplane", e->name, e, 0,
 			       "it has no backplane address: other FEs cannot reach its nodes");
 	planner_refresh_peer(s->core, e);
@@ -142,7 +142,7 @@ static int introduce(struct session *s, struct element *e, struct element_info *
 		return doom(s, "this element is connected already");
 	r = check_name(s, e, info->name);
 	if (r == 0)
-		r = check_backplane(s, e, &info->backplane.pair[FAMILY_IPV4].address);
+		r = check_backplane(s, e, &info->backplane);
 	if (r < 0)
 		return r;
 	text_clean(info->software, sizeof(info->software));

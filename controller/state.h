@@ -51,10 +51,10 @@ struct element {
 	char name[NAME_SIZE]; /* "#3" until it says who it is */
 	struct ovs *ovs;      /* it is an Open vSwitch; NULL: a victor-fe */
 	struct element_info info;
-	struct address backplane, redirect; /* zero: none; learnt from others' groups at first */
-	bool met;                           /* it connected in this run */
-	bool ports_known;                   /* and it has listed its ports */
-	bool awaited;                       /* an attachment of the last run is at it */
+	struct backplane backplane; /* its addresses are learnt from others' groups at first */
+	bool met;                   /* it connected in this run */
+	bool ports_known;           /* and it has listed its ports */
+	bool awaited;               /* an attachment of the last run is at it */
 	bool synced; /* compared with intent in this session: gets every change at once */
 	bool border;
 	bool distant;       /* border: without a session for so long that others are preferred */
@@ -69,7 +69,9 @@ struct element {
 	char peer[NAME_SIZE];
 	struct table ports;  /* uint32_t number -> struct port */
 	struct table groups; /* uint32_t fe -> struct rule_group: those it has */
-	int64_t exit;        /* -1: no rule; 0: its own external port; else a border FE's id */
+	struct table
+		spreads; /* uint32_t fe -> struct prefix: of whom it has rules for more sources */
+	int64_t exit;    /* -1: no rule; 0: its own external port; else a border FE's id */
 	uint32_t nearest_border;
 	uint64_t sent, settled; /* change numbers: last one sent; last one behind a barrier reply */
 	int64_t since_ms, lost_ms; /* in this state; when the last session was lost */
@@ -182,6 +184,8 @@ struct core {
 	int64_t started_ms, now_ms, second_ms;
 	bool learning; /* FEs that we know of may still be missing */
 	struct inventory inventory;
+	struct tunnel_wish *wishes; /* of pairs */
+	unsigned wish_count;
 	struct element *by_id[ELEMENT_ID_MAX + 1];
 	struct element **elements; /* sorted by id */
 	unsigned element_count;

@@ -19,6 +19,7 @@
 #include "controller/planner.h"
 #include "controller/segment.h"
 #include "controller/topology.h"
+#include "controller/tunnel.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -146,11 +147,10 @@ static void adopt_groups(struct sync *sync)
 
 			*mine = *group;
 		}
-		if (!peer || peer->met || peer == sync->element ||
-		    !address_is_zero(&peer->backplane) || address_is_zero(&group->address))
+		if (!peer || peer->met || peer == sync->element || element_has_backplane(peer) ||
+		    address_is_zero(&group->address))
 			continue;
-		peer->backplane = group->address;
-		peer->redirect = group->redirect;
+		tunnel_learn(peer, group);
 		planner_refresh_peer(c, peer);
 	}
 }
@@ -342,6 +342,7 @@ void sync_finish(struct session *s)
 	planner_groups(c, e, want_group, sync);
 	planner_intent(c, e, want_rule, sync);
 	delete_rest(sync);
+	planner_note_spreads(c, e);
 	note_ports(e);
 	e->synced = true;
 	e->unexplained = sync->kept > 0;

@@ -15,6 +15,7 @@
 #include "controller/element.h"
 #include "controller/graph.h"
 #include "controller/planner.h"
+#include "controller/tunnel.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -326,7 +327,7 @@ void core_paths(const struct core *c, uint32_t from, uint32_t to,
 	const struct element *e = element_find(c, from), *peer = element_find(c, to);
 	const struct path_set *set = e && peer ? find_set(c->routes, e, peer) : NULL;
 
-	if (!e || !peer || e == peer || address_is_zero(&peer->backplane))
+	if (!e || !peer || e == peer || !element_has_backplane(peer))
 		return;
 	if (!set || !set->count) {
 		each(each_to, &(struct path_view){.count = 2, .fe = {from, to}});

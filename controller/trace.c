@@ -4,6 +4,7 @@
 
 #include "controller/element.h"
 #include "controller/planner.h"
+#include "controller/tunnel.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -167,11 +168,12 @@ static bool enter_external(struct trace *t, const struct element *e)
 /* Table 0 of the FE that a tunnel leads to. */
 static void enter_peer(struct trace *t, const struct element *e, const struct element *from)
 {
-	struct rule rule = {.key = {.kind = RULE_PEER, .address = from->backplane},
-			    .vrf = t->vrf,
-			    .fe = from->id};
+	struct rule rules[TUNNEL_RULES_MAX] = {{.key.kind = RULE_PEER}};
+	struct tunnel tunnel;
 
-	step(t, e, &rule, "out of the tunnel from %s%s", from->name, presence(e));
+	if (tunnel_between(t->core, e, from, &tunnel))
+		(void)tunnel_rules(from->id, &tunnel, rules);
+	step(t, e, &rules[0], "out of the tunnel from %s%s", from->name, presence(e));
 }
 
 static void leave(struct trace *t, const struct element *e)

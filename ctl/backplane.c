@@ -98,6 +98,8 @@ int show_links(struct ctl *ctl)
 	static const struct column columns[] = {
 		{"BETWEEN", "", false, write_between},
 		{"KIND", "kind"},
+		{"TUNNEL", "encapsulation"},
+		{"UNDERLAY", "underlay"},
 		{"COST", "", true, write_cost},
 		{"STATE", "", false, write_state},
 		{"DELAY", "", true, write_delay},

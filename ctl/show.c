@@ -147,6 +147,8 @@ static int show_elements(struct ctl *ctl)
 		{"STATE", "state"},
 		{"SOFTWARE", "software"},
 		{"BACKPLANE", "backplane"},
+		{"IPV6", "backplane6"},
+		{"TUNNELS", "encapsulations"},
 		{"BORDER", "border"},
 		{"PORTS", "ports", true},
 		{"RULES", "rules", true},

@@ -377,7 +377,7 @@ void connection_introduce(struct agent_connection *c)
 	struct element_info e = {
 		.backplane = a->config.backplane,
 		.backplane_mtu = a->config.backplane_mtu,
-		.encapsulations = ENCAPSULATION_IPIP,
+		.encapsulations = ENCAPSULATION_IPIP | ENCAPSULATION_VXLAN,
 		.binding_limit = a->config.binding_limit,
 		.software = "victor-fe " VICTOR_VERSION,
 	};

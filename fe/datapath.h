@@ -63,7 +63,6 @@ struct datapath_peer {
 	uint8_t receive; /* RULE_PEER and RULE_PEER_MARKED: decapsulate what it sends; bits of enum
 			  * encapsulation */
 	struct address address, redirect; /* outer destination, unmarked and marked */
-	struct prefix spread;             /* more outer sources of its; length 0: only 'address' */
 	uint32_t vrf;
 	bool select;        /* flows share the paths that live; else the first of those is taken */
 	uint8_t path_count; /* 0: straight, by the underlay's routes */
@@ -77,6 +76,14 @@ struct datapath_link {
 	struct mac neighbor;    /* ETHERNET, MPLS; zero: not learnt yet, to all then */
 	struct address carrier; /* UDP: where packets are sent; IP: the other FE */
 	uint16_t carrier_port;  /* UDP; 0: not learnt yet */
+};
+
+/* More outer sources of a peer's, which spreads its flows over them. */
+struct datapath_source {
+	struct prefix prefix;
+	uint32_t fe;
+	uint32_t vrf;
+	uint8_t receive; /* bits of enum encapsulation */
 };
 
 enum datapath_prefix_kind {
@@ -105,6 +112,8 @@ struct datapath_ops {
 	int (*binding_remove)(void *context, uint32_t vrf, const struct address *address);
 	int (*peer_set)(void *context, const struct datapath_peer *peer);
 	int (*peer_remove)(void *context, uint32_t fe);
+	int (*source_set)(void *context, const struct datapath_source *source);
+	int (*source_remove)(void *context, const struct prefix *prefix);
 	int (*prefix_set)(void *context, const struct datapath_prefix *prefix);
 	int (*prefix_remove)(void *context, uint8_t kind, uint32_t vrf,
 			     const struct prefix *prefix);

@@ -64,12 +64,44 @@ int pipeline_derive_port(struct pipeline *p, uint32_t number)
 	return p->ops->port_set(p->context, &out);
 }
 
-static const struct pipeline_entry *find_peer(const struct pipeline *p, enum rule_kind kind,
-					      const struct address *source)
+/* Whose these outer sources are: an FE's in the encapsulations for which both its rules are there
+ * and agree. */
+static void find_source(const struct pipeline *p, struct datapath_source *source)
 {
-	struct rule_key key = {.kind = (uint8_t)kind, .address = *source};
+	static const uint32_t ports[] = {PIPELINE_TUNNEL_PORT, PIPELINE_VXLAN_PORT};
+	static const uint8_t bits[] = {ENCAPSULATION_IPIP, ENCAPSULATION_VXLAN};
 
-	return pipeline_find(p, &key);
+	for (unsigned i = 0; i < ARRAY_SIZE(ports); i++) {
+		struct rule_key key = {.kind = RULE_PEER,
+				       .length = source->prefix.length,
+				       .port = ports[i],
+				       .address = source->prefix.address};
+		const struct pipeline_entry *plain = pipeline_find(p, &key), *marked;
+
+		key.kind = RULE_PEER_MARKED;
+		marked = pipeline_find(p, &key);
+		if (!plain || !marked || plain->rule.fe != marked->rule.fe ||
+		    plain->rule.vrf != marked->rule.vrf ||
+		    (source->receive && source->fe != plain->rule.fe))
+			continue;
+		if (!source->receive)
+			source->vrf = plain->rule.vrf;
+		source->fe = plain->rule.fe;
+		source->receive |= bits[i];
+	}
+}
+
+/* Sources beside a peer's one address: each prefix stands for itself. */
+static int derive_source(struct pipeline *p, const struct rule_key *key)
+{
+	struct datapath_source out = {.prefix = {key->address, key->length}};
+	int r;
+
+	find_source(p, &out);
+	if (out.receive)
+		return p->ops->source_set(p->context, &out);
+	r = p->ops->source_remove(p->context, &out.prefix);
+	return r == -ENOENT ? 0 : r;
 }
 
 /* A peer may send when both its rules are there, for the address that we send to: an FE has one
@@ -78,21 +110,21 @@ int pipeline_derive_peer(struct pipeline *p, uint32_t fe)
 {
 	const struct pipeline_group *g = table_get(&p->groups, &fe);
 	struct datapath_peer out = {.fe = fe};
-	const struct pipeline_entry *plain, *marked;
+	struct datapath_source source = {.prefix.length = 128};
 	int r;
 
 	if (g) {
 		out.send = g->present;
 		out.address = g->present ? g->group.address : g->source;
 		out.redirect = g->group.redirect;
+		out.vxlan = g->group.vxlan;
 		out.select = g->group.select;
 		out.path_count = g->group.path_count;
 		memcpy(out.paths, g->group.paths, sizeof(out.paths));
-		plain = find_peer(p, RULE_PEER, &out.address);
-		marked = find_peer(p, RULE_PEER_MARKED, &out.address);
-		out.receive = plain && marked && plain->rule.fe == fe && marked->rule.fe == fe &&
-			      plain->rule.vrf == marked->rule.vrf;
-		out.vrf = out.receive ? plain->rule.vrf : 0;
+		source.prefix.address = out.address;
+		find_source(p, &source);
+		out.receive = source.fe == fe ? source.receive : 0;
+		out.vrf = out.receive ? source.vrf : 0;
 	}
 	if (out.send || out.receive)
 		return p->ops->peer_set(p->context, &out);
@@ -217,7 +249,8 @@ int pipeline_derive(struct pipeline *p, const struct rule *rule)
 		return pipeline_derive_port(p, key->port);
 	case RULE_PEER:
 	case RULE_PEER_MARKED:
-		return pipeline_derive_peer(p, rule->fe);
+		return key->length == 128 ? pipeline_derive_peer(p, rule->fe)
+					  : derive_source(p, key);
 	case RULE_GUARD:
 	case RULE_LOCAL:
 	case RULE_TENTATIVE:
@@ -262,6 +295,11 @@ void pipeline_derive_all(struct pipeline *p)
 	at = 0;
 	while (table_next(&p->groups, &at, &key, &value))
 		warn(pipeline_derive_peer(p, *(const uint32_t *)key), "a peer");
+	at = 0;
+	while (table_next(&p->rules[TABLE_PORT], &at, &key, &value))
+		if (((const struct rule_key *)key)->kind == RULE_PEER &&
+		    ((const struct rule_key *)key)->length < 128)
+			warn(derive_source(p, key), "a peer's sources");
 	for (unsigned table = TABLE_GUARD; table < TABLE_COUNT; table++) {
 		at = 0;
 		while (table_next(&p->rules[table], &at, NULL, &value)) {

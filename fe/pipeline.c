@@ -178,7 +178,7 @@ static void account(struct pipeline *p, const struct rule *rule, bool there)
 		return;
 	case RULE_PEER:
 	case RULE_PEER_MARKED:
-		if (there)
+		if (there && rule->key.length == 128)
 			pipeline_group_of(p, rule->fe)->source = rule->key.address;
 		return;
 	case RULE_EXTERNAL:

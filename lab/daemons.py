@@ -78,8 +78,7 @@ def element_config(element: Element, topology: Topology, run_dir: Path,
         "controllers": [f"tcp:{topology.controller_address}:{SOUTHBOUND_PORT}"],
         "inspect": f"unix:{run_dir}/{element.name}.mgmt",
         "state": str(run_dir / element.name),
-        "backplane": {"device": "bp0", "address": element.backplane,
-                      "redirect": element.redirect},
+        "backplane": {"device": "bp0", **_pair(element), **element.underlay},
     }
     if element.binding_limit:
         config["binding_limit"] = element.binding_limit
@@ -101,6 +100,12 @@ def declared_elements(topology: Topology) -> list[dict[str, Any]]:
             for e in topology.elements if e.kind == "ovs"]
 
 
+def _pair(element: Element) -> dict[str, Any]:
+    if element.backplane is None:
+        return {}
+    return {"address": element.backplane, "redirect": element.redirect}
+
+
 def controller_config(topology: Topology, run_dir: Path, log_level: str = "info",
                       **settings: Any) -> dict[str, Any]:
     return {
@@ -117,6 +122,7 @@ def controller_config(topology: Topology, run_dir: Path, log_level: str = "info"
         "nodes": topology.inventory,
         "links": topology.backplane_links,
         "log": log_level,
+        **topology.settings,
         **settings,
     }
 

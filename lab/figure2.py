@@ -26,10 +26,11 @@ VM_MAC, VM_ADDRESS = "52:54:00:00:00:05", "10.10.0.11"
 CLIENT_ADDRESS = "192.0.2.10"
 
 
-def topology() -> Topology:
+def topology(underlay: str = "ipv4", encapsulation: str | None = None) -> Topology:
+    """`underlay`: ipv4, ipv6, or both (of which IPv4 is used); `encapsulation`: ipip or vxlan."""
     t = Topology(name="figure2", controller="cc", controller_address="10.99.0.1",
                  picture=(__doc__ or "").split("\n\n")[1])
-    _underlay(t)
+    _underlay(t, underlay)
     _management(t, ("fe1", "fe2", "fe3"))
     _outside(t)
     _site(t, 2, "server1", "10.2.3.1/24", "10.2.3.254")
@@ -38,19 +39,28 @@ def topology() -> Topology:
     _laptop(t)
     _vm(t)
     _inventory(t)
+    if encapsulation:
+        t.settings["encapsulation"] = encapsulation
     return t
 
 
-def _underlay(t: Topology) -> None:
+def _underlay(t: Topology, family: str) -> None:
     """Three L3 networks of their own, joined by a router that knows nothing of VICTOR."""
     t.node("core", forwards=True)
     for i in (1, 2, 3):
-        t.node(f"fe{i}", routes=(f"172.16.0.0/16 via 172.16.{i}.1",), forwards=True)
-        t.link(f"backplane{i}",
-               End(f"fe{i}", "bp0", (f"172.16.{i}.2/24", f"172.16.{i}.3/24")),
-               End("core", f"net{i}", (f"172.16.{i}.1/24",)), mtu=BACKPLANE_MTU)
+        v4, v6 = f"172.16.{i}.", f"fd00:172:16:{i}::"
+        has_v4, has_v6 = family != "ipv6", family != "ipv4"
+        routes = ((f"172.16.0.0/16 via {v4}1",) if has_v4 else ()) + (
+            (f"fd00:172:16::/48 via {v6}1",) if has_v6 else ())
+        t.node(f"fe{i}", routes=routes, forwards=True)
+        near, far = ((f"{v4}2/24", f"{v4}3/24"), (f"{v4}1/24",)) if has_v4 else ((), ())
+        if has_v6:
+            near, far = (*near, f"{v6}2/64", f"{v6}3/64"), (*far, f"{v6}1/64")
+        t.link(f"backplane{i}", End(f"fe{i}", "bp0", near), End("core", f"net{i}", far),
+               mtu=BACKPLANE_MTU)
         t.elements.append(Element(
-            f"fe{i}", i, f"172.16.{i}.2", f"172.16.{i}.3",
+            f"fe{i}", i, f"{v4}2" if has_v4 else None, f"{v4}3" if has_v4 else None,
+            underlay={"address6": f"{v6}2", "redirect6": f"{v6}3"} if has_v6 else {},
             access=() if i == 1 else ({"match": "srv0", "number": 2},
                                       {"match": "ap0", "number": 3}),
             external=({"match": "ext0", "number": 1},) if i == 1 else (),

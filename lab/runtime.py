@@ -36,6 +36,9 @@ HOST_SYSCTLS = {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.di
                 "net.ipv4.ping_group_range": "0 2147483647"}
 ROUTER_SYSCTLS = {"net.ipv4.ip_forward": "1", "net.ipv4.conf.all.send_redirects": "0",
                   "net.ipv4.conf.default.send_redirects": "0"}
+IPV6_SYSCTLS = {"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.default.disable_ipv6": "0",
+                "net.ipv6.conf.all.accept_dad": "0", "net.ipv6.conf.default.accept_dad": "0"}
+IPV6_ROUTER_SYSCTLS = {"net.ipv6.conf.all.forwarding": "1", "net.ipv6.conf.default.forwarding": "1"}
 WAN = "wan"    # the namespace of the delay lines
 
 
@@ -185,8 +188,7 @@ class Lab:
         nodes = list(self.topology.nodes) + ([Node(WAN)] if self.delays else [])
         netns.create(self.netns(node.name) for node in nodes)
         for node in nodes:
-            netns.sysctl(self.netns(node.name),
-                         HOST_SYSCTLS | (ROUTER_SYSCTLS if node.forwards else {}))
+            netns.sysctl(self.netns(node.name), self._sysctls(node))
         netns.batch(line for link in self.topology.links for line in self._veth_lines(link))
         for node in nodes:
             lines = self._node_lines(node)
@@ -207,6 +209,12 @@ class Lab:
             for end, far in ((link.a, link.b), (link.b, link.a)):
                 if self._is_switch(end.node):
                     netns.disable_offloads(self.netns(far.node), far.name)
+
+    def _sysctls(self, node: Node) -> dict[str, str]:
+        settings = HOST_SYSCTLS | (ROUTER_SYSCTLS if node.forwards else {})
+        if any(":" in address for end in self._ends(node.name) for address in end.addresses):
+            settings = settings | IPV6_SYSCTLS | (IPV6_ROUTER_SYSCTLS if node.forwards else {})
+        return settings
 
     def _veth_lines(self, link: Link) -> list[str]:
         pairs = [(link.a, link.b)]
@@ -229,7 +237,8 @@ class Lab:
             lines += [f"addr add {address} dev {bridge.name}" for address in bridge.addresses]
         for end in self._ends(node.name):
             if not self._is_switch(node.name) or end.name == "mg0":
-                lines += [f"addr add {address} dev {end.name}" for address in end.addresses]
+                lines += [f"addr add {address} dev {end.name}{' nodad' if ':' in address else ''}"
+                          for address in end.addresses]
             lines += [f"link set {end.name} {'master ' + end.bridge if end.bridge else ''} up"]
         return lines + [f"route add {route}" for route in node.routes]
 

@@ -67,14 +67,15 @@ class Element:
 
     name: str
     id: int
-    backplane: str                            # "172.16.2.2"
-    redirect: str                             # "172.16.2.3", for REDIRECTED packets
+    backplane: str | None                     # "172.16.2.2"; None: no IPv4 underlay
+    redirect: str | None                      # "172.16.2.3", for REDIRECTED packets
     access: tuple[dict[str, Any], ...] = ()
     external: tuple[dict[str, Any], ...] = ()
     binding_limit: int | None = None
     kind: str = "victor-fe"
     outside: str = ""
     next_hop: str = ""
+    underlay: dict[str, Any] = field(default_factory=dict)    # more of `backplane:` in its config
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ class Topology:
     prefixes: list[dict[str, Any]] = field(default_factory=list)
     inventory: list[dict[str, Any]] = field(default_factory=list)
     backplane_links: list[dict[str, Any]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)    # more of the controller's config
     picture: str = ""
 
     def node(self, name: str, **settings: Any) -> None:

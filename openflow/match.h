@@ -53,6 +53,7 @@
 	X(REG1, 0x0001, 1, 4, true)             \
 	X(REG2, 0x0001, 2, 4, true)             \
 	X(REG3, 0x0001, 3, 4, true)             \
+	X(XXREG1, 0x0001, 112, 16, true)        \
 	X(TUN_IPV4_SRC, 0x0001, 31, 4, true)    \
 	X(TUN_IPV4_DST, 0x0001, 32, 4, true)    \
 	X(TUN_IPV6_SRC, 0x0001, 109, 16, true)  \

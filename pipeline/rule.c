@@ -15,8 +15,8 @@ static const struct {
 } kinds[RULE_KIND_COUNT] = {
 	[RULE_ADMIT] = {"admit", TABLE_PORT, 100, false, false},
 	[RULE_LISTEN] = {"listen", TABLE_PORT, 200, false, false},
-	[RULE_PEER] = {"peer", TABLE_PORT, 100, true, false},
-	[RULE_PEER_MARKED] = {"peer_marked", TABLE_PORT, 110, true, false},
+	[RULE_PEER] = {"peer", TABLE_PORT, 100, true, true},
+	[RULE_PEER_MARKED] = {"peer_marked", TABLE_PORT, 110, true, true},
 	[RULE_GUARD] = {"guard", TABLE_GUARD, 100, true, false},
 	[RULE_STRANGER] = {"stranger", TABLE_GUARD, 50, true, true},
 	[RULE_GUARD_PASS] = {"guard_pass", TABLE_GUARD, 0, false, false},
@@ -88,7 +88,8 @@ bool rule_equal(const struct rule *a, const struct rule *b)
 
 bool rule_group_equal(const struct rule_group *a, const struct rule_group *b)
 {
-	if (a->fe != b->fe || a->path_count != b->path_count || a->select != b->select)
+	if (a->fe != b->fe || a->vxlan != b->vxlan || a->path_count != b->path_count ||
+	    a->select != b->select)
 		return false;
 	for (unsigned i = 0; i < a->path_count; i++)
 		if (a->paths[i] != b->paths[i])

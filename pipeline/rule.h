@@ -34,7 +34,8 @@ enum pipeline_table {
 #define PIPELINE_METADATA_INTERNAL (1ull << 26)
 #define PIPELINE_TUNNEL_VRF 0x7fffffull
 #define PIPELINE_TUNNEL_REDIRECTED (1ull << 23)
-#define PIPELINE_TUNNEL_PORT 65000u /* the one logical port all tunnels leave by */
+#define PIPELINE_TUNNEL_PORT 65000u /* the logical port of all IP-in-IP tunnels */
+#define PIPELINE_VXLAN_PORT 65001u  /* and of all VXLAN tunnels */
 /* The logical port of the IP or UDP link to that FE: only a group's paths name it. */
 #define PIPELINE_LINK_PORT(fe) (0x100000u + (fe))
 
@@ -69,8 +70,9 @@ enum rule_kind {
 	 * (RS, NS, NA) -> controller; ARP and NS also goto 5, unless
 	 * 'silent' */
 	RULE_LISTEN,
-	/* 0, 100: in_port = tunnel, tun_src = peer, tun_id 0/REDIRECTED -> reg1 := peer's FE,
-	 * metadata := vrf (from the rule), tun_id := vrf | REDIRECTED, goto 3 */
+	/* 0, 100: in_port = tunnel, tun_src in prefix, tun_id 0/REDIRECTED -> reg1 := peer's FE,
+	 * metadata := vrf (from the rule), tun_id := vrf | REDIRECTED, goto 3.  VXLAN says the VRF
+	 * itself: there metadata := tun_id's VRF, tun_id |= REDIRECTED. */
 	RULE_PEER,
 	/* 0, 110: likewise, tun_id REDIRECTED/REDIRECTED -> metadata := vrf | REDIRECTED, goto 3 */
 	RULE_PEER_MARKED,
@@ -140,10 +142,11 @@ struct rule_key {
 				 * IPv4, else ETHERTYPE_IPV6_; zero otherwise */
 	uint32_t vrf;           /* STRANGER, GUARD, LOCAL, TENTATIVE, FOREIGN, COVERED, EXTERNAL,
 				 * ECHO, BESIDE */
-	uint32_t port;          /* ADMIT, LISTEN, GUARD, BESIDE, BESIDE_ASKED */
+	uint32_t port;          /* ADMIT, LISTEN, GUARD, BESIDE, BESIDE_ASKED; PEER*: that of
+				 * the tunnels */
 	uint16_t vlan;          /* GUARD: 0 = untagged, else the VLAN id */
 	struct mac mac;         /* GUARD: the source; BESIDE: the destination */
-	struct address address; /* PEER*: tun_src; a host address or a prefix in the others */
+	struct address address; /* a host address or a prefix; PEER*: of tun_src */
 };
 _Static_assert(sizeof(struct rule_key) == 36, "rule_key has hidden padding");
 
@@ -151,7 +154,7 @@ struct rule {
 	struct rule_key key;
 	uint64_t cookie; /* a version for GUARD, LOCAL, TENTATIVE, FOREIGN; else any */
 	/* What it does; the fields that its kind uses. */
-	uint32_t vrf;           /* ADMIT, PEER, PEER_MARKED: the VRF given */
+	uint32_t vrf;           /* ADMIT, PEER, PEER_MARKED: the VRF given; VXLAN: 0 */
 	uint32_t fe;            /* FOREIGN, EXTERNAL (0: NORMAL): the group; ADMIT, PEER*: reg1 */
 	uint32_t port;          /* LOCAL, TENTATIVE; EXTERNAL (0: NORMAL or a group) */
 	uint16_t vlan;          /* LOCAL, TENTATIVE */
@@ -169,9 +172,10 @@ struct rule {
 #define GROUP_PATHS_MAX 4
 
 /* "towards FE": one group for each FE (P3).  Bucket: tun_ipv4_dst (or v6) := address,
- * [reg2 := redirect], [reg3 := link], output the tunnel port.  'redirect' is the peer's second
- * backplane address, where IP-in-IP sends marked packets (element_info of that FE); IPv4 only,
- * zero: the peer has none, and a packet that would have to be marked is dropped.
+ * [reg2 (IPv6: xxreg1) := redirect], [reg3 := link], output the pair's tunnel port.  'redirect' is
+ * the peer's second backplane address, where IP-in-IP sends marked packets (element_info of that
+ * FE), of the same family; zero: the peer has none, and a packet that would have to be marked is
+ * dropped.  VXLAN has the mark in its VNI.
  *
  * Without paths it is an indirect group of one bucket, and packets go straight by the underlay's
  * routes.  With paths each is a bucket that watches its link: of a fast-failover group the first
@@ -179,6 +183,7 @@ struct rule {
 struct rule_group {
 	uint32_t fe; /* the group id is the FE id */
 	struct address address, redirect;
+	bool vxlan;
 	bool select;
 	uint8_t path_count;
 	uint32_t paths[GROUP_PATHS_MAX]; /* numbers of links (pipeline/experimenter.h) */

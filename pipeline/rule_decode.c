@@ -11,11 +11,16 @@
 
 #define METADATA_ALL (PIPELINE_METADATA_VRF | PIPELINE_METADATA_REDIRECTED)
 
+static bool is_tunnel_port(uint64_t number)
+{
+	return number == PIPELINE_TUNNEL_PORT || number == PIPELINE_VXLAN_PORT;
+}
+
 /* Table and priority say which kind it is; in table 0, the port too. */
 static int kind_of(uint8_t table, uint16_t priority, const struct ofp_match *m)
 {
 	const struct ofp_match_field *in_port = ofp_match_get(m, OFP_FIELD_IN_PORT);
-	bool tunnel = in_port && ofp_match_value(in_port) == PIPELINE_TUNNEL_PORT;
+	bool tunnel = in_port && is_tunnel_port(ofp_match_value(in_port));
 
 	if (table >= TABLE_COUNT)
 		return -OFP_FLOW_MOD_FAILED_BAD_TABLE_ID;
@@ -119,6 +124,8 @@ static void read_scalars(const struct ofp_match *m, struct rule_key *key)
 		break;
 	case RULE_PEER:
 	case RULE_PEER_MARKED:
+		key->port = (uint32_t)value_or_zero(m, OFP_FIELD_IN_PORT);
+		return;
 	case RULE_GUARD_PASS:
 	case RULE_POLICY_PASS:
 	case RULE_REDIRECTED_MISS:
@@ -149,6 +156,11 @@ static bool listens_for(uint16_t ethertype)
 	}
 }
 
+static bool is_device_port(uint32_t number)
+{
+	return number && number <= PIPELINE_PORT_MAX && !is_tunnel_port(number);
+}
+
 static int check_key(const struct rule_key *key)
 {
 	bool on_port = key->kind == RULE_ADMIT || key->kind == RULE_LISTEN ||
@@ -156,8 +168,9 @@ static int check_key(const struct rule_key *key)
 		       key->kind == RULE_BESIDE_ASKED;
 	bool has_mac = key->kind == RULE_GUARD || key->kind == RULE_BESIDE;
 
-	if (on_port &&
-	    (!key->port || key->port > PIPELINE_PORT_MAX || key->port == PIPELINE_TUNNEL_PORT))
+	if (on_port && !is_device_port(key->port))
+		return -OFP_BAD_MATCH_BAD_VALUE;
+	if ((key->kind == RULE_PEER || key->kind == RULE_PEER_MARKED) && !is_tunnel_port(key->port))
 		return -OFP_BAD_MATCH_BAD_VALUE;
 	if (key->vrf > PIPELINE_VRF_MAX)
 		return -OFP_BAD_MATCH_BAD_VALUE;
@@ -297,7 +310,7 @@ static int check_rule(const struct rule *r)
 	if (r->key.kind == RULE_ADMIT && r->next_table != TABLE_GUARD &&
 	    r->next_table != TABLE_BINDING)
 		return -OFP_BAD_INSTRUCTION_BAD_TABLE_ID;
-	if (local && (!r->port || r->port > PIPELINE_PORT_MAX || r->port == PIPELINE_TUNNEL_PORT))
+	if (local && !is_device_port(r->port))
 		return -OFP_BAD_ACTION_BAD_OUT_PORT;
 	if (local && (mac_is_zero(&r->mac) || mac_is_multicast(&r->mac)))
 		return -OFP_BAD_ACTION_BAD_SET_ARGUMENT;
@@ -484,9 +497,13 @@ int rule_from_flow_stats(const struct ofp_flow_stats *f, struct rule *ret)
 
 static int read_bucket(const struct ofp_actions *a, struct rule_group *ret)
 {
+	bool names_ipv6 = false, sets_redirect = false;
+
 	for (unsigned i = 0; i < a->count; i++) {
 		const struct ofp_match_field *f = &a->list[i].set_field;
 
+		if (a->list[i].type == OFP_ACTION_OUTPUT)
+			ret->vxlan = a->list[i].output.port == PIPELINE_VXLAN_PORT;
 		if (a->list[i].type != OFP_ACTION_SET_FIELD)
 			continue;
 		if (f->field == OFP_FIELD_TUN_IPV4_DST)
@@ -495,12 +512,21 @@ static int read_bucket(const struct ofp_actions *a, struct rule_group *ret)
 			ret->address = address_from_ipv6(f->value);
 		else if (f->field == OFP_FIELD_REG2)
 			ret->redirect = address_from_ipv4(f->value);
+		else if (f->field == OFP_FIELD_XXREG1)
+			ret->redirect = address_from_ipv6(f->value);
+		else
+			continue;
+		names_ipv6 |= ofp_field_size(f->field) == 16;
+		sets_redirect |= f->field == OFP_FIELD_REG2 || f->field == OFP_FIELD_XXREG1;
 	}
-	/* reg2 := 0.0.0.0 says nothing, and would not be written again. */
-	return address_is_zero(&ret->address) ||
-			       (address_is_zero(&ret->redirect) && address_is_ipv4(&ret->redirect))
-		       ? -OFP_BAD_ACTION_BAD_SET_ARGUMENT
-		       : 0;
+	/* A redirect of zeros says nothing, and would not be written again; both are of one family,
+	 * and an IPv6 address that is an IPv4 one would be written as that. */
+	if (address_is_zero(&ret->address) || address_is_ipv4(&ret->address) == names_ipv6)
+		return -OFP_BAD_ACTION_BAD_SET_ARGUMENT;
+	if (sets_redirect &&
+	    (address_is_zero(&ret->redirect) || address_is_ipv4(&ret->redirect) == names_ipv6))
+		return -OFP_BAD_ACTION_BAD_SET_ARGUMENT;
+	return 0;
 }
 
 /* The paths of a group that has some, and whether its type and buckets are right for that. */

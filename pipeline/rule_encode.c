@@ -15,6 +15,7 @@
 #define NA_ROUTER 0x80000000u /* a gateway that is none is forgotten (RFC 4861, section 7.2.5) */
 #define NA_SOLICITED_OVERRIDE 0x60000000u
 #define ND_OPTION_TARGET 2
+#define TUNNEL_VRF_BITS 23 /* of the tunnel id, from its lowest; the next one is the mark */
 
 enum ofp_field rule_address_field(const struct rule_key *key)
 {
@@ -85,7 +86,7 @@ static void match_peer(struct ofp_match *m, const struct rule_key *key)
 {
 	uint64_t mark = key->kind == RULE_PEER_MARKED ? PIPELINE_TUNNEL_REDIRECTED : 0;
 
-	ofp_match_set(m, OFP_FIELD_IN_PORT, PIPELINE_TUNNEL_PORT);
+	ofp_match_set(m, OFP_FIELD_IN_PORT, key->port);
 	ofp_match_set_masked(m, OFP_FIELD_TUNNEL_ID, mark, PIPELINE_TUNNEL_REDIRECTED);
 	match_address(m, key);
 }
@@ -275,12 +276,19 @@ static void admit(const struct rule *r, struct ofp_instructions *i)
 static void take_from_peer(const struct rule *r, struct ofp_instructions *i)
 {
 	struct ofp_actions *a = apply(i);
-	bool marked = r->key.kind == RULE_PEER_MARKED;
+	uint64_t mark = r->key.kind == RULE_PEER_MARKED ? PIPELINE_METADATA_REDIRECTED : 0;
 
 	ofp_actions_add_set(a, OFP_FIELD_REG1, r->fe);
-	ofp_actions_add_set(a, OFP_FIELD_TUNNEL_ID, r->vrf | PIPELINE_TUNNEL_REDIRECTED);
-	write_metadata(i, r->vrf | (marked ? PIPELINE_METADATA_REDIRECTED : 0));
 	go_to(i, TABLE_BINDING);
+	if (r->key.port != PIPELINE_VXLAN_PORT) {
+		ofp_actions_add_set(a, OFP_FIELD_TUNNEL_ID, r->vrf | PIPELINE_TUNNEL_REDIRECTED);
+		write_metadata(i, r->vrf | mark);
+		return;
+	}
+	ofp_actions_add_move(a, OFP_FIELD_TUNNEL_ID, 0, OFP_FIELD_METADATA, 0, TUNNEL_VRF_BITS);
+	ofp_actions_add_load(a, OFP_FIELD_TUNNEL_ID, TUNNEL_VRF_BITS, 1, 1);
+	write_metadata(i, mark);
+	i->metadata_mask = PIPELINE_METADATA_REDIRECTED;
 }
 
 static void deliver(const struct rule *r, struct ofp_instructions *i)
@@ -497,12 +505,13 @@ static void fill_bucket(const struct rule_group *g, uint32_t path, struct ofp_bu
 	ofp_actions_add_set_bytes(a, v4 ? OFP_FIELD_TUN_IPV4_DST : OFP_FIELD_TUN_IPV6_DST,
 				  g->address.bytes + (v4 ? 12 : 0));
 	if (!address_is_zero(&g->redirect)) {
-		assert(address_is_ipv4(&g->redirect));
-		ofp_actions_add_set_bytes(a, OFP_FIELD_REG2, address_ipv4(&g->redirect));
+		assert(address_is_ipv4(&g->redirect) == v4);
+		ofp_actions_add_set_bytes(a, v4 ? OFP_FIELD_REG2 : OFP_FIELD_XXREG1,
+					  g->redirect.bytes + (v4 ? 12 : 0));
 	}
 	if (path)
 		ofp_actions_add_set(a, OFP_FIELD_REG3, path);
-	ofp_actions_add_output(a, PIPELINE_TUNNEL_PORT);
+	ofp_actions_add_output(a, g->vxlan ? PIPELINE_VXLAN_PORT : PIPELINE_TUNNEL_PORT);
 }
 
 void rule_group_to_group_mod(const struct rule_group *g, enum ofp_group_mod_command command,

@@ -89,6 +89,13 @@ static const char *listen_name(uint16_t ethertype)
 	}
 }
 
+static void format_peer(struct text *t, const struct rule_key *key)
+{
+	if (key->port == PIPELINE_VXLAN_PORT)
+		add(t, "vxlan");
+	add_address(t, key, "tun_src", "tun_ipv6_src");
+}
+
 static void format_flow(struct text *t, const struct rule_key *key)
 {
 	if (key->vrf)
@@ -102,10 +109,10 @@ static void format_flow(struct text *t, const struct rule_key *key)
 		return;
 	case RULE_PEER_MARKED:
 		add(t, "redirected");
-		add_address(t, key, "tun_src", "tun_ipv6_src");
+		format_peer(t, key);
 		return;
 	case RULE_PEER:
-		add_address(t, key, "tun_src", "tun_ipv6_src");
+		format_peer(t, key);
 		return;
 	case RULE_GUARD:
 		format_guard(t, key);
@@ -302,6 +309,8 @@ void rule_table_features(enum pipeline_table table, struct ofp_table_features *r
 					 .next_table = variant ? TABLE_GUARD : TABLE_BINDING};
 
 			r.key.address = variant ? address_from_ipv6(one) : address_from_ipv4(one);
+			if (kind == RULE_PEER || kind == RULE_PEER_MARKED)
+				r.key.port = variant ? PIPELINE_VXLAN_PORT : PIPELINE_TUNNEL_PORT;
 			if (kind == RULE_LISTEN)
 				r.key.ethertype = listened[variant];
 			r.unreachable = kind == RULE_COVERED;

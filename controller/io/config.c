@@ -93,6 +93,37 @@ static int read_link(const struct reading *r, int index, struct link *ret)
 	return copy_names(r, "links", index, y->between, y->between_count, ret->ends);
 }
 
+/* 'index' -1: that of all pairs. */
+static int read_wish(const struct reading *r, const char *key, int index, const char *encapsulation,
+		     const char *underlay, struct tunnel_wish *ret)
+{
+	if (encapsulation && strcmp(encapsulation, "vxlan") == 0)
+		ret->encapsulation = ENCAPSULATION_VXLAN;
+	else if (encapsulation && strcmp(encapsulation, "ipip") == 0)
+		ret->encapsulation = ENCAPSULATION_IPIP;
+	else if (encapsulation)
+		return refuse(r, index < 0 ? "encapsulation" : key, index,
+			      "encapsulation '%s': write ipip or vxlan", encapsulation);
+	if (underlay && strcmp(underlay, "ipv6") == 0)
+		ret->underlay = UNDERLAY_WISH_IPV6;
+	else if (underlay && strcmp(underlay, "ipv4") == 0)
+		ret->underlay = UNDERLAY_WISH_IPV4;
+	else if (underlay)
+		return refuse(r, index < 0 ? "underlay" : key, index,
+			      "underlay '%s': write ipv4 or ipv6", underlay);
+	return 0;
+}
+
+static int read_tunnel(const struct reading *r, int index, struct tunnel_wish *ret)
+{
+	const struct yaml_tunnel *y = &r->yaml->tunnels[index];
+	int result = read_wish(r, "tunnels", index, y->encapsulation, y->underlay, ret);
+
+	return result < 0
+		       ? result
+		       : copy_names(r, "tunnels", index, y->between, y->between_count, ret->ends);
+}
+
 static int read_node(const struct reading *r, int index, struct node *ret)
 {
 	const struct yaml_node *y = &r->yaml->nodes[index];
@@ -230,6 +261,8 @@ static int read_core(const struct reading *r)
 	core->probe_timeout_ms = number_or(y->timers.probe_timeout_ms, 300);
 	core->learn_timeout_ms = number_or(y->timers.learn_timeout_ms, 5000);
 	core->element_grace_ms = number_or(y->timers.element_grace_ms, 1000);
+	if (read_wish(r, NULL, -1, y->encapsulation, y->underlay, &core->tunnel) < 0)
+		return -EINVAL;
 	if (strcmp(admission, "strict") != 0 && strcmp(admission, "open") != 0)
 		return refuse(r, "admission", -1, "admission '%s': write strict or open",
 			      admission);
@@ -308,6 +341,9 @@ static int read_inventory(const struct reading *r)
 	c->element_count = r->yaml->elements_count;
 	c->elements = memory_alloc_array(c->element_count, sizeof(*c->elements));
 	c->element_lines = lines_of(r, "elements", c->element_count);
+	c->tunnel_count = r->yaml->tunnels_count;
+	c->tunnels = memory_alloc_array(c->tunnel_count, sizeof(*c->tunnels));
+	c->tunnel_lines = lines_of(r, "tunnels", c->tunnel_count);
 	c->node_count = r->yaml->nodes_count;
 	c->nodes = memory_alloc_array(c->node_count, sizeof(*c->nodes));
 	c->node_lines = lines_of(r, "nodes", c->node_count);
@@ -317,6 +353,8 @@ static int read_inventory(const struct reading *r)
 		result = read_prefix(r, (int)i, &c->prefixes[i]);
 	for (unsigned i = 0; i < c->link_count && result == 0; i++)
 		result = read_link(r, (int)i, &c->links[i]);
+	for (unsigned i = 0; i < c->tunnel_count && result == 0; i++)
+		result = read_tunnel(r, (int)i, &c->tunnels[i]);
 	for (unsigned i = 0; i < c->node_count && result == 0; i++) {
 		result = read_node(r, (int)i, &c->nodes[i]);
 		if (result == 0)
@@ -371,11 +409,13 @@ void config_finish(struct config *c)
 {
 	free(c->prefixes);
 	free(c->links);
+	free(c->tunnels);
 	free(c->nodes);
 	free(c->elements);
 	free(c->element_lines);
 	free(c->prefix_lines);
 	free(c->link_lines);
+	free(c->tunnel_lines);
 	free(c->node_lines);
 	table_finish(&c->node_index);
 	memset(c, 0, sizeof(*c));
@@ -408,6 +448,11 @@ int config_apply(const struct config *c, struct core *core, int64_t now_ms, stru
 		result = core_add_link(core, &c->links[i], &detail);
 		if (result < 0)
 			return locate(c, c->link_lines[i], result, &detail, why);
+	}
+	for (unsigned i = 0; i < c->tunnel_count; i++) {
+		result = core_add_tunnel(core, &c->tunnels[i], &detail);
+		if (result < 0)
+			return locate(c, c->tunnel_lines[i], result, &detail, why);
 	}
 	for (unsigned i = 0; i < c->node_count; i++) {
 		result = core_put_node(core, &c->nodes[i], now_ms, &detail);

@@ -20,11 +20,12 @@ struct config {
 	unsigned southbound_count, northbound_count;
 	struct covered_prefix *prefixes;
 	struct link *links;
+	struct tunnel_wish *tunnels;
 	struct node *nodes;
 	struct declared_element *elements;
-	unsigned prefix_count, link_count, node_count, element_count;
+	unsigned prefix_count, link_count, tunnel_count, node_count, element_count;
 	/* The line where each begins; a refusal by the core is reported with it. */
-	unsigned *prefix_lines, *link_lines, *node_lines, *element_lines;
+	unsigned *prefix_lines, *link_lines, *tunnel_lines, *node_lines, *element_lines;
 	struct table node_index; /* id, zero padded -> unsigned */
 };
 

@@ -90,6 +90,14 @@ static const cyaml_schema_field_t link_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t tunnel_fields[] = {
+	CYAML_FIELD_SEQUENCE("between", CYAML_FLAG_POINTER, struct yaml_tunnel, between,
+			     &text_value, 2, 2),
+	TEXT(encapsulation, yaml_tunnel),
+	TEXT(underlay, yaml_tunnel),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t node_fields[] = {
 	REQUIRED_TEXT(id, yaml_node),
 	TEXT(mac, yaml_node),
@@ -150,6 +158,9 @@ static const cyaml_schema_value_t prefix_value = {
 static const cyaml_schema_value_t link_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_link, link_fields),
 };
+static const cyaml_schema_value_t tunnel_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_tunnel, tunnel_fields),
+};
 static const cyaml_schema_value_t node_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_node, node_fields),
 };
@@ -166,6 +177,8 @@ static const cyaml_schema_field_t config_fields[] = {
 	TEXT(state, yaml_config),
 	TEXT(admission, yaml_config),
 	TEXT(gateway_mac, yaml_config),
+	TEXT(encapsulation, yaml_config),
+	TEXT(underlay, yaml_config),
 	TEXT(log, yaml_config),
 	NUMBER(shard, yaml_config),
 	CYAML_FIELD_MAPPING("timers", CYAML_FLAG_OPTIONAL, struct yaml_config, timers,
@@ -175,6 +188,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	LIST(prefixes, &prefix_value, PREFIXES_MAX),
 	LIST(elements, &element_value, DECLARED_ELEMENTS_MAX),
 	LIST(links, &link_value, LINKS_MAX),
+	LIST(tunnels, &tunnel_value, LINKS_MAX),
 	LIST(nodes, &node_value, CONFIG_NODES_MAX),
 	CYAML_FIELD_END,
 };

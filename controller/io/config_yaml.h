@@ -41,6 +41,12 @@ struct yaml_discovery {
 	uint32_t *cost;
 };
 
+struct yaml_tunnel {
+	char **between;
+	unsigned between_count;
+	char *encapsulation, *underlay;
+};
+
 struct yaml_node {
 	char *id, *mac;
 	char **addresses, **elements;
@@ -73,7 +79,7 @@ struct yaml_timers {
 };
 
 struct yaml_config {
-	char *name, *state, *gateway_mac, *log, *admission;
+	char *name, *state, *gateway_mac, *log, *admission, *encapsulation, *underlay;
 	char **southbound, **northbound;
 	unsigned southbound_count, northbound_count;
 	bool insecure;
@@ -82,9 +88,10 @@ struct yaml_config {
 	struct yaml_discovery discovery;
 	struct yaml_prefix *prefixes;
 	struct yaml_link *links;
+	struct yaml_tunnel *tunnels;
 	struct yaml_node *nodes;
 	struct yaml_element *elements;
-	unsigned elements_count, prefixes_count, links_count, nodes_count;
+	unsigned elements_count, prefixes_count, links_count, tunnels_count, nodes_count;
 };
 
 /* For config_file_parse: gives a struct yaml_config. */

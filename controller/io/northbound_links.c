@@ -53,6 +53,8 @@ static void collect_link(void *list, const struct link_view *l)
 	add(o, "cost_by_delay", json_object_new_boolean(l->by_delay));
 	add(o, "delay_us", number_or_null(l->delay_us));
 	add(o, "bandwidth_mbps", number_or_null(l->bandwidth_mbps));
+	add(o, "encapsulation", text_or_null(!l->tunnelled ? NULL : l->vxlan ? "vxlan" : "ipip"));
+	add(o, "underlay", text_or_null(!l->tunnelled ? NULL : l->ipv6 ? "ipv6" : "ipv4"));
 	add(o, "ends", l->kind ? ends : NULL);
 	if (!l->kind)
 		json_object_put(ends);

@@ -102,8 +102,10 @@ struct json_object *view_element(const struct element_view *e)
 	add_text(o, "state", element_state_name(e->state));
 	add_text(o, "software", e->software);
 	add_text(o, "peer", e->peer);
-	add_address(o, "backplane", &e->backplane);
+	add_address(o, "backplane", &e->backplane.pair[FAMILY_IPV4].address);
+	add_address(o, "backplane6", &e->backplane.pair[FAMILY_IPV6].address);
 	add_number(o, "backplane_mtu", e->backplane_mtu);
+	add_names(o, "encapsulations", e->encapsulations, e->encapsulation_count);
 	add_flag(o, "border", e->border);
 	add_time(o, "since", e->since_ms);
 	add_number(o, "ports", e->port_count);

@@ -3,7 +3,7 @@
 #include "fe/io/config.h"
 
 #include "base/memory.h"
-#include "fe/io/config_yaml.h"
+#include "fe/io/config_reading.h"
 #include "shell/config_file.h"
 
 #include <errno.h>
@@ -19,25 +19,7 @@
 #define PATIENCE_S 300
 #define PATIENCE_MAX_S 31536000
 
-/* One reading: where we are, for messages. */
-struct reading {
-	struct config *config;
-	const struct yaml_config *yaml;
-	const struct config_lines *lines;
-	struct reason *why;
-};
-
-/* A place in the file. */
-struct place {
-	const char *key;
-	int index; /* -1: the key itself */
-	const char *inner;
-};
-
-static int refuse(const struct reading *r, struct place at, const char *format, ...)
-	PRINTF_LIKE(3, 4);
-
-static int refuse(const struct reading *r, struct place at, const char *format, ...)
+int config_refuse(const struct reading *r, struct place at, const char *format, ...)
 {
 	char text[REASON_SIZE / 2];
 	va_list args;
@@ -49,8 +31,6 @@ static int refuse(const struct reading *r, struct place at, const char *format, 
 			  config_lines_find(r->lines, at.key, at.index, at.inner), text);
 }
 
-#define AT(key) ((struct place){key, -1, NULL})
-
 /* The name is part of file names and of log lines. */
 static int read_name(const struct reading *r)
 {
@@ -59,12 +39,12 @@ static int read_name(const struct reading *r)
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
 
 	if (name[strspn(name, allowed)] || name[0] == '.')
-		return refuse(r, AT("name"),
-			      "name '%s': only letters, digits, '-', '_' and '.' (not first)",
-			      name);
+		return config_refuse(
+			r, AT("name"),
+			"name '%s': only letters, digits, '-', '_' and '.' (not first)", name);
 	if (strlen(name) >= ELEMENT_NAME_SIZE)
-		return refuse(r, AT("name"), "name '%.20s...' is longer than %d characters", name,
-			      ELEMENT_NAME_SIZE - 1);
+		return config_refuse(r, AT("name"), "name '%.20s...' is longer than %d characters",
+				     name, ELEMENT_NAME_SIZE - 1);
 	strcpy(r->config->agent.name, name);
 	return 0;
 }
@@ -74,9 +54,9 @@ static int read_timer(const struct reading *r, const char *name, const uint32_t 
 {
 	*ret = number ? *number : standard;
 	if (*ret < TIMER_MIN_MS || *ret > TIMER_MAX_MS)
-		return refuse(r, (struct place){"timers", -1, name},
-			      "%s: %u: from %d to %d milliseconds", name, *ret, TIMER_MIN_MS,
-			      TIMER_MAX_MS);
+		return config_refuse(r, (struct place){"timers", -1, name},
+				     "%s: %u: from %d to %d milliseconds", name, *ret, TIMER_MIN_MS,
+				     TIMER_MAX_MS);
 	return 0;
 }
 
@@ -89,13 +69,13 @@ static int read_agent(const struct reading *r)
 	if (result < 0)
 		return result;
 	if (!y->id || y->id > PIPELINE_FE_MAX)
-		return refuse(r, AT("id"), "id %u: from 1 to %u, another for each element", y->id,
-			      PIPELINE_FE_MAX);
+		return config_refuse(r, AT("id"), "id %u: from 1 to %u, another for each element",
+				     y->id, PIPELINE_FE_MAX);
 	agent->id = y->id;
 	agent->binding_limit = y->binding_limit ? *y->binding_limit : BINDING_LIMIT;
 	if (!agent->binding_limit || agent->binding_limit > BINDING_LIMIT_MAX)
-		return refuse(r, AT("binding_limit"), "binding_limit %u: from 1 to %d",
-			      agent->binding_limit, BINDING_LIMIT_MAX);
+		return config_refuse(r, AT("binding_limit"), "binding_limit %u: from 1 to %d",
+				     agent->binding_limit, BINDING_LIMIT_MAX);
 	result = read_timer(r, "idle_probe_ms", y->timers.idle_probe_ms, 30000,
 			    &agent->idle_probe_ms);
 	if (result == 0)
@@ -113,8 +93,9 @@ static int read_announce(const struct reading *r)
 	uint32_t seconds = patience ? *patience : PATIENCE_S;
 
 	if (seconds > PATIENCE_MAX_S)
-		return refuse(r, (struct place){"announce", -1, "patience_s"},
-			      "patience_s %u: at most %d; 0 is for ever", seconds, PATIENCE_MAX_S);
+		return config_refuse(r, (struct place){"announce", -1, "patience_s"},
+				     "patience_s %u: at most %d; 0 is for ever", seconds,
+				     PATIENCE_MAX_S);
 	r->config->patience_ms = (int64_t)seconds * 1000;
 	return 0;
 }
@@ -128,19 +109,21 @@ static int read_state(const struct reading *r)
 	int result = 0;
 
 	if (state[0] != '/' || size < 2 || state[size - 1] == '/')
-		result =
-			refuse(r, AT("state"),
-			       "state '%s': write the absolute path of a directory, without '/' at "
-			       "its end",
-			       state);
+		result = config_refuse(
+			r, AT("state"),
+			"state '%s': write the absolute path of a directory, without '/' at "
+			"its end",
+			state);
 	else if (strncmp(state, "/sys/", 5) == 0)
-		result = refuse(r, AT("state"),
-				"state '%s': a bpffs is mounted here, so it cannot be under /sys; "
-				"/run/victor/NAME is a good place",
-				state);
+		result = config_refuse(
+			r, AT("state"),
+			"state '%s': a bpffs is mounted here, so it cannot be under /sys; "
+			"/run/victor/NAME is a good place",
+			state);
 	else if (size >= sizeof(c->state))
-		result = refuse(r, AT("state"), "state '%.32s...' is longer than %zu characters",
-				state, sizeof(c->state) - 1);
+		result = config_refuse(r, AT("state"),
+				       "state '%.32s...' is longer than %zu characters", state,
+				       sizeof(c->state) - 1);
 	else
 		strcpy(c->state, state);
 	free(standard);
@@ -153,9 +136,9 @@ static int read_endpoint(const struct reading *r, struct place at, const char *t
 	struct reason detail;
 
 	if (endpoint_parse(text, ret, &detail) < 0)
-		return refuse(r, at, "%s", detail.text);
+		return config_refuse(r, at, "%s", detail.text);
 	if (!ret->is_private && !r->yaml->insecure)
-		return refuse(
+		return config_refuse(
 			r, at,
 			"%s is neither loopback nor a UNIX socket, and there is no TLS yet; in a "
 			"trusted network set 'insecure: true'",
@@ -189,7 +172,8 @@ static int read_settings(const struct reading *r)
 
 	r->config->insecure = r->yaml->insecure;
 	if (log_level_parse(log, &r->config->log_level) < 0)
-		return refuse(r, AT("log"), "log '%s': write error, warn, info or debug", log);
+		return config_refuse(r, AT("log"), "log '%s': write error, warn, info or debug",
+				     log);
 	result = read_announce(r);
 	if (result == 0)
 		result = read_state(r);
@@ -206,18 +190,19 @@ static int check_number(const struct reading *r, const struct port_match *m, str
 		return 0;
 	at.inner = "number";
 	if (m->info.number > PORT_NUMBER_BACKPLANE)
-		return refuse(r, at, "number %u: from 1 to %u", m->info.number,
-			      PORT_NUMBER_BACKPLANE);
+		return config_refuse(r, at, "number %u: from 1 to %u", m->info.number,
+				     PORT_NUMBER_BACKPLANE);
 	if (!port_pattern_is_name(m->pattern))
-		return refuse(
+		return config_refuse(
 			r, at,
 			"number %u: the pattern '%s' may be many interfaces; give a number to a "
 			"name",
 			m->info.number, m->pattern);
 	for (unsigned i = 0; i < c->match_count; i++) {
 		if (c->matches[i].info.number == m->info.number)
-			return refuse(r, at, "number %u is that of '%s' in line %u already",
-				      m->info.number, c->matches[i].pattern, c->matches[i].line);
+			return config_refuse(r, at, "number %u is that of '%s' in line %u already",
+					     m->info.number, c->matches[i].pattern,
+					     c->matches[i].line);
 	}
 	return 0;
 }
@@ -227,15 +212,15 @@ static int check_pattern(const struct reading *r, const char *pattern, struct pl
 	const struct config *c = r->config;
 
 	if (strlen(pattern) >= PORT_PATTERN_SIZE)
-		return refuse(r, at, "'%.20s...' is longer than %d characters", pattern,
-			      PORT_PATTERN_SIZE - 1);
+		return config_refuse(r, at, "'%.20s...' is longer than %d characters", pattern,
+				     PORT_PATTERN_SIZE - 1);
 	if (port_pattern_is_name(pattern) &&
 	    (strlen(pattern) >= OFP_PORT_NAME_SIZE || strpbrk(pattern, "/: \t")))
-		return refuse(r, at, "'%s' is no name that an interface can have", pattern);
+		return config_refuse(r, at, "'%s' is no name that an interface can have", pattern);
 	for (unsigned i = 0; i < c->match_count; i++) {
 		if (strcmp(c->matches[i].pattern, pattern) == 0)
-			return refuse(r, at, "'%s' is in line %u already", pattern,
-				      c->matches[i].line);
+			return config_refuse(r, at, "'%s' is in line %u already", pattern,
+					     c->matches[i].line);
 	}
 	return 0;
 }
@@ -261,29 +246,15 @@ static int add_match(const struct reading *r, struct place at, const struct yaml
 		return result;
 	at.inner = "identity";
 	if (y->identity && strlen(y->identity) >= PORT_IDENTITY_SIZE)
-		return refuse(r, at, "identity '%.20s...' is longer than %d characters",
-			      y->identity, PORT_IDENTITY_SIZE - 1);
+		return config_refuse(r, at, "identity '%.20s...' is longer than %d characters",
+				     y->identity, PORT_IDENTITY_SIZE - 1);
 	if (y->identity && !port_pattern_is_name(m.pattern))
-		return refuse(r, at, "identity '%.20s': the pattern '%s' may be many interfaces",
-			      y->identity, m.pattern);
+		return config_refuse(r, at,
+				     "identity '%.20s': the pattern '%s' may be many interfaces",
+				     y->identity, m.pattern);
 	if (y->identity)
 		strcpy(m.info.identity, y->identity);
 	c->matches[c->match_count++] = m;
-	return 0;
-}
-
-static int read_underlay_address(const struct reading *r, const char *inner, const char *text,
-				 struct address *ret)
-{
-	const struct place at = {"backplane", -1, inner};
-
-	if (address_parse(text, ret) < 0 || !address_is_ipv4(ret))
-		return refuse(r, at, "%s '%s' is no IPv4 address", inner, text);
-	uint8_t first = address_ipv4(ret)[0];
-
-	if (!first || first == 127 || first >= 224)
-		return refuse(r, at, "%s %s is no address that other elements can reach", inner,
-			      text);
 	return 0;
 }
 
@@ -300,24 +271,14 @@ static int read_backplane(const struct reading *r)
 	int result;
 
 	if (!port_pattern_is_name(y->device))
-		return refuse(r, (struct place){"backplane", -1, "device"},
-			      "device '%s': the backplane is one interface, not a pattern",
-			      y->device);
+		return config_refuse(r, (struct place){"backplane", -1, "device"},
+				     "device '%s': the backplane is one interface, not a pattern",
+				     y->device);
 	result = add_match(r, at, &port, PORT_BACKPLANE);
 	if (result == 0)
-		result = read_underlay_address(r, "address", y->address,
-					       &c->agent.backplane.pair[FAMILY_IPV4].address);
-	if (result == 0)
-		result = read_underlay_address(r, "redirect", y->redirect,
-					       &c->agent.backplane.pair[FAMILY_IPV4].redirect);
+		result = config_read_underlay(r);
 	if (result < 0)
 		return result;
-	if (address_equal(&c->agent.backplane.pair[FAMILY_IPV4].address,
-			  &c->agent.backplane.pair[FAMILY_IPV4].redirect))
-		return refuse(
-			r, (struct place){"backplane", -1, "redirect"},
-			"redirect %s: the second address of the backplane must not be its first",
-			y->redirect);
 	strcpy(c->backplane_device, y->device);
 	c->backplane_line = config_lines_find(r->lines, "backplane", -1, "device");
 	return 0;

@@ -26,11 +26,11 @@ static const cyaml_schema_value_t text_value = {
 };
 
 static const cyaml_schema_field_t backplane_fields[] = {
-	REQUIRED_TEXT(device, yaml_backplane),
-	REQUIRED_TEXT(address, yaml_backplane),
-	REQUIRED_TEXT(redirect, yaml_backplane),
-	NUMBER(number, yaml_backplane),
-	CYAML_FIELD_END,
+	REQUIRED_TEXT(device, yaml_backplane), TEXT(address, yaml_backplane),
+	TEXT(redirect, yaml_backplane),        TEXT(address6, yaml_backplane),
+	TEXT(redirect6, yaml_backplane),       TEXT(spread, yaml_backplane),
+	TEXT(spread6, yaml_backplane),         TEXT(diffserv, yaml_backplane),
+	NUMBER(number, yaml_backplane),        CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t access_fields[] = {

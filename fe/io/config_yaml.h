@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct yaml_backplane {
-	char *device, *address, *redirect;
+	char *device, *address, *redirect, *address6, *redirect6, *spread, *spread6, *diffserv;
 	uint32_t number; /* 0: not said */
 };
 

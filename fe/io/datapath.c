@@ -417,6 +417,7 @@ static struct datapath *datapath_create(const struct datapath_config *c)
 	table_init(&dp->devices, sizeof(uint32_t), sizeof(struct datapath_device), c->seed);
 	table_init(&dp->stale[STALE_BINDING], sizeof(struct map_address_key), 1, c->seed);
 	table_init(&dp->stale[STALE_PEER], sizeof(uint32_t), 1, c->seed);
+	table_init(&dp->stale[STALE_SOURCE], sizeof(struct map_source_key), 1, c->seed);
 	table_init(&dp->stale[STALE_PREFIX], sizeof(struct map_prefix_key), 1, c->seed);
 	table_init(&dp->stale[STALE_LINK], sizeof(uint32_t), 1, c->seed);
 	return dp;

@@ -148,6 +148,8 @@ void datapath_adopt_entries(struct datapath *dp)
 		      sizeof(struct map_address_key));
 	stale_collect(&dp->stale[STALE_PEER], map_fd(dp->skeleton->maps.peers), sizeof(uint32_t));
 	stale_collect(&dp->stale[STALE_LINK], map_fd(dp->skeleton->maps.links), sizeof(uint32_t));
+	stale_collect(&dp->stale[STALE_SOURCE], map_fd(dp->skeleton->maps.peer_prefixes),
+		      sizeof(struct map_source_key));
 	stale_collect(&dp->stale[STALE_PREFIX], fd, sizeof(struct map_prefix_key));
 }
 
@@ -165,6 +167,8 @@ void datapath_sweep_entries(struct datapath *dp)
 		bpf_map_delete_elem(map_fd(dp->skeleton->maps.bindings), key);
 	for (at = 0; table_next(&dp->stale[STALE_PEER], &at, &key, &unused);)
 		datapath_peer_remove(&context, *(const uint32_t *)key);
+	for (at = 0; table_next(&dp->stale[STALE_SOURCE], &at, &key, &unused);)
+		bpf_map_delete_elem(map_fd(dp->skeleton->maps.peer_prefixes), key);
 	for (at = 0; table_next(&dp->stale[STALE_PREFIX], &at, &key, &unused);) {
 		struct map_prefix_key copy = *(const struct map_prefix_key *)key;
 
@@ -312,6 +316,8 @@ const struct datapath_ops *datapath_operations(void)
 						       .binding_remove = binding_remove,
 						       .peer_set = datapath_peer_set,
 						       .peer_remove = datapath_peer_remove,
+						       .source_set = datapath_source_set,
+						       .source_remove = datapath_source_remove,
 						       .prefix_set = prefix_set,
 						       .prefix_remove = prefix_remove,
 						       .rule_keep = rule_keep,

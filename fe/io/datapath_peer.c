@@ -60,66 +60,14 @@ void datapath_underlay_fill(struct map_config *config, const struct backplane *b
 
 /* ---- peers ---- */
 
-/* What was given to the maps for a peer can be told from its entry, but for its prefix. */
-static struct map_source_key spread_key(const struct prefix *spread)
-{
-	struct map_source_key key = {.length = spread->length};
-
-	memcpy(key.address, spread->address.bytes, sizeof(key.address));
-	return key;
-}
-
 /* Takes the source away from the peer that has it, and from no other. */
-static void source_remove(struct datapath *dp, uint32_t fe, const uint8_t source[16])
+static void address_remove(struct datapath *dp, uint32_t fe, const uint8_t source[16])
 {
 	int fd = map_fd(dp->skeleton->maps.peer_sources);
 	struct map_peer_source s;
 
 	if (!bpf_map_lookup_elem(fd, source, &s) && s.fe == fe)
 		bpf_map_delete_elem(fd, source);
-}
-
-/* All of that peer's prefixes but 'keep'.  The map has few entries, and this happens seldom. */
-static void prefixes_remove(struct datapath *dp, uint32_t fe, const struct map_source_key *keep)
-{
-	int fd = map_fd(dp->skeleton->maps.peer_prefixes);
-	struct map_source_key key, next, *at = NULL;
-	struct map_peer_source s;
-
-	while (!bpf_map_get_next_key(fd, at, &next)) {
-		/* A key that is gone would start the walk anew: the one before it is removed late.
-		 */
-		if (at && s.fe == fe && (!keep || memcmp(&key, keep, sizeof(key)) != 0))
-			bpf_map_delete_elem(fd, &key);
-		key = next;
-		at = &key;
-		if (bpf_map_lookup_elem(fd, &key, &s))
-			s.fe = 0;
-	}
-	if (at && s.fe == fe && (!keep || memcmp(&key, keep, sizeof(key)) != 0))
-		bpf_map_delete_elem(fd, &key);
-}
-
-static int sources_set(struct datapath *dp, const struct datapath_peer *p,
-		       const struct map_peer *new, const struct map_peer *old)
-{
-	struct map_peer_source source = {.fe = p->fe, .vrf = p->vrf, .takes = p->receive};
-	struct map_source_key spread = spread_key(&p->spread);
-	bool spreads = p->receive && p->spread.length;
-	int result = 0;
-
-	if (p->receive)
-		result = bpf_map_update_elem(map_fd(dp->skeleton->maps.peer_sources), new->address,
-					     &source, 0);
-	if (!result && spreads)
-		result = bpf_map_update_elem(map_fd(dp->skeleton->maps.peer_prefixes), &spread,
-					     &source, 0);
-	if (result || !old)
-		return result;
-	if (memcmp(old->address, new->address, 16) != 0 || !p->receive)
-		source_remove(dp, p->fe, old->address);
-	prefixes_remove(dp, p->fe, spreads ? &spread : NULL);
-	return 0;
 }
 
 int datapath_peer_set(void *context, const struct datapath_peer *p)
@@ -131,6 +79,7 @@ int datapath_peer_set(void *context, const struct datapath_peer *p)
 			       .path_count = p->path_count,
 			       .select = p->select},
 			old = {};
+	struct map_peer_source source = {.fe = p->fe, .vrf = p->vrf, .takes = p->receive};
 	bool had = !bpf_map_lookup_elem(fd, &p->fe, &old);
 
 	if (address_is_zero(&p->address) || p->path_count > DATAPLANE_PATHS ||
@@ -147,7 +96,12 @@ int datapath_peer_set(void *context, const struct datapath_peer *p)
 	}
 	table_remove(&dp->stale[STALE_PEER], &p->fe);
 	result = bpf_map_update_elem(fd, &p->fe, &new, 0);
-	return map_result(result ? result : sources_set(dp, p, &new, had ? &old : NULL));
+	if (!result && p->receive)
+		result = bpf_map_update_elem(map_fd(dp->skeleton->maps.peer_sources), new.address,
+					     &source, 0);
+	if (!result && had && (memcmp(old.address, new.address, 16) != 0 || !p->receive))
+		address_remove(dp, p->fe, old.address);
+	return map_result(result);
 }
 
 int datapath_peer_remove(void *context, uint32_t fe)
@@ -159,7 +113,34 @@ int datapath_peer_remove(void *context, uint32_t fe)
 	table_remove(&dp->stale[STALE_PEER], &fe);
 	if (bpf_map_lookup_elem(fd, &fe, &old))
 		return -ENOENT;
-	source_remove(dp, fe, old.address);
-	prefixes_remove(dp, fe, NULL);
+	address_remove(dp, fe, old.address);
 	return bpf_map_delete_elem(fd, &fe);
+}
+
+static struct map_source_key source_key(const struct prefix *p)
+{
+	struct map_source_key key = {.length = p->length};
+
+	memcpy(key.address, p->address.bytes, sizeof(key.address));
+	return key;
+}
+
+int datapath_source_set(void *context, const struct datapath_source *s)
+{
+	struct datapath *dp = datapath_of(context);
+	struct map_source_key key = source_key(&s->prefix);
+	struct map_peer_source source = {.fe = s->fe, .vrf = s->vrf, .takes = s->receive};
+
+	table_remove(&dp->stale[STALE_SOURCE], &key);
+	return map_result(
+		bpf_map_update_elem(map_fd(dp->skeleton->maps.peer_prefixes), &key, &source, 0));
+}
+
+int datapath_source_remove(void *context, const struct prefix *prefix)
+{
+	struct datapath *dp = datapath_of(context);
+	struct map_source_key key = source_key(prefix);
+
+	table_remove(&dp->stale[STALE_SOURCE], &key);
+	return bpf_map_delete_elem(map_fd(dp->skeleton->maps.peer_prefixes), &key);
 }

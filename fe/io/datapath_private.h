@@ -17,7 +17,7 @@ struct datapath_device {
 };
 
 /* An adopted entry is stale until it is set again. */
-enum stale_kind { STALE_BINDING, STALE_PEER, STALE_PREFIX, STALE_LINK, STALE_COUNT };
+enum stale_kind { STALE_BINDING, STALE_PEER, STALE_SOURCE, STALE_PREFIX, STALE_LINK, STALE_COUNT };
 
 struct datapath {
 	struct victor_bpf *skeleton;
@@ -69,6 +69,8 @@ void datapath_inner_remove(struct datapath *dp, uint32_t fe);
 
 int datapath_peer_set(void *context, const struct datapath_peer *peer);
 int datapath_peer_remove(void *context, uint32_t fe);
+int datapath_source_set(void *context, const struct datapath_source *source);
+int datapath_source_remove(void *context, const struct prefix *prefix);
 /* The underlay's part of dp->config. */
 int datapath_underlay_check(const struct backplane *b, struct reason *why);
 void datapath_underlay_fill(struct map_config *config, const struct backplane *b);

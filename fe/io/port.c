@@ -276,12 +276,18 @@ struct wanted_address {
 	bool found;
 };
 
+/* An IPv6 address has no IFA_LOCAL where it has no peer. */
 static int compare_address(const struct nlattr *attribute, void *context)
 {
 	struct wanted_address *wanted = context;
+	bool is_ipv4 = address_is_ipv4(wanted->address);
+	const uint8_t *bytes = is_ipv4 ? address_ipv4(wanted->address) : wanted->address->bytes;
+	size_t size = is_ipv4 ? 4 : 16;
+	int type = mnl_attr_get_type(attribute);
 
-	if (mnl_attr_get_type(attribute) == IFA_LOCAL && mnl_attr_get_payload_len(attribute) == 4 &&
-	    memcmp(mnl_attr_get_payload(attribute), address_ipv4(wanted->address), 4) == 0)
+	if ((type == IFA_LOCAL || (type == IFA_ADDRESS && !is_ipv4)) &&
+	    mnl_attr_get_payload_len(attribute) == size &&
+	    memcmp(mnl_attr_get_payload(attribute), bytes, size) == 0)
 		wanted->found = true;
 	return MNL_CB_OK;
 }
@@ -301,7 +307,12 @@ static int check_address(const struct ports *p, const struct link *link,
 {
 	struct wanted_address wanted = {.ifindex = link->ifindex, .address = address};
 	char text[ADDRESS_TEXT_SIZE];
-	int result = read_all(RTM_GETADDR, AF_INET, look_for_address, &wanted);
+	int result;
+
+	if (address_is_zero(address))
+		return 0;
+	result = read_all(RTM_GETADDR, address_is_ipv4(address) ? AF_INET : AF_INET6,
+			  look_for_address, &wanted);
 
 	if (result < 0)
 		return reason_set(why, result, "the addresses of %s cannot be read: %s", link->name,
@@ -359,13 +370,15 @@ int ports_check_backplane(struct ports *p, uint16_t *ret_mtu, struct reason *why
 	if (link->type != ARPHRD_ETHER)
 		return reason_set(why, -EINVAL, "%s:%u: backplane: %s is no Ethernet interface",
 				  c->path, c->backplane_line, link->name);
-	int result = check_address(p, link, &c->agent.backplane.pair[FAMILY_IPV4].address, why);
+	for (unsigned i = 0; i < FAMILY_COUNT; i++) {
+		const struct backplane_pair *pair = &c->agent.backplane.pair[i];
+		int result = check_address(p, link, &pair->address, why);
 
-	if (result == 0)
-		result =
-			check_address(p, link, &c->agent.backplane.pair[FAMILY_IPV4].redirect, why);
-	if (result < 0)
-		return result;
+		if (result == 0)
+			result = check_address(p, link, &pair->redirect, why);
+		if (result < 0)
+			return result;
+	}
 	if (!link->up)
 		log_warn("%s: the backplane is down", link->name);
 	*ret_mtu = (uint16_t)(link->mtu < UINT16_MAX ? link->mtu : UINT16_MAX);

@@ -28,6 +28,14 @@ static int peer_set(void *c, const struct datapath_peer *p)
 {
 	return 0;
 }
+static int source_set(void *c, const struct datapath_source *s)
+{
+	return 0;
+}
+static int source_remove(void *c, const struct prefix *p)
+{
+	return 0;
+}
 static int prefix_set(void *c, const struct datapath_prefix *p)
 {
 	return 0;
@@ -101,6 +109,8 @@ static const struct datapath_ops ops = {
 	.binding_remove = binding_remove,
 	.peer_set = peer_set,
 	.peer_remove = by_number,
+	.source_set = source_set,
+	.source_remove = source_remove,
 	.prefix_set = prefix_set,
 	.prefix_remove = prefix_remove,
 	.rule_keep = rule_keep,

@@ -497,9 +497,16 @@ static void a_restarted_agent_adopts_without_writing_anything(void **state)
 	struct rule rules[] = {rule_local("10.10.0.5", 2), rule_guard("10.10.0.5", 2),
 			       rule_foreign("10.10.0.6", 3),
 			       rule_prefix(RULE_EXTERNAL, "0.0.0.0/0")};
-	struct rule peers[] = {
-		{.key = {.kind = RULE_PEER, .address = ip("172.16.3.2")}, .fe = 3},
-		{.key = {.kind = RULE_PEER_MARKED, .address = ip("172.16.3.2")}, .fe = 3}};
+	struct rule peers[] = {{.key = {.kind = RULE_PEER,
+					.length = 128,
+					.port = PIPELINE_TUNNEL_PORT,
+					.address = ip("172.16.3.2")},
+				.fe = 3},
+			       {.key = {.kind = RULE_PEER_MARKED,
+					.length = 128,
+					.port = PIPELINE_TUNNEL_PORT,
+					.address = ip("172.16.3.2")},
+				.fe = 3}};
 	unsigned writes;
 	struct ofp_flow_mod f;
 

@@ -52,6 +52,13 @@ static bool same_peer(const void *x, const void *y)
 	       address_equal(&a->address, &b->address) && address_equal(&a->redirect, &b->redirect);
 }
 
+static bool same_source(const void *x, const void *y)
+{
+	const struct datapath_source *a = x, *b = y;
+
+	return a->fe == b->fe && a->vrf == b->vrf && a->receive == b->receive;
+}
+
 static bool same_prefix(const void *x, const void *y)
 {
 	const struct datapath_prefix *a = x, *b = y;
@@ -139,6 +146,21 @@ static int peer_set(void *context, const struct datapath_peer *peer)
 
 	box->peer_writes += put(box, &box->peers, &peer->fe, peer, same_peer);
 	return 0;
+}
+
+static int source_set(void *context, const struct datapath_source *source)
+{
+	struct box *box = context;
+
+	put(box, &box->sources, &source->prefix, source, same_source);
+	return 0;
+}
+
+static int source_remove(void *context, const struct prefix *prefix)
+{
+	struct box *box = context;
+
+	return take(box, &box->sources, prefix);
 }
 
 static int peer_remove(void *context, uint32_t fe)
@@ -287,6 +309,8 @@ static const struct datapath_ops operations = {
 	.binding_remove = binding_remove,
 	.peer_set = peer_set,
 	.peer_remove = peer_remove,
+	.source_set = source_set,
+	.source_remove = source_remove,
 	.prefix_set = prefix_set,
 	.prefix_remove = prefix_remove,
 	.rule_keep = rule_keep,
@@ -329,6 +353,7 @@ void box_open(struct box *box)
 	table_init(&box->ports, sizeof(uint32_t), sizeof(struct datapath_port), 1);
 	table_init(&box->bindings, sizeof(struct address_key), sizeof(struct datapath_binding), 1);
 	table_init(&box->peers, sizeof(uint32_t), sizeof(struct datapath_peer), 1);
+	table_init(&box->sources, sizeof(struct prefix), sizeof(struct datapath_source), 1);
 	table_init(&box->prefixes, sizeof(struct prefix_key), sizeof(struct datapath_prefix), 1);
 	table_init(&box->rules, sizeof(struct rule_key), sizeof(struct rule), 1);
 	table_init(&box->groups, sizeof(uint32_t), sizeof(struct rule_group), 1);
@@ -346,6 +371,7 @@ void box_close(struct box *box)
 	table_finish(&box->ports);
 	table_finish(&box->bindings);
 	table_finish(&box->peers);
+	table_finish(&box->sources);
 	table_finish(&box->prefixes);
 	table_finish(&box->rules);
 	table_finish(&box->groups);

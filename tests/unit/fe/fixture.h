@@ -27,6 +27,7 @@ struct box {
 	/* The data plane.  'writes' counts what changed something. */
 	struct table ports, bindings, peers, prefixes, rules, groups, links;
 	unsigned link_writes, writes, peer_writes, binding_writes;
+	struct table sources; /* struct prefix -> struct datapath_source */
 	size_t binding_limit;
 	int binding_error; /* what the next binding_set returns, once */
 	int64_t idle_ms;   /* what every binding says; -1: never */

@@ -409,7 +409,11 @@ static void a_group_mod_changes_one_peer_and_no_binding(void **state)
 
 static void a_peer_may_send_when_both_its_rules_are_there(void **state)
 {
-	struct rule plain = {.key = {.kind = RULE_PEER, .address = ip("172.16.3.2")}, .fe = 3};
+	struct rule plain = {.key = {.kind = RULE_PEER,
+				     .length = 128,
+				     .port = PIPELINE_TUNNEL_PORT,
+				     .address = ip("172.16.3.2")},
+			     .fe = 3};
 	struct rule marked = plain, other = plain;
 	uint32_t fe = 3;
 	const struct datapath_peer *peer = table_get(&box.peers, &fe);
@@ -437,7 +441,11 @@ static void a_peer_may_send_when_both_its_rules_are_there(void **state)
 
 static void a_peer_without_a_group_only_receives(void **state)
 {
-	struct rule plain = {.key = {.kind = RULE_PEER, .address = ip("172.16.5.2")}, .fe = 5};
+	struct rule plain = {.key = {.kind = RULE_PEER,
+				     .length = 128,
+				     .port = PIPELINE_TUNNEL_PORT,
+				     .address = ip("172.16.5.2")},
+			     .fe = 5};
 	struct rule marked = plain;
 	uint32_t fe = 5;
 	const struct datapath_peer *peer;

@@ -29,8 +29,10 @@ static struct rule_key key(enum rule_kind kind, const char *prefix)
 		assert_int_equal(prefix_parse(prefix, &p), 0);
 		k.address = p.address;
 		if (kind == RULE_STRANGER || kind == RULE_COVERED || kind == RULE_EXTERNAL ||
-		    kind == RULE_ANSWER)
+		    kind == RULE_ANSWER || kind == RULE_PEER || kind == RULE_PEER_MARKED)
 			k.length = p.length;
+		if (kind == RULE_PEER || kind == RULE_PEER_MARKED)
+			k.port = PIPELINE_TUNNEL_PORT;
 	}
 	return k;
 }
@@ -85,6 +87,11 @@ static unsigned examples(struct rule *list)
 	list[n++] = (struct rule){.key = key(RULE_PEER, "172.16.3.2"), .fe = 3, .vrf = 0};
 	list[n++] = (struct rule){.key = key(RULE_PEER_MARKED, "172.16.3.2"), .fe = 3, .vrf = 9};
 	list[n++] = (struct rule){.key = key(RULE_PEER, "fd00::3"), .fe = 3};
+	list[n++] = (struct rule){.key = key(RULE_PEER, "172.16.3.16/28"), .fe = 3};
+	list[n] = (struct rule){.key = key(RULE_PEER, "172.16.3.2"), .fe = 3};
+	list[n++].key.port = PIPELINE_VXLAN_PORT;
+	list[n] = (struct rule){.key = key(RULE_PEER_MARKED, "fd00::/112"), .fe = 3};
+	list[n++].key.port = PIPELINE_VXLAN_PORT;
 	for (unsigned i = 0; i < 2; i++) {
 		list[n] = (struct rule){.key = key(RULE_GUARD, i ? "10.10.0.5" : "2001:db8::5"),
 					.cookie = VERSION};
@@ -544,6 +551,8 @@ static void a_group_survives_the_wire(void **state)
 		{.fe = 3, .address = ip("172.16.3.2"), .redirect = ip("172.16.3.3")},
 		{.fe = 65535, .address = ip("172.16.3.2")},
 		{.fe = 1, .address = ip("fd00::3")},
+		{.fe = 2, .address = ip("fd00::3"), .redirect = ip("fd00::4")},
+		{.fe = 2, .address = ip("fd00::3"), .vxlan = true},
 		{.fe = 4,
 		 .address = ip("172.16.3.2"),
 		 .redirect = ip("172.16.3.3"),
