@@ -12,8 +12,10 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import time
 
 import pytest
+from lab import frames
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("VICTOR_BUILD", ROOT / "build"))
@@ -127,6 +129,35 @@ def test_ovs_vswitchd_takes_and_tells_all_that_we_send(switch):
     groups = switch.ofctl("dump-groups", "br0")
     assert "group_id=3,type=indirect,bucket=actions=set_field:10.0.0.2->tun_dst,output:2" in groups
     assert "group_id=4,type=indirect,bucket=actions=set_field:2001:db8::7->tun_ipv6_dst" in groups
+
+
+def test_ovs_vswitchd_answers_a_neighbour_solicitation_by_our_flows(switch):
+    """LISTEN, ANSWER and ADVERTISE make of a solicitation its advertisement, with the right sum."""
+    with subprocess.Popen([PROGRAMS / "openflow-ovs", str(switch.port)], stdout=subprocess.PIPE,
+                          text=True) as process:
+        for line in process.stdout:
+            if line.startswith("waiting for port p1"):
+                switch.ofctl("mod-port", "br0", "p1", "down")
+        assert process.wait(timeout=20) == 0
+    switch.ofctl("mod-port", "br0", "p1", "up")
+    sent = switch.directory / "sent.pcap"
+    switch.vsctl("set", "interface", "p1", f"options:tx_pcap={sent}")
+    target = socket.inet_pton(socket.AF_INET6, "2001:db8::9")
+    asked = frames.icmpv6("02:00:00:00:00:05", "2001:db8::5", "ff02::1:ff00:9",
+                          bytes([135]) + bytes(7) + target + bytes.fromhex("0101020000000005"))
+    pid = (switch.directory / "ovs-vswitchd.pid").read_text().strip()
+    deadline = time.monotonic() + 20
+    while not sent.exists() or sent.stat().st_size <= 40:
+        assert time.monotonic() < deadline, "no answer"
+        run("ovs-appctl", "-t", switch.directory / f"ovs-vswitchd.{pid}.ctl",
+            "netdev-dummy/receive", "p1", asked.hex(), env=switch.env)
+        time.sleep(0.1)
+    said = sent.read_bytes()[40:40 + 86]
+    right = frames.icmpv6("02:00:00:00:01:00", "2001:db8::9", "2001:db8::5",
+                          bytes([136, 0, 0, 0, 0x60, 0, 0, 0]) + target
+                          + bytes.fromhex("0201020000000100"))
+    assert said[:12] == bytes.fromhex("020000000005020000000100")
+    assert said[12:] == right[12:]
 
 
 FLOWS = [
