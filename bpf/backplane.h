@@ -5,6 +5,7 @@
 #include "bpf/deliver.h"
 #include "bpf/inner.h"
 #include "bpf/pmtu.h"
+#include "bpf/transit.h"
 #include "bpf/tunnel.h"
 
 /* What is known of the packet at hand, off the stack, which is small.  No hook interrupts
@@ -33,7 +34,7 @@ static __always_inline struct backplane_scratch *scratch_take(void)
 
 /* ---- the backplane ---- */
 
-/* The outer IP header.  0 if it is addressed to this FE. */
+/* The outer IP header.  0 if it is addressed to this FE; 1 to somebody else. */
 static __always_inline int backplane_parse(struct cursor c, struct __sk_buff *skb,
 					   const struct map_config *cfg, struct tunnel *t)
 {
@@ -53,7 +54,7 @@ static __always_inline int backplane_parse(struct cursor c, struct __sk_buff *sk
 	if (address_is_zero(own->address))
 		return -1;
 	t->marked = address_same(t->ip.destination.address, own->redirect);
-	return t->marked || address_same(t->ip.destination.address, own->address) ? 0 : -1;
+	return t->marked || address_same(t->ip.destination.address, own->address) ? 0 : 1;
 }
 
 /* Behind it: which tunnel that is, and what is inside.  1: none; -1: it contradicts itself. */
@@ -144,35 +145,58 @@ static __always_inline int backplane_tell(struct __sk_buff *skb, const struct ma
 	return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
 }
 
-SEC("tc")
-int victor_backplane(struct __sk_buff *skb)
+/* Around 'p': from whom, in which tunnel.  0, or why not. */
+static __always_inline int backplane_check(const struct map_peer_source *peer,
+					   const struct tunnel *t)
 {
-	struct map_config *cfg = lookup_config();
+	if (!peer)
+		return verdict_drop(VERDICT_unknown_peer);
+	if (!(peer->takes & (t->is_vxlan ? MAP_TAKES_VXLAN : MAP_TAKES_IPIP)))
+		return verdict_drop(VERDICT_wrong_encapsulation);
+	return 0;
+}
+
+/* An outer packet, with Ethernet and nothing else in front. */
+static __noinline int backplane_outer(struct __sk_buff *skb, const struct map_config *cfg)
+{
 	struct backplane_scratch *known = scratch_take();
 	struct cursor c = tc_cursor(skb, HEADERS_TUNNEL_SIZE), inside;
 	struct map_peer_source *peer;
 	struct tunnel *t;
 	struct packet *p;
-	int result;
+	int result, elsewhere;
+	__u32 *label = NULL;
 
-	if (!cfg || !known || skb->pkt_type != PACKET_HOST ||
-	    backplane_parse(c, skb, cfg, &known->tunnel))
+	if (!known)
 		return VERDICT_PASS;
+	elsewhere = backplane_parse(c, skb, cfg, &known->tunnel);
 	t = &known->tunnel;
 	p = &known->packet;
+	if (elsewhere < 0)
+		return VERDICT_PASS;
+	if (elsewhere) {
+		label = lookup_label(t->ip.destination.address);
+		if (!label || skb->pkt_type != PACKET_HOST)
+			return VERDICT_PASS;
+	}
 	result = backplane_open(c, t, p);
 	if (result > 0) {
-		pmtu_listen(skb, cfg, t);
+		if (!label)
+			pmtu_listen(skb, cfg, t);
 		return VERDICT_PASS;
 	}
 	peer = lookup_peer_source(t->ip.source.address);
+	if (label && !peer)
+		return VERDICT_PASS; /* routed through here, and none of ours */
+	if (!label && backplane_check(peer, t))
+		return TC_ACT_SHOT;
 	if (!peer)
-		return verdict_drop(VERDICT_unknown_peer);
-	if (!(peer->takes & (t->is_vxlan ? MAP_TAKES_VXLAN : MAP_TAKES_IPIP)))
-		return verdict_drop(VERDICT_wrong_encapsulation);
+		return TC_ACT_SHOT;
 	inside = (struct cursor){cursor_at(c, sizeof(struct ethhdr) + t->size), c.end};
 	if (result < 0 || parse_ip(inside, p, 0, t->ip.size - t->size, skb->gso_size))
 		return verdict_drop(VERDICT_bad_packet);
+	if (label)
+		return transit_forward(skb, cfg, t, *label, p->segment + t->size);
 	t->fe = peer->fe;
 	if (!t->is_vxlan)
 		t->vrf = peer->vrf;
@@ -180,6 +204,28 @@ int victor_backplane(struct __sk_buff *skb)
 	p->destination.vrf = t->vrf;
 	result = backplane_inner(skb, cfg, t, p);
 	return verdict_tells(result) ? backplane_tell(skb, cfg, t, p, result) : result;
+}
+
+SEC("tc")
+int victor_backplane(struct __sk_buff *skb)
+{
+	struct map_config *cfg = lookup_config();
+	struct map_port *in = lookup_port(skb->ifindex);
+	int result = 0;
+
+	if (!cfg || !in)
+		return VERDICT_PASS;
+	/* By which link, for transit_forward; a carrier says it for the underlay. */
+	skb->cb[0] = in->kind ? in->number : 0;
+	if (in->kind)
+		result = link_arrive(skb, cfg, in);
+	else if (skb->pkt_type != PACKET_HOST)
+		return VERDICT_PASS;
+	if (!result)
+		result = link_uncarry(skb, cfg, in);
+	if (result == 1)
+		return link_punt(skb, in);
+	return result ? result : backplane_outer(skb, cfg);
 }
 
 /* ---- from the backplane, the long way (inner.h) ---- */

@@ -36,6 +36,17 @@ static __always_inline struct map_peer *lookup_peer(__u32 fe)
 	return bpf_map_lookup_elem(&peers, &fe);
 }
 
+static __always_inline struct map_link *lookup_link(__u32 number)
+{
+	return bpf_map_lookup_elem(&links, &number);
+}
+
+/* Another FE's address or redirect address; NULL: it is none. */
+static __always_inline __u32 *lookup_label(const __u8 address[16])
+{
+	return bpf_map_lookup_elem(&labels, address);
+}
+
 /* Whose outer source that is. */
 static __noinline struct map_peer_source *lookup_peer_source(const __u8 address[16])
 {

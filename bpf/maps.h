@@ -147,6 +147,24 @@ struct {
 	__type(value, __u32);
 } link_ends SEC(".maps");
 
+/* Where carriers come from: to the UDP link's number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DATAPLANE_LINK_LIMIT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct map_carrier_key);
+	__type(value, __u32);
+} carriers SEC(".maps");
+
+/* Labels: the addresses and redirect addresses of all other FEs, to their ids. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * DATAPLANE_PEER_LIMIT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u8[16]);
+	__type(value, __u32);
+} labels SEC(".maps");
+
 /* Not for packets: the agent's durable list (struct rule_key -> struct rule, FE -> rule_group).
  * The loader sets the sizes. */
 struct {

@@ -149,26 +149,29 @@ static __noinline int tc_write_outer(struct __sk_buff *skb, const struct outer *
 }
 
 /* To another FE in the pair's encapsulation, with the mark if that is the verdict. */
-static __noinline int tc_encapsulate(struct __sk_buff *skb, const struct map_config *cfg,
-				     const struct packet *p, __u32 fe,
-				     enum dataplane_verdict verdict)
+__noinline int tc_encapsulate(struct __sk_buff *skb, const struct map_config *cfg,
+			      const struct packet *p, __u32 fe, enum dataplane_verdict verdict)
 {
 	struct map_peer *peer = lookup_peer(fe);
-	struct outer o = {.size = p->size, .ethertype = p->ethertype};
-	struct path path;
+	struct outer o = {};
+	struct path path = {};
 	__u32 size;
 	int result;
 
+	if (!cfg || !p)
+		return TC_ACT_SHOT;
+	o.size = p->size;
+	o.ethertype = p->ethertype;
 	if (!peer || !(peer->flags & MAP_PEER_SEND))
 		return verdict_drop(VERDICT_no_peer);
 	o.tos = tunnel_tos_in(cfg, p->tos);
 	o.vni = p->destination.vrf & ~VXLAN_MARK;
-	o.flow = bpf_get_hash_recalc(skb);
+	o.flow = peer->select ? path_flow(skb, sizeof(struct ethhdr)) : bpf_get_hash_recalc(skb);
 	if (tunnel_aim(cfg, peer, fe, verdict == VERDICT_redirected, &o))
 		return verdict_drop(VERDICT_no_underlay);
 	size = outer_size(&o);
 	if (path_find(skb, cfg, peer, &o, p->segment + size, &path))
-		return verdict_drop(VERDICT_no_underlay);
+		return verdict_drop(path.link ? VERDICT_no_path : VERDICT_no_underlay);
 	if (path_exceeds(&path, p->segment + size))
 		return tc_too_big(skb, p, path.mtu - size);
 	result = tc_decrement(skb, p);
@@ -222,15 +225,21 @@ static __always_inline int tunnel_serves(const struct tunnel *t, const struct ma
 /* After a node that moved on: the outer header that is there is addressed to the other FE, marked.
  * (Decapsulating and encapsulating again would be refused by the kernel while the tunnel offload of
  * the first is pending, and cost twice.) */
-static __noinline int tc_redirect_on(struct __sk_buff *skb, const struct map_config *cfg,
-				     const struct packet *p, const struct tunnel *t, __u32 fe)
+__noinline int tc_redirect_on(struct __sk_buff *skb, const struct map_config *cfg,
+			      const struct packet *p, const struct tunnel *t, __u32 fe)
 {
 	struct map_peer *peer = lookup_peer(fe);
-	struct outer o = {.size = p->size, .ethertype = p->ethertype, .tos = t->ip.tos};
-	struct path path;
+	struct outer o = {};
+	struct path path = {};
 
+	if (!cfg || !p || !t)
+		return TC_ACT_SHOT;
+	o.size = p->size;
+	o.ethertype = p->ethertype;
+	o.tos = t->ip.tos;
 	o.vni = p->destination.vrf & ~VXLAN_MARK;
-	o.flow = bpf_get_hash_recalc(skb);
+	o.flow = peer && peer->select ? path_flow(skb, sizeof(struct ethhdr) + t->size)
+				      : bpf_get_hash_recalc(skb);
 	if (!peer || tunnel_aim(cfg, peer, fe, 1, &o) ||
 	    path_find(skb, cfg, peer, &o, p->segment + t->size, &path))
 		return verdict_drop(VERDICT_no_underlay);

@@ -54,6 +54,8 @@ static __always_inline int verdict_tells(int result)
 #define LIMIT_NEIGHBOR_BURST 200
 #define LIMIT_STRANGER_RATE 100
 #define LIMIT_STRANGER_BURST 20
+#define LIMIT_CONTROL_RATE 20000 /* what FEs that we know say of links */
+#define LIMIT_CONTROL_BURST 2000
 #define LIMIT_ICMP_RATE 100
 #define LIMIT_ICMP_BURST 20
 /* Too big has a ration of its own: a scan for addresses must not make TCP stall. */
@@ -79,7 +81,7 @@ static __always_inline int limit_take(__u32 ifindex, enum map_limit which, __u32
 	return 0;
 }
 
-enum upcall_kind { UPCALL_KIND_NEIGHBOR = 1, UPCALL_KIND_STRANGER = 2 };
+enum upcall_kind { UPCALL_KIND_NEIGHBOR = 1, UPCALL_KIND_STRANGER = 2, UPCALL_KIND_CONTROL = 8 };
 
 /* The frame's first 'limit' bytes to the agent. */
 static __always_inline void upcall(struct __sk_buff *skb, const struct map_port *in,

@@ -235,7 +235,7 @@ static int add_match(const struct reading *r, struct place at, const struct yaml
 					.segment = y->segment}};
 	int result;
 
-	at.inner = role == PORT_BACKPLANE ? "device" : "match";
+	at.inner = role == PORT_BACKPLANE && !y->kind ? "device" : "match";
 	result = check_pattern(r, y->match, at);
 	if (result < 0)
 		return result;
@@ -268,20 +268,49 @@ static int read_backplane(const struct reading *r)
 	struct yaml_port port = {.match = y->device,
 				 .number = y->number ? y->number : PORT_NUMBER_BACKPLANE};
 	const struct place at = {"backplane", -1, NULL};
-	int result;
+	int result = 0;
 
-	if (!port_pattern_is_name(y->device))
+	if (y->device && !port_pattern_is_name(y->device))
 		return config_refuse(r, (struct place){"backplane", -1, "device"},
 				     "device '%s': the backplane is one interface, not a pattern",
 				     y->device);
-	result = add_match(r, at, &port, PORT_BACKPLANE);
+	if (y->device)
+		result = add_match(r, at, &port, PORT_BACKPLANE);
 	if (result == 0)
 		result = config_read_underlay(r);
 	if (result < 0)
 		return result;
-	strcpy(c->backplane_device, y->device);
-	c->backplane_line = config_lines_find(r->lines, "backplane", -1, "device");
+	if (y->device)
+		strcpy(c->backplane_device, y->device);
+	c->backplane_line =
+		config_lines_find(r->lines, "backplane", -1, y->device ? "device" : "address");
 	return 0;
+}
+
+/* Provisioned backplane devices. */
+static int read_link(const struct reading *r, unsigned index)
+{
+	static const char *const kinds[] = {
+		[LINK_ETHERNET] = "ethernet", [LINK_MPLS] = "mpls", [LINK_RAW] = "raw"};
+	const struct yaml_port *y = &r->yaml->links[index];
+	const struct place at = {"links", (int)index, "kind"};
+	struct config *c = r->config;
+	unsigned kind = LINK_ETHERNET;
+	int result;
+
+	while (kind <= LINK_RAW && strcmp(y->kind, kinds[kind]) != 0)
+		kind++;
+	if (kind > LINK_RAW)
+		return config_refuse(r, at, "kind '%s': ethernet, mpls or raw", y->kind);
+	if (address_is_zero(&c->agent.backplane.pair[FAMILY_IPV4].address) &&
+	    address_is_zero(&c->agent.backplane.pair[FAMILY_IPV6].address))
+		return config_refuse(r, at,
+				     "a link needs the element's backplane addresses: write "
+				     "'backplane: { address: ..., redirect: ... }'");
+	result = add_match(r, (struct place){"links", (int)index, NULL}, y, PORT_BACKPLANE);
+	if (result == 0)
+		c->matches[c->match_count - 1].info.link = (uint8_t)kind;
+	return result;
 }
 
 static int read_ports(const struct reading *r)
@@ -289,9 +318,12 @@ static int read_ports(const struct reading *r)
 	const struct yaml_config *y = r->yaml;
 	int result;
 
-	r->config->matches = memory_alloc_array(y->access_count + y->external_count + 1,
-						sizeof(*r->config->matches));
+	r->config->matches =
+		memory_alloc_array(y->access_count + y->external_count + y->links_count + 1,
+				   sizeof(*r->config->matches));
 	result = read_backplane(r);
+	for (unsigned i = 0; i < y->links_count && result == 0; i++)
+		result = read_link(r, i);
 	for (unsigned i = 0; i < y->access_count && result == 0; i++)
 		result = add_match(r, (struct place){"access", (int)i, NULL}, &y->access[i],
 				   PORT_ACCESS);

@@ -26,11 +26,11 @@ static const cyaml_schema_value_t text_value = {
 };
 
 static const cyaml_schema_field_t backplane_fields[] = {
-	REQUIRED_TEXT(device, yaml_backplane), TEXT(address, yaml_backplane),
-	TEXT(redirect, yaml_backplane),        TEXT(address6, yaml_backplane),
-	TEXT(redirect6, yaml_backplane),       TEXT(spread, yaml_backplane),
-	TEXT(spread6, yaml_backplane),         TEXT(diffserv, yaml_backplane),
-	NUMBER(number, yaml_backplane),        CYAML_FIELD_END,
+	TEXT(device, yaml_backplane),    TEXT(address, yaml_backplane),
+	TEXT(redirect, yaml_backplane),  TEXT(address6, yaml_backplane),
+	TEXT(redirect6, yaml_backplane), TEXT(spread, yaml_backplane),
+	TEXT(spread6, yaml_backplane),   TEXT(diffserv, yaml_backplane),
+	NUMBER(number, yaml_backplane),  CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t access_fields[] = {
@@ -40,6 +40,13 @@ static const cyaml_schema_field_t access_fields[] = {
 
 static const cyaml_schema_field_t external_fields[] = {
 	REQUIRED_TEXT(match, yaml_port),
+	NUMBER(number, yaml_port),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t link_fields[] = {
+	REQUIRED_TEXT(match, yaml_port),
+	REQUIRED_TEXT(kind, yaml_port),
 	NUMBER(number, yaml_port),
 	CYAML_FIELD_END,
 };
@@ -63,6 +70,10 @@ static const cyaml_schema_value_t external_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_port, external_fields),
 };
 
+static const cyaml_schema_value_t link_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_port, link_fields),
+};
+
 static const cyaml_schema_field_t config_fields[] = {
 	REQUIRED_TEXT(name, yaml_config),
 	CYAML_FIELD_UINT("id", CYAML_FLAG_DEFAULT, struct yaml_config, id),
@@ -75,6 +86,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	NUMBER_OR_NOT(binding_limit, yaml_config),
 	CYAML_FIELD_MAPPING_PTR("backplane", OPTIONAL_POINTER, struct yaml_config, backplane,
 				backplane_fields),
+	LIST(links, &link_value, CONFIG_MATCHES_MAX / 8),
 	LIST(access, &access_value, CONFIG_MATCHES_MAX / 2),
 	LIST(external, &external_value, CONFIG_MATCHES_MAX / 4),
 	CYAML_FIELD_MAPPING("timers", CYAML_FLAG_OPTIONAL, struct yaml_config, timers,

@@ -11,7 +11,7 @@ struct yaml_backplane {
 };
 
 struct yaml_port {
-	char *match, *identity;
+	char *match, *identity, *kind;
 	uint32_t number, segment; /* 0: not said */
 	bool trunk;
 };
@@ -32,8 +32,8 @@ struct yaml_config {
 	uint32_t *binding_limit;
 	bool insecure;
 	struct yaml_backplane *backplane;
-	struct yaml_port *access, *external;
-	unsigned access_count, external_count;
+	struct yaml_port *access, *external, *links;
+	unsigned access_count, external_count, links_count;
 	struct yaml_timers timers;
 	struct yaml_announce announce;
 };

@@ -73,13 +73,42 @@ static void fill_device(const struct datapath *dp, const struct datapath_link *l
 	       sizeof(ret->neighbor));
 }
 
-static void end_forget(struct datapath *dp, const struct address *remote, uint32_t number)
+static struct map_carrier_key carrier_key(const struct datapath_link *link)
 {
-	int fd = map_fd(dp->skeleton->maps.link_ends);
+	struct map_carrier_key key = {.port = htons(link->carrier_port)};
+
+	memcpy(key.address, link->carrier.bytes, sizeof(key.address));
+	return key;
+}
+
+/* What leads to the link from where its packets come from; only if it leads to this one. */
+static void ends_forget(struct datapath *dp, const struct datapath_link *link)
+{
+	int ends = map_fd(dp->skeleton->maps.link_ends);
+	int carriers = map_fd(dp->skeleton->maps.carriers);
+	struct map_carrier_key key = carrier_key(link);
 	uint32_t whose;
 
-	if (!bpf_map_lookup_elem(fd, remote->bytes, &whose) && whose == number)
-		bpf_map_delete_elem(fd, remote->bytes);
+	if (!bpf_map_lookup_elem(ends, link->info.remote.bytes, &whose) &&
+	    whose == link->info.number)
+		bpf_map_delete_elem(ends, link->info.remote.bytes);
+	if (!bpf_map_lookup_elem(carriers, &key, &whose) && whose == link->info.number)
+		bpf_map_delete_elem(carriers, &key);
+}
+
+static int ends_set(struct datapath *dp, const struct datapath_link *link)
+{
+	struct map_carrier_key key = carrier_key(link);
+	int result;
+
+	if (!is_logical(&link->info))
+		return 0;
+	result = bpf_map_update_elem(map_fd(dp->skeleton->maps.link_ends), link->info.remote.bytes,
+				     &link->info.number, 0);
+	if (!result && link->carrier_port)
+		result = bpf_map_update_elem(map_fd(dp->skeleton->maps.carriers), &key,
+					     &link->info.number, 0);
+	return result;
 }
 
 static int counts_make(struct datapath *dp, uint32_t number)
@@ -92,14 +121,19 @@ static int counts_make(struct datapath *dp, uint32_t number)
 	return result == -EEXIST ? 0 : result;
 }
 
+static bool same_ends(const struct datapath_link *a, const struct datapath_link *b)
+{
+	return address_equal(&a->info.remote, &b->info.remote) &&
+	       address_equal(&a->carrier, &b->carrier) && a->carrier_port == b->carrier_port;
+}
+
 static int durable_write(struct datapath *dp, const struct datapath_link *link)
 {
+	int fd = map_fd(dp->skeleton->maps.rule_links);
 	struct datapath_link was;
-	int fd = map_fd(dp->skeleton->maps.rule_links), result;
 
-	result = bpf_map_lookup_elem(fd, &link->info.number, &was);
-	if (!result && !address_equal(&was.info.remote, &link->info.remote))
-		end_forget(dp, &was.info.remote, link->info.number);
+	if (!bpf_map_lookup_elem(fd, &link->info.number, &was) && !same_ends(&was, link))
+		ends_forget(dp, &was);
 	return bpf_map_update_elem(fd, &link->info.number, link, 0);
 }
 
@@ -125,9 +159,7 @@ int datapath_link_set(void *context, const struct datapath_link *link)
 	result = bpf_map_update_elem(map_fd(dp->skeleton->maps.links), &number, &new, 0);
 	result = result ? result : counts_make(dp, number);
 	result = result ? result : durable_write(dp, link);
-	if (!result && is_logical(&link->info))
-		result = bpf_map_update_elem(map_fd(dp->skeleton->maps.link_ends),
-					     link->info.remote.bytes, &number, 0);
+	result = result ? result : ends_set(dp, link);
 	if (!result && !is_logical(&link->info) && !d)
 		return -ENOENT;
 	return map_result(result);
@@ -140,7 +172,7 @@ int datapath_link_remove(void *context, uint32_t number)
 
 	table_remove(&dp->stale[STALE_LINK], &number);
 	if (!bpf_map_lookup_elem(map_fd(dp->skeleton->maps.rule_links), &number, &was))
-		end_forget(dp, &was.info.remote, number);
+		ends_forget(dp, &was);
 	(void)bpf_map_delete_elem(map_fd(dp->skeleton->maps.link_counts), &number);
 	(void)bpf_map_delete_elem(map_fd(dp->skeleton->maps.rule_links), &number);
 	return bpf_map_delete_elem(map_fd(dp->skeleton->maps.links), &number);

@@ -70,6 +70,42 @@ static void address_remove(struct datapath *dp, uint32_t fe, const uint8_t sourc
 		bpf_map_delete_elem(fd, source);
 }
 
+/* ---- labels ---- */
+
+static void label_remove(struct datapath *dp, uint32_t fe, const uint8_t label[16])
+{
+	int fd = map_fd(dp->skeleton->maps.labels);
+	uint32_t whose;
+
+	if (!bpf_map_lookup_elem(fd, label, &whose) && whose == fe)
+		bpf_map_delete_elem(fd, label);
+}
+
+static bool is_label_of(const struct map_peer *p, const uint8_t label[16])
+{
+	return p && p->flags & MAP_PEER_SEND &&
+	       (!memcmp(p->address, label, 16) || !memcmp(p->redirect, label, 16));
+}
+
+/* What others send through here to that FE is addressed so.  'old' and 'new' may be NULL. */
+static int labels_set(struct datapath *dp, uint32_t fe, const struct map_peer *new,
+		      const struct map_peer *old)
+{
+	static const uint8_t none[16];
+	int fd = map_fd(dp->skeleton->maps.labels), result = 0;
+
+	if (old && !is_label_of(new, old->address))
+		label_remove(dp, fe, old->address);
+	if (old && !is_label_of(new, old->redirect))
+		label_remove(dp, fe, old->redirect);
+	if (!new || !(new->flags &MAP_PEER_SEND))
+		return 0;
+	result = bpf_map_update_elem(fd, new->address, &fe, 0);
+	if (!result && memcmp(new->redirect, none, sizeof(none)) != 0)
+		result = bpf_map_update_elem(fd, new->redirect, &fe, 0);
+	return result;
+}
+
 int datapath_peer_set(void *context, const struct datapath_peer *p)
 {
 	struct datapath *dp = datapath_of(context);
@@ -96,6 +132,7 @@ int datapath_peer_set(void *context, const struct datapath_peer *p)
 	}
 	table_remove(&dp->stale[STALE_PEER], &p->fe);
 	result = bpf_map_update_elem(fd, &p->fe, &new, 0);
+	result = result ? result : labels_set(dp, p->fe, &new, had ? &old : NULL);
 	if (!result && p->receive)
 		result = bpf_map_update_elem(map_fd(dp->skeleton->maps.peer_sources), new.address,
 					     &source, 0);
@@ -113,6 +150,7 @@ int datapath_peer_remove(void *context, uint32_t fe)
 	table_remove(&dp->stale[STALE_PEER], &fe);
 	if (bpf_map_lookup_elem(fd, &fe, &old))
 		return -ENOENT;
+	labels_set(dp, fe, NULL, &old);
 	address_remove(dp, fe, old.address);
 	return bpf_map_delete_elem(fd, &fe);
 }

@@ -120,13 +120,21 @@ static void on_upcalls(uv_poll_t *poll, int status, int events)
 	(void)datapath_poll_upcalls(fe->datapath.datapath);
 }
 
+/* The underlay's device, or provisioned ones. */
+static bool has_backplane(const struct fe *fe)
+{
+	for (unsigned i = 0; i < fe->config.match_count; i++)
+		if (fe->config.matches[i].info.role == PORT_BACKPLANE)
+			return true;
+	return false;
+}
+
 /* Clients' traffic is invited only where it can come in and go on. */
 static void update_announcements(struct fe *fe)
 {
 	const struct health_signs signs = {
 		.has_way_in = ports_are_up(fe->ports, PORT_EXTERNAL),
-		.has_way_on = (!fe->config.backplane_device[0] ||
-			       ports_are_up(fe->ports, PORT_BACKPLANE)) &&
+		.has_way_on = (!has_backplane(fe) || ports_are_up(fe->ports, PORT_BACKPLANE)) &&
 			      !agent_is_cut_off(fe->agent),
 		.complete = agent_is_complete(fe->agent),
 	};

@@ -149,8 +149,12 @@ static const char *role_name(uint8_t role)
 
 static void add_port(struct ports *p, struct port *port)
 {
-	if (port->link.type != ARPHRD_ETHER) {
-		log_warn("%s: no Ethernet interface, so no port", port->link.name);
+	bool raw = port->match->info.link == LINK_RAW;
+
+	if ((port->link.type == ARPHRD_ETHER) == raw) {
+		log_warn("%s: %s, so no port", port->link.name,
+			 raw ? "it has Ethernet headers, a raw link has none"
+			     : "no Ethernet interface");
 		return;
 	}
 	port->number = port_numbers_take(&p->numbers, port->match, port->link.name);
@@ -297,7 +301,8 @@ static int look_for_address(const struct nlmsghdr *message, void *context)
 	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
 	struct wanted_address *wanted = context;
 
-	if (message->nlmsg_type == RTM_NEWADDR && info->ifa_index == wanted->ifindex)
+	if (message->nlmsg_type == RTM_NEWADDR &&
+	    (!wanted->ifindex || info->ifa_index == wanted->ifindex))
 		(void)mnl_attr_parse(message, sizeof(*info), compare_address, wanted);
 	return MNL_CB_OK;
 }
@@ -356,13 +361,29 @@ static int refuse_device(const struct ports *p, struct reason *why)
 		p->config->path, p->config->backplane_line, p->config->backplane_device, names);
 }
 
+/* Without an underlay's device any interface may have the addresses, such as lo. */
+static int check_anywhere(const struct ports *p, struct reason *why)
+{
+	static const struct link any = {.name = "lo"};
+	int result = 0;
+
+	for (unsigned i = 0; i < FAMILY_COUNT && result == 0; i++) {
+		const struct backplane_pair *pair = &p->config->agent.backplane.pair[i];
+
+		result = check_address(p, &any, &pair->address, why);
+		if (result == 0)
+			result = check_address(p, &any, &pair->redirect, why);
+	}
+	return result;
+}
+
 int ports_check_backplane(struct ports *p, uint16_t *ret_mtu, struct reason *why)
 {
 	const struct config *c = p->config;
 
 	*ret_mtu = 0;
 	if (!c->backplane_device[0])
-		return 0;
+		return check_anywhere(p, why);
 	const struct link *link = find_link(p, c->backplane_device);
 
 	if (!link)

@@ -58,7 +58,11 @@
 	_(guard_neighbor, 1, "its neighbour discovery speaks for another MAC than its own")     \
 	_(answered_nd, 0, "neighbour solicitation answered")                                    \
 	_(path_mtu_lowered, 0, "the underlay said what fits on the way to a peer")              \
-	_(path_mtu_refused, 0, "the underlay said what fits, but not of our packets")
+	_(path_mtu_refused, 0, "the underlay said what fits, but not of our packets")           \
+	_(no_path, 1, "there is no way to its FE: no link, or none that carries it")            \
+	_(transit_ttl_expired, 1, "on its way to another FE its outer TTL ran out")             \
+	_(unknown_carrier, 1, "came in a carrier that no link's other end sent")                \
+	_(forwarded_transit, 0, "another FE's: sent on to it")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
@@ -133,7 +137,14 @@ struct map_output {    /* by port number */
 };
 
 /* When the next one is due, in ns (a token bucket as a virtual schedule, GCRA). */
-enum map_limit { LIMIT_NEIGHBOR, LIMIT_STRANGER, LIMIT_ICMP, LIMIT_TOO_BIG, LIMIT_COUNT };
+enum map_limit {
+	LIMIT_NEIGHBOR,
+	LIMIT_STRANGER,
+	LIMIT_ICMP,
+	LIMIT_TOO_BIG,
+	LIMIT_CONTROL,
+	LIMIT_COUNT
+};
 struct map_limits { /* by ifindex */
 	__u64 due_ns[LIMIT_COUNT];
 };
@@ -222,6 +233,14 @@ struct map_link {
 	__u8 pad2[2];
 };
 _Static_assert(sizeof(struct map_link) == 84, "map_link has hidden padding");
+
+/* Where the carriers of a UDP link come from. */
+struct map_carrier_key {
+	__u8 address[16];
+	__be16 port;
+	__u8 pad[2];
+};
+_Static_assert(sizeof(struct map_carrier_key) == 20, "map_carrier_key has hidden padding");
 
 /* Whether packets come out of the long way's device again. */
 struct map_inner_health {

@@ -65,6 +65,38 @@ static void a_good_file_is_read(void **state)
 	config_finish(&c);
 }
 
+static void provisioned_links_are_backplane_ports_of_a_kind(void **state)
+{
+	static const char text[] = "name: fe2\n"
+				   "id: 2\n"
+				   "backplane: { address: 172.16.2.1, redirect: 172.16.2.2 }\n"
+				   "links:\n"
+				   "  - { match: l2a, number: 21, kind: ethernet }\n"
+				   "  - { match: wg0, kind: raw }\n";
+	static const char wrong[] = "name: fe2\n"
+				    "id: 2\n"
+				    "backplane: { address: 172.16.2.1, redirect: 172.16.2.2 }\n"
+				    "links: [ { match: l2a, kind: udp } ]\n";
+	static const char homeless[] = "name: fe2\n"
+				       "id: 2\n"
+				       "links: [ { match: l2a, kind: mpls } ]\n";
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(parse(text, &c, &why), 0);
+	assert_int_equal(c.match_count, 2);
+	assert_string_equal(c.backplane_device, "");
+	assert_int_equal(c.matches[0].info.role, PORT_BACKPLANE);
+	assert_int_equal(c.matches[0].info.link, LINK_ETHERNET);
+	assert_int_equal(c.matches[0].info.number, 21);
+	assert_int_equal(c.matches[1].info.link, LINK_RAW);
+	config_finish(&c);
+	assert_true(parse(wrong, &c, &why) < 0);
+	assert_non_null(strstr(why.text, "fe.yaml:4: kind 'udp': ethernet, mpls or raw"));
+	assert_true(parse(homeless, &c, &why) < 0);
+	assert_non_null(strstr(why.text, "backplane addresses"));
+}
+
 static void its_ports_are_read_with_their_roles(void **state)
 {
 	struct config c;
@@ -176,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_file_is_read),
+		cmocka_unit_test(provisioned_links_are_backplane_ports_of_a_kind),
 		cmocka_unit_test(its_ports_are_read_with_their_roles),
 		cmocka_unit_test(a_name_and_an_id_are_enough),
 		cmocka_unit_test(a_bad_file_is_refused_with_its_line),
