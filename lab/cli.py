@@ -1,7 +1,7 @@
 """`lab`: the topologies for people.
 
     lab up [TOPOLOGY] [--delay LINK=MS ...] [--ovs FE,...] [--run-dir DIR]
-                             (figure2, figure2-dual, figure1, shared-segment)
+                             (figure2, figure2-dual, figure1, ring, shared-segment)
     lab status
     lab move NODE PLACE      lab shell NODE      lab server
     lab delay LINK MS        lab down
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import figure1, figure2, figure2dual, netns, shared_segment
+from . import figure1, figure2, figure2dual, netns, ring, shared_segment
 from .daemons import DaemonError
 from .netns import NetnsError
 from .rest import RestError
@@ -24,7 +24,7 @@ from .signals import ignore_signals, raise_on_signals
 from .state import LabError, State
 
 TOPOLOGIES: dict[str, type[Lab]] = {"figure2": figure2.Lab, "figure2-dual": figure2dual.Lab,
-                                    "figure1": figure1.Lab,
+                                    "figure1": figure1.Lab, "ring": ring.Lab,
                                     "shared-segment": shared_segment.Lab}
 DEFAULT_INSTANCE = "lab"
 

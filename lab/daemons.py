@@ -78,8 +78,11 @@ def element_config(element: Element, topology: Topology, run_dir: Path,
         "controllers": [f"tcp:{topology.controller_address}:{SOUTHBOUND_PORT}"],
         "inspect": f"unix:{run_dir}/{element.name}.mgmt",
         "state": str(run_dir / element.name),
-        "backplane": {"device": "bp0", **_pair(element), **element.underlay},
+        "backplane": {**({} if element.links else {"device": "bp0"}), **_pair(element),
+                      **element.underlay},
     }
+    if element.links:
+        config["links"] = list(element.links)
     if element.binding_limit:
         config["binding_limit"] = element.binding_limit
     if element.access:

@@ -91,6 +91,13 @@ class Rest:
     def nodes(self) -> list[dict[str, Any]]:
         return self._list("/v1/nodes", "nodes")
 
+    def links(self) -> list[dict[str, Any]]:
+        return self._list("/v1/links", "links")
+
+    def paths(self, element: str, to: str | None = None) -> list[dict[str, Any]]:
+        query = f"?to={to}" if to else ""
+        return self._list(f"/v1/elements/{element}/paths{query}", "paths")
+
     def attachments(self) -> list[dict[str, Any]]:
         return self._list("/v1/attachments", "attachments")
 

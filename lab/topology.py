@@ -71,6 +71,7 @@ class Element:
     redirect: str | None                      # "172.16.2.3", for REDIRECTED packets
     access: tuple[dict[str, Any], ...] = ()
     external: tuple[dict[str, Any], ...] = ()
+    links: tuple[dict[str, Any], ...] = ()    # provisioned devices; with them there is no bp0
     binding_limit: int | None = None
     kind: str = "victor-fe"
     outside: str = ""
