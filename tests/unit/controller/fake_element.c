@@ -6,22 +6,6 @@
 
 #include <stdio.h>
 
-struct address an_address(const char *text)
-{
-	struct address a;
-
-	assert_int_equal(address_parse(text, &a), 0);
-	return a;
-}
-
-struct mac a_mac(const char *text)
-{
-	struct mac m;
-
-	assert_int_equal(mac_parse(text, &m), 0);
-	return m;
-}
-
 struct fake *fake_of(struct world *w, uint32_t fe)
 {
 	for (unsigned i = 0; i < w->fake_count; i++)

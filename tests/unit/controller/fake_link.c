@@ -75,3 +75,21 @@ void fake_link_state(struct world *w, uint32_t fe, uint32_t number, bool up)
 	l->state.diagnostic = up ? 0 : 1;
 	link_state_encode(&fake_of(w, fe)->channel.out, 0, &l->state);
 }
+
+/* --- words of the tests --- */
+
+struct address an_address(const char *text)
+{
+	struct address a;
+
+	assert_int_equal(address_parse(text, &a), 0);
+	return a;
+}
+
+struct mac a_mac(const char *text)
+{
+	struct mac m;
+
+	assert_int_equal(mac_parse(text, &m), 0);
+	return m;
+}
