@@ -44,10 +44,13 @@ struct path {
 
 /* ---- which of a peer's paths ---- */
 
+/* Each bit of both in all bits of the result (the end of MurmurHash3): likings are compared. */
 static __always_inline __u32 path_mix(__u32 hash, __u32 value)
 {
-	hash = (hash ^ value) * 0x9e3779b1u;
-	return hash ^ hash >> 15;
+	hash ^= value * 0x9e3779b1u;
+	hash = (hash ^ hash >> 16) * 0x85ebca6bu;
+	hash = (hash ^ hash >> 13) * 0xc2b2ae35u;
+	return hash ^ hash >> 16;
 }
 
 /* A hash of the flow whose packet begins 'at': addresses, protocol and ports; the same for all of
