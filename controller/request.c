@@ -194,6 +194,7 @@ void request_end_all(struct session *s, int result)
 		finish(s, s->requests, result);
 }
 
+/* *ret is NULL unless it returns 0. */
 static int begin(struct core *c, const char *element, int64_t now_ms, struct reason *why,
 		 struct request **ret)
 {
@@ -201,6 +202,7 @@ static int begin(struct core *c, const char *element, int64_t now_ms, struct rea
 	unsigned count = 0;
 	struct request *q;
 
+	*ret = NULL;
 	c->now_ms = now_ms;
 	if (!e)
 		return reason_set(why, -ENOENT, "there is no element %s", element);
@@ -246,7 +248,7 @@ int core_read_rules(struct core *c, const char *element, int64_t now_ms,
 	struct request *q;
 	int r = begin(c, element, now_ms, why, &q);
 
-	if (r < 0)
+	if (!q)
 		return r;
 	q->kind = REQUEST_RULES;
 	q->rules_done = done;
@@ -264,7 +266,7 @@ int core_read_counters(struct core *c, const char *element, int64_t now_ms,
 	struct channel *channel;
 	int r = begin(c, element, now_ms, why, &q);
 
-	if (r < 0)
+	if (!q)
 		return r;
 	channel = &element_by_name(c, element)->session->channel;
 	q->kind = REQUEST_COUNTERS;

@@ -70,7 +70,9 @@ static void write_delay(struct json_object *row, char cell[CELL_SIZE])
 {
 	double us = json_object_get_double(print_find(row, "delay_us"));
 
-	snprintf(cell, CELL_SIZE, us ? "%.3f ms" : "", us / 1000);
+	cell[0] = '\0';
+	if (us > 0)
+		snprintf(cell, CELL_SIZE, "%.3f ms", us / 1000);
 }
 
 /* Both directions, and of what is guaranteed the share that the fuller one uses. */
