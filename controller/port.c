@@ -16,13 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool has_external_port(const struct element *e)
+/* A port that is down is no way out: what leaves goes to another border FE until it is up again. */
+static bool has_way_out(const struct element *e)
 {
 	size_t at = 0;
 	struct port *p;
 
 	while (table_next(&e->ports, &at, NULL, (void **)&p))
-		if (p->present && p->info.role == PORT_EXTERNAL)
+		if (p->present && p->up && p->info.role == PORT_EXTERNAL)
 			return true;
 	return false;
 }
@@ -30,7 +31,7 @@ static bool has_external_port(const struct element *e)
 /* Its rules, and whether its FE is a border FE. */
 static void use_port(struct element *e, struct port *p)
 {
-	bool border = has_external_port(e);
+	bool border = has_way_out(e);
 
 	planner_refresh_port(e->core, e, p);
 	if (p->info.role == PORT_BACKPLANE) {

@@ -76,7 +76,7 @@ static const struct port *external_port(const struct element *e)
 	struct port *p;
 
 	while (table_next(&e->ports, &at, NULL, (void **)&p))
-		if (p->present && p->info.role == PORT_EXTERNAL &&
+		if (p->present && p->up && p->info.role == PORT_EXTERNAL &&
 		    (!best || p->number < best->number))
 			best = p;
 	return best;
@@ -155,7 +155,8 @@ static bool enter_external(struct trace *t, const struct element *e)
 
 	if (!p) {
 		last_word(t, e, TABLE_PORT,
-			  "dropped: %s has no external port for an outside client to come in by",
+			  "dropped: %s has no external port that is up for an outside client to "
+			  "come in by",
 			  e->name);
 		return false;
 	}
@@ -194,7 +195,7 @@ static void leave(struct trace *t, const struct element *e)
 	border = e->exit > 0 ? element_find(t->core, (uint32_t)e->exit) : NULL;
 	if (!border) {
 		last_word(t, e, TABLE_EXTERNAL,
-			  "dropped: no element with an external port is known");
+			  "dropped: no element has an external port that is up");
 		return;
 	}
 	rule.fe = border->id;

@@ -177,6 +177,33 @@ static void what_leaves_goes_to_the_nearest_border_element(void **state)
 	world_destroy(w);
 }
 
+static void a_border_element_whose_external_port_is_down_is_no_way_out(void **state)
+{
+	struct world *w = world_create();
+	struct fake *f = fake_of(w, 3);
+
+	f->ports[f->port_count++] =
+		(struct fake_port){.number = 9, .role = PORT_EXTERNAL, .up = true};
+	fake_port_up(w, 3, 9, true);
+	world_run(w);
+	assert_int_equal(fake_rule(w, 2, RULE_EXTERNAL, "0.0.0.0")->fe, 1);
+	/* FE1's own goes down: FE1 too sends by FE3, until it is up again. */
+	fake_port_up(w, 1, 9, false);
+	world_run(w);
+	assert_int_equal(fake_rule(w, 1, RULE_EXTERNAL, "0.0.0.0")->fe, 3);
+	assert_int_equal(fake_rule(w, 2, RULE_EXTERNAL, "0.0.0.0")->fe, 3);
+	assert_int_equal(fake_rule(w, 2, RULE_EXTERNAL, "::")->fe, 3);
+	fake_port_up(w, 1, 9, true);
+	world_run(w);
+	assert_int_equal(fake_rule(w, 1, RULE_EXTERNAL, "0.0.0.0")->fe, 0);
+	/* Nobody's is up: nobody is told to send anywhere. */
+	fake_port_up(w, 1, 9, false);
+	fake_port_up(w, 3, 9, false);
+	world_run(w);
+	assert_null(fake_rule(w, 2, RULE_EXTERNAL, "0.0.0.0"));
+	world_destroy(w);
+}
+
 static void the_nearest_border_is_by_cost_not_by_hops(void **state)
 {
 	struct world *w = world_create();
@@ -449,6 +476,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_renumbered_element_is_group_mods_only_for_its_nodes),
 	cmocka_unit_test(without_a_backplane_address_there_is_no_group_and_no_foreign_rule),
 	cmocka_unit_test(what_leaves_goes_to_the_nearest_border_element),
+	cmocka_unit_test(a_border_element_whose_external_port_is_down_is_no_way_out),
 	cmocka_unit_test(the_nearest_border_is_by_cost_not_by_hops),
 	cmocka_unit_test(a_border_element_that_is_away_for_long_is_the_last_choice),
 	cmocka_unit_test(covered_prefixes_have_their_rules_everywhere),
