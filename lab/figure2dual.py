@@ -3,10 +3,12 @@
     client 2001:db8:ff::2 ─── ext0 FE1 (2001:db8:ff::1)      the laptop has 2001:db8:10::36
     vm: makes its own address of the prefix 2001:db8:10::/64, gateway ::1, from router advertisements
 
-The tunnels between the elements are IPv4's.
+The tunnels between the elements are IPv4's unless the topology is made otherwise.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from . import figure2, netns
 from .runtime import Lab as RuntimeLab
@@ -19,8 +21,8 @@ LAPTOP = "2001:db8:10::36"
 VM = "2001:db8:10:0:5054:ff:fe00:5"              # of figure2.VM_MAC (RFC 4291, appendix A)
 
 
-def topology() -> Topology:
-    t = figure2.topology()
+def topology(**options: Any) -> Topology:
+    t = figure2.topology(**options)
     t.name, t.picture = "figure2-dual", (__doc__ or "").split("\n\n")[1]
     t.prefixes.append({"prefix": PREFIX, "mobile": True, "autoconf": True, "gateway": GATEWAY})
     for node in t.inventory:

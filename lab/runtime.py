@@ -58,9 +58,15 @@ class HostHandle:
     def popen(self, *command: str, **settings: Any) -> subprocess.Popen[Any]:
         return subprocess.Popen(netns.enter(self.netns, list(command)), **settings)
 
-    def socket(self, kind: int = socket.SOCK_STREAM, family: int = socket.AF_INET,
+    def at(self, address: str) -> "HostHandle":
+        """The same host by another of its addresses."""
+        return HostHandle(Host(self.name, self.device, address, self.mac), self.netns)
+
+    def socket(self, kind: int = socket.SOCK_STREAM, family: int | None = None,
                protocol: int = 0) -> socket.socket:
-        """A socket in the host's namespace, for this process."""
+        """A socket in the host's namespace, for this process; of its address's family."""
+        if family is None:
+            family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         return netns.make_socket(self.netns, family, kind, protocol)
 
     def capture(self, device: str | None = None,

@@ -20,7 +20,7 @@ from lab.topology import Host
 
 TUNSETIFF, TUNSETOFFLOAD, TUNSETVNETHDRSZ = 0x400454CA, 0x400454D0, 0x400454D8
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
-TUN_F_CSUM, TUN_F_TSO4 = 0x01, 0x02
+TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6 = 0x01, 0x02, 0x04
 FRAME_MAX = 65536 + 64
 
 
@@ -34,7 +34,7 @@ def open_tap(namespace: str, device: str) -> int:
         flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
         fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", device.encode(), flags))
         fcntl.ioctl(fd, TUNSETVNETHDRSZ, ctypes.c_int(10))
-        fcntl.ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4)
+        fcntl.ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6)
 
     netns.inside(namespace, make)
     return opened[0]
@@ -44,10 +44,13 @@ class Cable:
     """A node, plugged into an element. Leaving the context cuts it and takes the node away."""
 
     def __init__(self, lab: Lab, element: str, port: str, node: str, address: str, gateway: str,
-                 mac: str) -> None:
+                 mac: str, ipv6: tuple[str, str] | None = None) -> None:
+        """`ipv6`: the node's address/length and its gateway, too."""
         self.lab, self.element, self.port = lab, element, port
         self.node, self.address, self.gateway, self.mac = node, address, gateway, mac
         self.gso_packets = [0, 0]    # from the node, to the node
+        self.gso_bytes = [0, 0]
+        self.ipv6 = ipv6
         self._fds: list[int] = []
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -60,13 +63,17 @@ class Cable:
     def __enter__(self) -> "Cable":
         own = self.lab.netns(self.node)
         netns.create([own])
-        netns.sysctl(own, {"net.ipv6.conf.all.disable_ipv6": "1",
-                           "net.ipv6.conf.default.disable_ipv6": "1"})
+        netns.sysctl(own, {f"net.ipv6.conf.{which}.{key}": value for which in ("all", "default")
+                           for key, value in (("disable_ipv6", "01"[not self.ipv6]),
+                                              ("accept_ra", "0"))})
         try:
             self._fds.append(open_tap(own, "eth0"))
             netns.batch([f"link set eth0 address {self.mac} up", "link set lo up",
                          f"addr add {self.address} dev eth0",
                          f"route add default via {self.gateway}"], own)
+            if self.ipv6:
+                netns.batch([f"addr add {self.ipv6[0]} dev eth0 nodad",
+                             f"route add default via {self.ipv6[1]}"], own)
             self.plug()
         except BaseException:
             self.__exit__()
@@ -111,4 +118,6 @@ class Cable:
                     os.write(node if to_node else element, packet)
                 except OSError:
                     continue    # a tap that is down, or full: the packet is lost
-                self.gso_packets[to_node] += packet[1] != 0
+                if packet[1]:
+                    self.gso_packets[to_node] += 1
+                    self.gso_bytes[to_node] += len(packet)
