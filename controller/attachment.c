@@ -43,7 +43,7 @@
 static const char *const state_names[] = {
 	[ATTACHMENT_ACTIVE] = "active",           [ATTACHMENT_PREPARED] = "prepared",
 	[ATTACHMENT_PROBING] = "probing",         [ATTACHMENT_DOWN] = "down",
-	[ATTACHMENT_PROVISIONAL] = "provisional",
+	[ATTACHMENT_PROVISIONAL] = "provisional", [ATTACHMENT_GONE] = "gone",
 };
 
 const char *attachment_state_name(enum attachment_state state)
@@ -159,6 +159,8 @@ static bool is_fresh(const struct core *c, const struct attachment_record *r,
 {
 	const struct element *e = element_find(c, claim->heard_by);
 
+	if (c->config.fault == FAULT_NO_BARRIER)
+		return true;
 	return e && !claim->replay &&
 	       (element_is_settled(e, record_last_told(r, claim->heard_by)) ||
 		(claim->elicited && is_settling(c, r, claim)));
@@ -203,6 +205,7 @@ static void heard_here(struct core *c, struct attachment_record *r, const struct
 			r->live = was_live;
 		return;
 	case ATTACHMENT_PROVISIONAL:
+	case ATTACHMENT_GONE:
 		record_enter_state(c, r, ATTACHMENT_ACTIVE, 0);
 		return;
 	}
@@ -223,14 +226,47 @@ static bool is_flapping(struct core *c, struct attachment_record *r)
 	return r->ambiguous_count >= FLAPPING_CLAIMS;
 }
 
-static void ambiguous(struct core *c, struct attachment_record *r, const struct claim *claim)
+static void ask_all(struct core *c, struct attachment_record *r)
+{
+	probe_place(c, r, &r->a.place);
+	probe_place(c, r, &r->a.previous);
+	for (unsigned i = 0; i < r->also_count; i++)
+		probe_place(c, r, &r->also[i]);
+}
+
+static void begin_probing(struct core *c, struct attachment_record *r, const struct place *claimant)
 {
 	struct attachment after = r->a;
+
+	after.state = ATTACHMENT_PROBING;
+	after.previous = *claimant;
+	after.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
+	r->current_answered = r->claimant_answered = r->asked_again = false;
+	r->also_count = 0;
+	record_enter(c, r, &after, false);
+	ask_all(c, r);
+}
+
+/* While some are asked already: one more.  Whoever answers, and is believed, has it. */
+static void join_probing(struct core *c, struct attachment_record *r, const struct place *claimant)
+{
+	for (unsigned i = 0; i < r->also_count; i++)
+		if (place_equal(&r->also[i], claimant))
+			return;
+	if (r->also_count == CLAIMANTS_MAX)
+		return;
+	r->also[r->also_count++] = *claimant;
+	probe_place(c, r, claimant);
+}
+
+static void ambiguous(struct core *c, struct attachment_record *r, const struct claim *claim)
+{
 	char text[96];
 
 	if (r->a.state == ATTACHMENT_PROBING && place_equal(&r->a.previous, &claim->place))
 		return; /* it is being asked */
-	if (!is_settling(c, r, claim) && is_flapping(c, r))
+	/* A replay comes of a connection that broke, not of a node that flaps. */
+	if (!claim->replay && !is_settling(c, r, claim) && is_flapping(c, r))
 		return;
 	if (r->a.state == ATTACHMENT_PREPARED) {
 		/* Still there?  Then its answer is a fresh claim, and reverts. */
@@ -238,13 +274,10 @@ static void ambiguous(struct core *c, struct attachment_record *r, const struct 
 			probe_place(c, r, &claim->place);
 		return;
 	}
-	after.state = ATTACHMENT_PROBING;
-	after.previous = claim->place;
-	after.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
-	r->current_answered = r->claimant_answered = false;
-	record_enter(c, r, &after, false);
-	probe_place(c, r, &r->a.place);
-	probe_place(c, r, &claim->place);
+	if (r->a.state == ATTACHMENT_PROBING)
+		join_probing(c, r, &claim->place);
+	else
+		begin_probing(c, r, &claim->place);
 	report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, claim->place.fe), claim->place.port,
 	       "%s: an ambiguous claim from %s: both places are asked", r->a.node,
 	       record_place_text(c, &claim->place, text));
@@ -292,11 +325,22 @@ static void resolve_segment(const struct core *c, const struct attachment_record
 	place->port = known->port;
 }
 
+static bool place_can_be_asked(const struct core *c, const struct place *place)
+{
+	const struct element *e = element_find(c, place->fe);
+
+	return e && e->synced && place->port;
+}
+
 static void take_claim(struct core *c, struct attachment_record *r, const struct node *n,
 		       const struct claim *claim)
 {
-	if (r->detached) {
+	if (r->detached)
 		r->node = n;
+	if (r->detached && claim->replay && place_can_be_asked(c, &claim->place)) {
+		/* It may be old, and the node elsewhere: its answer counts. */
+		probe_place(c, r, &claim->place);
+	} else if (r->detached) {
 		move_by_claim(c, r, claim);
 	} else if (place_equal(&r->a.place, &claim->place)) {
 		heard_here(c, r, claim);
@@ -466,6 +510,7 @@ static void port_down(struct core *c, struct attachment_record *r, bool fell)
 	switch (r->a.state) {
 	case ATTACHMENT_ACTIVE:
 	case ATTACHMENT_PROVISIONAL:
+	case ATTACHMENT_GONE:
 		record_enter_state(c, r, ATTACHMENT_DOWN, c->now_ms + c->config.port_grace_ms);
 		return;
 	case ATTACHMENT_PREPARED: /* the destination died; one that has not come up yet has not */
@@ -510,10 +555,19 @@ void attachment_silent(struct core *c, struct element *e, const struct silent *s
 static void probing_over(struct core *c, struct attachment_record *r)
 {
 	struct claim claim = {.place = r->a.previous, .elicited = true};
-	bool here_up = element_place_up(c, &r->a.place);
+	const struct element *e = element_find(c, r->a.place.fe);
+	/* An FE without a session is no silent port: its data plane forwards on. */
+	bool here_down = e && e->synced && r->a.place.port && !element_place_up(c, &r->a.place);
 	bool there_up = element_place_up(c, &r->a.previous);
 
-	if (!r->current_answered && (r->claimant_answered || (!here_up && there_up)))
+	/* An FE that was still being told its tables could not be asked, or not believed. */
+	if (!r->current_answered && !r->claimant_answered && !r->asked_again) {
+		r->asked_again = true;
+		r->a.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
+		ask_all(c, r);
+		return;
+	}
+	if (!r->current_answered && (r->claimant_answered || (here_down && there_up)))
 		move_by_claim(c, r, &claim);
 	else
 		end_probing_here(c, r, false);
@@ -547,6 +601,7 @@ static void deadline(struct core *c, struct attachment_record *r)
 		return;
 	case ATTACHMENT_ACTIVE:
 	case ATTACHMENT_PROVISIONAL:
+	case ATTACHMENT_GONE:
 		r->a.deadline_ms = 0;
 		record_arrange(c, r);
 		return;

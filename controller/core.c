@@ -131,7 +131,7 @@ void core_replace_links(struct core *c, const struct link *list, unsigned count,
 	unsigned old_count = c->inventory.link_count;
 	struct link *old = memory_alloc_array(old_count + 1, sizeof(*old));
 
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	memcpy(old, c->inventory.links, old_count * sizeof(*old));
 	c->inventory.link_count = 0;
 	for (unsigned i = 0; i < old_count; i++)
@@ -192,7 +192,7 @@ int core_put_node(struct core *c, const struct node *n, int64_t now_ms, struct r
 	struct node before = known ? *known : (struct node){0};
 	int r;
 
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	if (!mac_is_zero(&n->mac) && rule_is_gateway_mac(&n->mac, &c->config.gateway_mac))
 		return reason_set(why, -EINVAL, "node %s: its MAC is the gateway's", n->id);
 	r = inventory_put_node(&c->inventory, n, why);
@@ -213,7 +213,7 @@ int core_remove_node(struct core *c, const char *id, int64_t now_ms, struct reas
 {
 	struct attachment_record *r;
 
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	if (!inventory_node(&c->inventory, id))
 		return reason_set(why, -ENOENT, "there is no node %.*s", NAME_SIZE - 1, id);
 	(void)attachment_detach(c, id, "the node is removed");
@@ -249,7 +249,7 @@ int core_prepare_move(struct core *c, const char *node, const char *element, con
 	struct place to = {.vlan = vlan};
 	const char *rule;
 
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	if (!n)
 		return reason_set(why, -ENOENT, "there is no node %.*s", NAME_SIZE - 1, node);
 	if (!e)
@@ -275,19 +275,19 @@ int core_prepare_move(struct core *c, const char *node, const char *element, con
 
 int core_confirm_move(struct core *c, const char *node, int64_t now_ms, struct reason *why)
 {
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	return attachment_confirm(c, node, why);
 }
 
 int core_revert_move(struct core *c, const char *node, int64_t now_ms, struct reason *why)
 {
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	return attachment_revert(c, node, why);
 }
 
 int core_detach_node(struct core *c, const char *node, int64_t now_ms, struct reason *why)
 {
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	if (!attachment_detach(c, node, "as asked"))
 		return reason_set(why, -ENOENT, "%.*s: there is no such node, or it is nowhere",
 				  NAME_SIZE - 1, node);
@@ -365,7 +365,7 @@ void core_tick(struct core *c, int64_t now_ms)
 {
 	struct session *next;
 
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	for (struct session *s = c->sessions; s; s = next) {
 		next = s->next;
 		session_tick(s);

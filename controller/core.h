@@ -23,6 +23,14 @@ struct tunnel_wish {
 	uint8_t underlay;      /* enum underlay_wish */
 };
 
+/* Faults that the simulator plants in the core, to see that it finds them; never set otherwise. */
+enum core_fault {
+	FAULT_NONE,
+	FAULT_NO_BARRIER,   /* an ambiguous claim is believed at once (design P4a) */
+	FAULT_RESTAMP,      /* what is learnt from tables gets a version of our own (P2) */
+	FAULT_NO_TOMBSTONE, /* a deregistration is forgotten at once (P2) */
+};
+
 struct core_config {
 	char name[NAME_SIZE];
 	enum admission_mode admission; /* STRICT: only inventory nodes bind; OPEN: any (lab) */
@@ -38,6 +46,7 @@ struct core_config {
 	uint32_t discovery_cost;     /* what such a link costs; 10 */
 	unsigned learn_timeout_ms;   /* after a start, wait this long for known FEs before deleting
 				      * what no attachment explains; 5000 */
+	enum core_fault fault;
 };
 
 enum event_kind {

@@ -52,7 +52,7 @@ int core_drain(struct core *c, const char *element, bool drains, int64_t now_ms,
 	struct element *e = element_by_name(c, element);
 	char key[NAME_SIZE];
 
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	if (!e)
 		return reason_set(why, -ENOENT, "there is no element %.*s", NAME_SIZE - 1, element);
 	name_copy(key, e->name);

@@ -22,10 +22,14 @@ void attachment_restore(struct core *c, const struct attachment *a)
 	r->a = *a;
 	name_copy(r->a.node, a->node);
 	r->node = inventory_node(&c->inventory, a->node);
-	r->detached = false;
+	r->detached = a->state == ATTACHMENT_GONE;
 	r->a.deadline_ms = 0;
 	if (a->version.term >= c->term && a->version.term < UINT16_MAX)
 		c->term = (uint16_t)(a->version.term + 1);
+	if (r->detached) {
+		record_arrange(c, r);
+		return;
+	}
 	if (a->state == ATTACHMENT_PREPARED && a->previous.fe) {
 		r->a.deadline_ms = c->now_ms + c->config.prepare_timeout_ms;
 	} else {
@@ -57,11 +61,21 @@ static bool outweighs_us(struct core *c, struct attachment_record *r, struct ver
 	return false;
 }
 
+/* An FE that believes the node elsewhere must be told of our FE with a version that is later than
+ * its own.  Ours is not, where the node moved within one FE before this FE was heard. */
+static void outdo(struct core *c, struct attachment_record *r, struct version v)
+{
+	if (!r->detached && version_is_later(v, r->a.element_version))
+		restamp(c, r);
+}
+
 static void adopt_place(struct core *c, struct attachment_record *r, const struct place *place,
 			struct version v)
 {
 	struct attachment after = r->a;
 
+	if (c->config.fault == FAULT_RESTAMP)
+		v = record_next_version(c);
 	if (r->detached || after.place.fe != place->fe) {
 		after.element_version = v;
 		after.since_ms = c->now_ms;
@@ -88,6 +102,8 @@ static void adopt_local(struct core *c, struct attachment_record *r, struct elem
 		adopt_place(c, r, &place, v);
 	else if (outweighs_us(c, r, v))
 		adopt_place(c, r, &place, v);
+	else if (r->a.place.fe != e->id)
+		outdo(c, r, v);
 }
 
 /* The same FE as we know it: only its version may be news. */
@@ -122,11 +138,15 @@ static void adopt_foreign(struct core *c, struct attachment_record *r, struct el
 		return;
 	}
 	/* That FE has told us all it has: it is not there. */
-	if (target->synced && !c->learning)
+	if (target->synced && !c->learning) {
+		outdo(c, r, v);
 		return;
+	}
 	if (outweighs_us(c, r, v)) {
 		adopt_place(c, r, &place, v);
 		r->element_version_guessed = false;
+	} else {
+		outdo(c, r, v);
 	}
 }
 
@@ -157,6 +177,16 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 	else
 		adopt_foreign(c, r, e, rule, v);
 	return !r->detached || version_is_set(r->a.version);
+}
+
+void attachment_told_foreign(struct core *c, const struct rule *rule)
+{
+	const struct node *n =
+		inventory_node_by_address(&c->inventory, rule->key.vrf, &rule->key.address);
+	struct attachment_record *r = n ? attachment_find(c, n->id) : NULL;
+
+	if (r)
+		r->element_version_guessed = false;
 }
 
 void attachment_drop_portless(struct core *c, struct element *e)

@@ -244,6 +244,14 @@ static void note_told(struct attachment_record *r, uint32_t fe, uint64_t change)
 	r->changed_at[slot].change = change;
 }
 
+static bool puts_foreign(const struct difference *d)
+{
+	for (unsigned i = 0; i < d->put_count; i++)
+		if (d->puts[i]->key.kind == RULE_FOREIGN)
+			return true;
+	return false;
+}
+
 static void tell_involved(struct change *ch)
 {
 	struct core *c = ch->c;
@@ -261,6 +269,8 @@ static void tell_involved(struct change *ch)
 		buffer_clear(&c->scratch);
 		encode(&d, (uint32_t)c->change, &c->scratch);
 		send(e, &d, &c->scratch);
+		if (puts_foreign(&d))
+			ch->r->element_version_guessed = false; /* one knows it now */
 	}
 }
 

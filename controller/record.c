@@ -134,10 +134,7 @@ void record_enter(struct core *c, struct attachment_record *r, const struct atta
 	record_arrange(c, r);
 	planner_change(c, r, r->node, was_detached ? NULL : &before, r->node,
 		       detached ? NULL : &r->a);
-	if (detached)
-		c->shell.forget_attachment(c->shell.context, r->a.node);
-	else
-		c->shell.keep_attachment(c->shell.context, &r->a);
+	c->shell.keep_attachment(c->shell.context, &r->a);
 }
 
 void record_enter_state(struct core *c, struct attachment_record *r, enum attachment_state state,
@@ -167,6 +164,8 @@ void record_detach(struct core *c, struct attachment_record *r, const char *reas
 
 	after.version = record_next_version(c);
 	after.deadline_ms = 0;
+	after.state = ATTACHMENT_GONE;
+	after.previous = (struct place){0};
 	r->live = false;
 	record_enter(c, r, &after, true);
 	report(c, EVENT_DETACHED, &r->a, element_find(c, r->a.place.fe), r->a.place.port,
@@ -189,6 +188,8 @@ void record_settle(struct core *c, struct attachment_record *r)
 /* Every FE, also one without a session now, has acknowledged the deletion. */
 static bool is_buried(const struct core *c, const struct attachment_record *r)
 {
+	if (c->config.fault == FAULT_NO_TOMBSTONE)
+		return true;
 	for (unsigned i = 0; i < c->element_count; i++) {
 		const struct element *e = c->elements[i];
 
@@ -212,6 +213,7 @@ void record_bury(struct core *c)
 		if (!is_buried(c, r))
 			continue;
 		record_unlink_list(r);
+		c->shell.forget_attachment(c->shell.context, r->a.node);
 		(void)table_remove(&c->records, r->a.node);
 	}
 }

@@ -203,7 +203,7 @@ static int begin(struct core *c, const char *element, int64_t now_ms, struct rea
 	struct request *q;
 
 	*ret = NULL;
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	if (!e)
 		return reason_set(why, -ENOENT, "there is no element %s", element);
 	if (!e->session || e->session->stage < STAGE_PORTS)

@@ -506,7 +506,7 @@ struct session *core_session_open(struct core *c, const char *peer, void *handle
 {
 	struct session *s = memory_alloc(sizeof(*s));
 
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	s->core = c;
 	s->handle = handle;
 	name_copy(s->peer, peer);
@@ -574,7 +574,7 @@ void core_session_receive(struct session *s, const uint8_t *bytes, size_t size, 
 {
 	struct core *c = s->core;
 
-	c->now_ms = now_ms;
+	core_set_now(c, now_ms);
 	channel_receive(&s->channel, bytes, size, now_ms);
 	if (!session_ended(s) && s->channel.out.size)
 		c->shell.flush(c->shell.context, s);
@@ -584,7 +584,7 @@ void core_session_receive(struct session *s, const uint8_t *bytes, size_t size, 
 
 void core_session_close(struct session *s, const char *reason, int64_t now_ms)
 {
-	s->core->now_ms = now_ms;
+	core_set_now(s->core, now_ms);
 	session_end(s, reason, false);
 }
 

@@ -23,6 +23,7 @@
 /* Only ambiguous claims count as flapping (design P4a; RFC 7432, section 15.1). */
 #define FLAPPING_CLAIMS 5
 #define FLAPPING_WINDOW_MS 180000
+#define CLAIMANTS_MAX 3 /* besides the first one, while both places are asked */
 /* After a move, the place that the node left is asked once whether the node is still there, if it
  * was heard there this recently: see attachment.c. */
 #define SECOND_LOOK_MS 1000
@@ -97,6 +98,9 @@ struct attachment_record {
 	bool probed;
 	bool element_version_guessed;
 	bool current_answered, claimant_answered; /* PROBING */
+	struct place also[CLAIMANTS_MAX];         /* PROBING: other claimants */
+	unsigned also_count;
+	bool asked_again; /* PROBING: nobody answered the first time */
 	struct {
 		uint64_t packets, counting;
 		int64_t heard_ms, asked_ms; /* asked: since when it is silent; 0: it is not */
@@ -220,3 +224,6 @@ void report(struct core *c, enum event_kind kind, const struct attachment *a,
 /* Counted each time; an event only the first time. */
 void report_refusal(struct core *c, const char *why, const char *who, const struct element *e,
 		    uint32_t port, const char *text);
+
+/* stall.c: at every entry into the core, before anything is found to be late. */
+void core_set_now(struct core *c, int64_t now_ms);

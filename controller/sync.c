@@ -209,6 +209,8 @@ static void want_rule(void *to, const struct rule *rule)
 		}
 		reported->wanted = true;
 	}
+	if (rule->key.kind == RULE_FOREIGN)
+		attachment_told_foreign(sync->element->core, rule);
 	element_put_rule(sync->element, rule, false);
 	sync->puts++;
 }

@@ -141,8 +141,7 @@ void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms)
 	claims = neighborhood_read_claim(&a->neighborhood, u, &claim);
 	if (!claims)
 		return;
-	if (!sent)
-		neighborhood_keep(&a->neighborhood, &claim, a->frame.data, a->frame.size);
+	neighborhood_keep(&a->neighborhood, &claim, a->frame.data, a->frame.size, sent);
 	neighborhood_heard(&a->neighborhood, &claim);
 }
 

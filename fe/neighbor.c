@@ -29,6 +29,7 @@ _Static_assert(sizeof(struct kept_key) == 32, "kept_key has hidden padding");
 
 struct kept_frame {
 	int64_t heard_ms;
+	int64_t sent_ms; /* 0: not yet */
 	uint32_t port;
 	uint16_t size;
 	uint8_t data[NEIGHBOR_KEPT_DATA];
@@ -173,6 +174,15 @@ void neighborhood_heard(struct neighborhood *n, const struct claim *claim)
 
 /* ---- kept announcements ---- */
 
+static bool is_bound(const struct neighborhood *n, const struct claim *claim)
+{
+	const struct pipeline_entry *local =
+		pipeline_find_binding(n->pipeline, RULE_LOCAL, claim->vrf, &claim->address);
+
+	return local && local->rule.port == claim->port && local->rule.vlan == claim->vlan &&
+	       mac_equal(&local->rule.mac, &claim->mac);
+}
+
 static void drop_oldest(struct neighborhood *n)
 {
 	size_t at = 0;
@@ -197,15 +207,18 @@ static void drop_oldest(struct neighborhood *n)
 }
 
 void neighborhood_keep(struct neighborhood *n, const struct claim *claim, const void *frame,
-		       size_t size)
+		       size_t size, bool sent)
 {
 	struct kept_key key = {claim->mac, claim->vlan, claim->vrf, claim->port, claim->address};
 	struct kept_frame *at;
 
+	if (sent && (is_bound(n, claim) || n->kept.count >= NEIGHBOR_KEPT_MAX))
+		return;
 	if (!table_get(&n->kept, &key) && n->kept.count >= NEIGHBOR_KEPT_MAX)
 		drop_oldest(n);
 	at = table_put(&n->kept, &key, NULL);
 	at->heard_ms = n->now_ms;
+	at->sent_ms = sent ? n->now_ms : 0;
 	at->port = claim->port;
 	at->size = (uint16_t)(size < NEIGHBOR_KEPT_DATA ? size : NEIGHBOR_KEPT_DATA);
 	memcpy(at->data, frame, at->size);
@@ -222,16 +235,16 @@ static int compare_age(const void *a, const void *b)
 void neighborhood_replay(struct neighborhood *n,
 			 void (*each)(void *to, const struct replay *replay), void *to)
 {
-	const struct kept_frame **list;
+	struct kept_frame **list;
 	size_t count = 0, at = 0;
 	void *value;
 
 	if (!n->kept.count)
 		return;
-	list = memory_alloc_array(n->kept.count, sizeof(const struct kept_frame *));
+	list = memory_alloc_array(n->kept.count, sizeof(*list));
 	while (table_next(&n->kept, &at, NULL, &value))
 		list[count++] = value;
-	qsort(list, count, sizeof(const struct kept_frame *), compare_age);
+	qsort(list, count, sizeof(*list), compare_age);
 	for (size_t i = 0; i < count; i++) {
 		int64_t age = n->now_ms - list[i]->heard_ms;
 		struct replay replay = {
@@ -242,9 +255,35 @@ void neighborhood_replay(struct neighborhood *n,
 		};
 
 		each(to, &replay);
+		list[i]->sent_ms = n->now_ms;
 	}
 	free(list);
-	table_clear(&n->kept);
+}
+
+/* What was sent and brought no binding for so long: it was refused. */
+static void forget_sent(struct neighborhood *n)
+{
+	size_t at = 0;
+	const void *key;
+	void *value;
+
+	if (n->now_ms - n->kept_ms < NEIGHBOR_SENT_MS / 10)
+		return;
+	n->kept_ms = n->now_ms;
+	while (table_next(&n->kept, &at, &key, &value)) {
+		const struct kept_frame *frame = value;
+
+		if (frame->sent_ms && n->now_ms - frame->sent_ms > NEIGHBOR_SENT_MS)
+			table_remove(&n->kept, key);
+	}
+}
+
+/* The controller has it: nothing to say again. */
+static void forget_answered(struct neighborhood *n, const struct rule *rule)
+{
+	struct kept_key key = {rule->mac, rule->vlan, rule->key.vrf, rule->port, rule->key.address};
+
+	(void)table_remove(&n->kept, &key);
 }
 
 /* ---- departed nodes ---- */
@@ -339,6 +378,7 @@ void neighborhood_local_set(struct neighborhood *n, const struct rule *rule)
 	const struct pipeline_address at = {rule->key.vrf, rule->key.address};
 	struct watched *w;
 
+	forget_answered(n, rule);
 	table_remove(&n->departed, &at);
 	if (pipeline_is_beside(n->pipeline, rule)) {
 		table_remove(&n->watched, &at); /* its packets pass elsewhere */
@@ -461,6 +501,7 @@ static void tick_watched(struct neighborhood *n)
 
 void neighborhood_tick(struct neighborhood *n)
 {
+	forget_sent(n);
 	tick_departed(n);
 	tick_watched(n);
 }

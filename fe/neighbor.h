@@ -6,7 +6,8 @@
 #include "fe/pipeline.h"
 #include "packet/neighbor.h"
 
-#define NEIGHBOR_KEPT_MAX 4096      /* announcements kept without a controller */
+#define NEIGHBOR_KEPT_MAX 4096 /* announcements kept without a controller */
+#define NEIGHBOR_SENT_MS 10000
 #define NEIGHBOR_KEPT_DATA 128      /* bytes of each */
 #define NEIGHBOR_TENTATIVE_MAX 4096 /* tentative bindings of the FE's own at a time */
 #define NEIGHBOR_DEPARTED_MAX 65536
@@ -29,6 +30,7 @@ struct neighborhood {
 	struct table kept;     /* struct kept_key -> struct kept_frame */
 	struct table departed; /* struct pipeline_address -> struct departed */
 	struct table watched;  /* struct pipeline_address -> struct watched */
+	int64_t kept_ms;       /* when those that were sent were looked at */
 	int64_t watch_ms;      /* when the watched are looked at next */
 	struct buffer frame;   /* scratch */
 };
@@ -51,10 +53,12 @@ bool neighborhood_read_claim(const struct neighborhood *n, const struct upcall *
 /* The claim is on its way up: the node was heard, and marked packets for it may stay here. */
 void neighborhood_heard(struct neighborhood *n, const struct claim *claim);
 
-/* Nobody listens: keeps the newest frame of each claim, at most NEIGHBOR_KEPT_MAX. */
+/* Keeps the newest frame of each claim, at most NEIGHBOR_KEPT_MAX: until somebody listens, and then
+ * ('sent') until it brought a binding or NEIGHBOR_SENT_MS have passed, since what is on its way
+ * when the connection breaks is lost. */
 void neighborhood_keep(struct neighborhood *n, const struct claim *claim, const void *frame,
-		       size_t size);
-/* Gives out what was kept, oldest first, and forgets it. */
+		       size_t size, bool sent);
+/* Gives out what was kept, oldest first; it counts as sent from now on. */
 void neighborhood_replay(struct neighborhood *n,
 			 void (*each)(void *to, const struct replay *replay), void *to);
 

@@ -289,6 +289,43 @@ static void announcements_without_a_controller_are_kept_and_replayed_in_order(vo
 	assert_true(controller_has(&c, OFPT_PACKET_IN));
 }
 
+static unsigned count_replays(struct controller *from)
+{
+	struct buffer *out = &agent_connection_channel(from->connection)->out;
+	unsigned replays = 0;
+
+	while (out->size) {
+		struct message m = controller_next(from);
+		enum experimenter_type type;
+
+		replays += m.header.type == OFPT_EXPERIMENTER &&
+			   experimenter_decode(&m.body, &type) == 0 && type == EXPERIMENTER_REPLAY;
+		message_free(&m);
+	}
+	return replays;
+}
+
+static void an_announcement_on_its_way_when_the_connection_breaks_is_replayed(void **state)
+{
+	box_announce(&box, 2, "10.10.0.5", 5); /* sent, but who knows how far it came */
+	agent_disconnect(c.connection, box.now_ms);
+	c = controller_join(&box, 2);
+	assert_int_equal(count_replays(&c), 1);
+	box_pass(&box, 12000); /* nobody wanted it */
+	agent_disconnect(c.connection, box.now_ms);
+	c = controller_join(&box, 3);
+	assert_int_equal(count_replays(&c), 0);
+}
+
+static void an_announcement_that_brought_a_binding_is_not_replayed(void **state)
+{
+	box_announce(&box, 2, "10.10.0.5", 5);
+	add(rule_local("10.10.0.5", 2));
+	agent_disconnect(c.connection, box.now_ms);
+	c = controller_join(&box, 2);
+	assert_int_equal(count_replays(&c), 0);
+}
+
 static void a_controller_that_has_not_spoken_yet_misses_nothing(void **state)
 {
 	struct buffer b = {0};
@@ -456,6 +493,8 @@ int main(void)
 		IN_A_BOX(nothing_is_announced_on_a_port_that_is_gone),
 		IN_A_BOX(a_node_that_is_long_gone_has_not_just_departed),
 		IN_A_BOX(announcements_without_a_controller_are_kept_and_replayed_in_order),
+		IN_A_BOX(an_announcement_on_its_way_when_the_connection_breaks_is_replayed),
+		IN_A_BOX(an_announcement_that_brought_a_binding_is_not_replayed),
 		IN_A_BOX(a_controller_that_has_not_spoken_yet_misses_nothing),
 		IN_A_BOX(the_newest_4096_are_kept),
 		IN_A_BOX(a_silent_node_is_probed_by_the_gateway),

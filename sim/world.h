@@ -1,0 +1,204 @@
+/* One world: a controller, its FEs, the wires between them, hosts that move, and whatever goes
+ *wrong. The real cores (controller/core.h, fe/agent.h) run in it; time, delays and faults come from
+ *a seed and a script, so that every run can be replayed exactly (design P1).
+ *
+ *	main.c     seeds, scripts, shrinking        script.c   what is done to the world
+ *	world.c    the clock and the events         check.c    what must hold (the invariants)
+ *	element.c  an FE and its wire               control.c  the controller and its store
+ *	host.c     nodes, impostors                 plane.c    an FE's data plane
+ */
+#pragma once
+
+#include "controller/core.h"
+#include "fe/agent.h"
+#include "sim/plane.h"
+#include "sim/queue.h"
+#include "sim/random.h"
+
+#define WORLD_ELEMENTS_MAX 1024
+#define QUIET_TALK_US 30000000 /* every second host says little */
+#define WORLD_PORTS 4          /* access ports of each FE, numbered from 1 */
+
+/* What can be done to the world from outside.  'who' and 'where' mean what is said. */
+enum stimulus_kind {
+	STIMULUS_MOVE,       /* host 'who' to place 'where', announcing itself */
+	STIMULUS_MOVE_MUTE,  /* likewise, but it does not announce itself: its data tells */
+	STIMULUS_PREPARE,    /* host 'who' is about to move to 'where', which it then does or not */
+	STIMULUS_ANNOUNCE,   /* host 'who' once more */
+	STIMULUS_FORGE,      /* from place 'where', somebody claims host 'who's address */
+	STIMULUS_CLONE,      /* likewise with its MAC too, for 'ms' */
+	STIMULUS_CRASH_FE,   /* the agent of element 'who', back after 'ms' */
+	STIMULUS_CRASH_CORE, /* back after 'ms'; its store loses the last 'where' attachments */
+	STIMULUS_LOSE_STORE, /* the controller's database is deleted, the inventory imported */
+	STIMULUS_CUT,        /* element 'who's wire breaks; where: half-open, one end learns late */
+	STIMULUS_PORT_DOWN,  /* place 'where' is without carrier for 'ms' */
+	STIMULUS_CLOCK,      /* the controller's clock jumps ahead by 'ms' */
+	STIMULUS_REMOVE,     /* the operator removes host 'who' from the inventory for 'ms' ... */
+	STIMULUS_RESTORE,    /* ... or puts it there again */
+	STIMULUS_KIND_COUNT
+};
+
+struct stimulus {
+	int64_t at_us;
+	uint8_t kind; /* enum stimulus_kind */
+	uint32_t who, where, ms;
+};
+
+struct wire {
+	bool open_at_core, open_at_fe;
+	uint32_t epoch; /* of the connection */
+	struct session *session;
+	struct agent_connection *connection;
+	int64_t last_to_core_us, last_to_fe_us; /* in order within a connection */
+	uint64_t sent;
+	int64_t cut_until_us; /* nothing gets through before */
+};
+
+struct sim_element {
+	struct plane plane;
+	struct agent *agent; /* NULL: crashed */
+	struct agent_config config;
+	struct wire wire;
+	bool port_up[WORLD_PORTS + 1];
+	uint32_t starts;
+	int64_t disturbed_us; /* when something last went wrong here */
+};
+
+struct host {
+	char id[NAME_SIZE];
+	struct mac mac;
+	struct address address;
+	uint32_t place;       /* element * WORLD_PORTS + port - 1 */
+	bool present;         /* in the inventory */
+	int64_t forgotten_us; /* deregistered then, and silent since; 0: no */
+	int64_t disturbed_us;
+	int64_t arrived_us, talks_us; /* last, next */
+	int64_t clone_until_us;
+	uint32_t clone_place;
+	uint8_t *was_at; /* bit for each place where somebody used its MAC and address */
+};
+
+struct world_options {
+	uint64_t seed;
+	uint32_t elements, hosts;
+	int64_t duration_us;
+	unsigned rate; /* stimuli in a simulated second */
+	bool verbose;
+	bool no_mark;          /* planted: an FE does not mark what it redirects (P4) */
+	enum core_fault fault; /* planted */
+};
+
+/* The controller's store: what survives it. */
+struct sim_store {
+	uint16_t term;
+	struct table nodes;       /* durable when acknowledged */
+	struct table attachments; /* a copy that lags */
+};
+
+struct world {
+	struct world_options options;
+	int64_t now_us;
+	struct queue queue;
+	uint64_t events;
+	struct sim_element *elements;
+	struct host *hosts;
+	struct core *core; /* NULL: crashed */
+	struct core_config core_config;
+	int64_t core_clock_ms; /* how far its clock jumped */
+	uint32_t core_starts;
+	struct sim_store store;
+	int64_t core_disturbed_us;
+	const struct stimulus *script;
+	size_t script_count;
+	bool quiet;              /* the script is over: everything is to heal */
+	const char *broken_kind; /* the format of ... */
+	char broken[256];        /* the invariant that does not hold; empty: all do */
+	uint64_t moves, lost;
+};
+
+static inline int64_t world_ms(const struct world *w)
+{
+	return w->now_us / 1000;
+}
+
+static inline int64_t world_core_ms(const struct world *w)
+{
+	return w->now_us / 1000 + w->core_clock_ms;
+}
+
+static inline uint32_t place_element(uint32_t place)
+{
+	return place / WORLD_PORTS;
+}
+
+static inline uint32_t place_port(uint32_t place)
+{
+	return place % WORLD_PORTS + 1;
+}
+
+/* Runs the script; 0, or -1 with w->broken.  The world can then only be finished. */
+void world_init(struct world *w, const struct world_options *options, const struct stimulus *script,
+		size_t count);
+MUST_USE int world_run(struct world *w);
+void world_finish(struct world *w);
+void world_at(struct world *w, int64_t delay_us, enum happening_type type, uint32_t a, uint32_t b);
+void world_break(struct world *w, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* element.c */
+void sim_element_init(struct world *w, uint32_t index);
+void sim_element_finish(struct sim_element *e);
+void sim_element_start(struct world *w, uint32_t index);
+void sim_element_crash(struct world *w, uint32_t index, uint32_t ms);
+void sim_element_tick(struct world *w, uint32_t index);
+void sim_element_set_port(struct world *w, uint32_t index, uint32_t port);
+void sim_element_upcall(struct world *w, uint32_t index, uint8_t reason, uint32_t port,
+			const void *frame, size_t size);
+void wire_connect(struct world *w, uint32_t index);
+void wire_cut(struct world *w, uint32_t index, uint32_t ms, bool half_open);
+void wire_deliver_to_core(struct world *w, const struct happening *h);
+void wire_deliver_to_fe(struct world *w, const struct happening *h);
+void wire_close_at_core(struct world *w, uint32_t index, uint32_t epoch);
+void wire_close_at_fe(struct world *w, uint32_t index, uint32_t epoch);
+/* Sends what the core has for this element. */
+void wire_flush_core(struct world *w, uint32_t index);
+
+/* control.c */
+void control_init(struct world *w);
+void control_finish(struct world *w);
+void control_start(struct world *w);
+void control_crash(struct world *w, uint32_t ms, uint32_t forgets);
+void control_lose_store(struct world *w);
+void control_put_host(struct world *w, uint32_t host);
+void control_remove_host(struct world *w, uint32_t host);
+
+/* host.c */
+/* Nothing is asserted about it for a while after that. */
+void host_disturb(struct host *h, int64_t until_us);
+/* Only what it says next can tell where it is: those at one port, or (0) of an element whatever has
+ * no binding there yet, since an agent that dies takes along what it had not delivered. */
+void host_disturb_until_talk(struct world *w, uint32_t element, uint32_t port);
+void host_init(struct world *w, uint32_t index);
+void host_do(struct world *w, uint32_t stimulus);
+void host_arrive(struct world *w, uint32_t index, uint32_t stimulus);
+void host_talk(struct world *w, uint32_t index);
+/* An FE sent a frame out of a port: who is there answers. */
+void host_hear(struct world *w, uint32_t element, uint32_t port, const void *frame, size_t size);
+void host_answer(struct world *w, uint32_t index, uint32_t place);
+void host_revert(struct world *w, uint32_t index);
+void host_announce(struct world *w, uint32_t index, uint32_t place, const struct mac *mac,
+		   bool as_request);
+
+/* check.c */
+/* An FE's entry for an address changed. */
+void check_binding(struct world *w, uint32_t element, const struct address *address);
+void check_version(struct world *w, uint32_t element, const struct rule *rule);
+/* A while after it arrived somewhere. */
+void check_arrived(struct world *w, uint32_t host);
+/* From time to time. */
+void check_reachable(struct world *w);
+/* When all is quiet. */
+void check_end(struct world *w);
+
+/* script.c: free() what it returns. */
+struct stimulus *script_make(const struct world_options *options, size_t *ret_count);
+void script_print(const struct stimulus *s);

@@ -1,0 +1,42 @@
+"""The simulator (sim/): the real cores in seeded worlds of moves and faults keep the invariants, and
+faults planted in them are found."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+BUILD = pathlib.Path(os.environ.get("VICTOR_BUILD", "build"))
+WHOLE = bool(os.environ.get("VICTOR_TEST_ALL"))
+
+
+def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(BUILD / "sim" / "victor-sim"), *arguments], capture_output=True,
+                          text=True, timeout=1200, check=False)
+
+
+def test_no_invariant_breaks_in_a_slice_of_worlds() -> None:
+    done = simulate("--events", "6000000" if WHOLE else "300000")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("fault", ["no-mark", "no-barrier", "restamp", "no-tombstone"])
+def test_a_planted_fault_is_found(fault: str) -> None:
+    done = simulate("--plant", fault, "--events", "20000000", "--no-shrink")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "BROKEN with seed" in done.stdout
+
+
+def test_a_seed_is_replayed_exactly() -> None:
+    one, other = (simulate("--seed", "5", "--verbose") for _ in range(2))
+    assert one.returncode == 0
+    assert one.stdout == other.stdout
+
+
+def test_a_failure_is_shrunk_to_the_events_that_are_needed() -> None:
+    done = simulate("--plant", "no-mark", "--seed", "1")
+    assert done.returncode == 1
+    assert "1 of" in done.stdout
