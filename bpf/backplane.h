@@ -230,13 +230,12 @@ int victor_backplane(struct __sk_buff *skb)
 
 /* ---- from the backplane, the long way (inner.h) ---- */
 
-/* Up this machine's stack, by the backplane's device again. */
-static __always_inline int inner_pass_up(struct __sk_buff *skb, const struct map_config *cfg,
-					 const struct inner_header *head)
+/* Up this machine's stack, by the device that it came in by again. */
+static __always_inline int inner_pass_up(struct __sk_buff *skb, const struct inner_header *head)
 {
 	if (rewrite_macs(tc_cursor(skb, sizeof(struct ethhdr)), head->mac, head->mac))
 		return verdict_drop(VERDICT_rewrite_failed);
-	return (int)bpf_redirect(cfg->backplane_ifindex, BPF_F_INGRESS);
+	return (int)bpf_redirect(head->ifindex, BPF_F_INGRESS);
 }
 
 /* What victor_backplane found is found again: a table may have changed between. */
@@ -256,8 +255,8 @@ static __always_inline int inner_forward(struct __sk_buff *skb, const struct map
 	covered = lookup_prefix(PREFIX_COVERED, &p->destination);
 	if (covered)
 		return drop_unbound(p, covered);
-	result = tc_leave(skb, p, cfg->backplane_ifindex);
-	return result == VERDICT_PASS ? inner_pass_up(skb, cfg, head) : result;
+	result = tc_leave(skb, p, head->ifindex);
+	return result == VERDICT_PASS ? inner_pass_up(skb, head) : result;
 }
 
 /* A message to the sender of what came through the tunnel, as a node's packet would go. */
@@ -279,8 +278,8 @@ static __always_inline int inner_tell(struct __sk_buff *skb, const struct map_co
 		return tc_encapsulate(skb, cfg, p, fe, VERDICT_forwarded_foreign);
 	if (!external || lookup_prefix(PREFIX_COVERED, &p->destination))
 		return TC_ACT_SHOT;
-	result = tc_leave(skb, p, cfg->backplane_ifindex);
-	return result == VERDICT_PASS ? inner_pass_up(skb, cfg, head) : result;
+	result = tc_leave(skb, p, head->ifindex);
+	return result == VERDICT_PASS ? inner_pass_up(skb, head) : result;
 }
 
 SEC("tc")

@@ -33,7 +33,8 @@ struct inner_header {
 	__u32 vrf;
 	__u8 tos; /* that the packet leaves with */
 	__u8 marked;
-	__u8 mac[6]; /* the backplane device's */
+	__u8 mac[6];   /* it was sent to */
+	__u32 ifindex; /* of the device that it came in by, whatever kind of backplane that is */
 } __attribute__((packed));
 
 struct inner_frame {
@@ -133,6 +134,7 @@ static __noinline int inner_send(struct __sk_buff *skb, const struct map_config 
 	frame.head.tos = t->tos;
 	frame.head.marked = t->marked;
 	__builtin_memcpy(frame.head.mac, t->ip.mac_destination, 6);
+	frame.head.ifindex = skb->ifindex;
 	if (tc_set_vlan(skb, 0) ||
 	    bpf_skb_adjust_room(skb, INNER_SIZE - (int)t->size, BPF_ADJ_ROOM_MAC, INNER_FLAGS))
 		return -1;

@@ -325,10 +325,10 @@ static void what_follows_many_segments_is_sent_through_our_device(void **state)
 	bench_run(b, BACKPLANE, &f);
 	assert_int_equal(f.verdict, TC_REDIRECT);
 	assert_int_equal(bench_counted(b, VERDICT_forwarded_local), 0); /* that is for later */
-	assert_int_equal(f.size, 14 + 40 + 38 + inner.size - 14);
+	assert_int_equal(f.size, 14 + 40 + 42 + inner.size - 14);
 	assert_memory_equal(f.bytes, c->inner_mac, 6);
 	assert_memory_equal(f.bytes + 12, "\x86\xdd\x60\0\0\0", 6);
-	assert_int_equal(f.bytes[18] << 8 | f.bytes[19], 38 + inner.size - 14);
+	assert_int_equal(f.bytes[18] << 8 | f.bytes[19], 42 + inner.size - 14);
 	assert_int_equal(f.bytes[20], 143);
 	assert_memory_equal(f.bytes + 22, c->inner_address, 16);
 	assert_memory_equal(f.bytes + 38, c->inner_address, 16);
@@ -339,7 +339,34 @@ static void what_follows_many_segments_is_sent_through_our_device(void **state)
 	assert_int_equal(at[30], 0xb8);
 	assert_int_equal(at[31], 1);
 	assert_memory_equal(at + 32, b->mac[BACKPLANE].bytes, 6);
-	assert_memory_equal(at + 38, inner.bytes + 14, inner.size - 14);
+	assert_memory_equal(at + 38, &b->ifindex[BACKPLANE], 4);
+	assert_memory_equal(at + 42, inner.bytes + 14, inner.size - 14);
+}
+
+/* An element whose backplane is provisioned links has no device of the underlay: nothing of what
+ * our device is told is of one. */
+static void over_links_alone_it_is_told_the_links_device(void **state)
+{
+	const struct datapath_port link = {.number = BACKPLANE,
+					   .role = PORT_BACKPLANE,
+					   .link = MAP_LINK_ETHERNET,
+					   .admitted = true,
+					   .mtu = 1600};
+	struct bench *b = *state;
+	struct datapath_port port = link;
+	struct frame f = tunnelled(b, OURS, "198.51.100.7");
+
+	port.ifindex = b->ifindex[BACKPLANE];
+	assert_int_equal(b->ops->port_remove(b, BACKPLANE), 0);
+	assert_int_equal(b->ops->port_set(b, &port), 0);
+	assert_int_equal(b->context.datapath->config.backplane_ifindex, 0);
+	bench_set_prefix(b, DATAPATH_EXTERNAL, "0.0.0.0/0", 0);
+	bench_expect(b, BACKPLANE, &f, TC_REDIRECT, VERDICT_forwarded_external);
+	set_trails(b);
+	bench_run(b, BACKPLANE, &f);
+	assert_int_equal(f.verdict, TC_REDIRECT);
+	assert_memory_equal(f.bytes, b->context.datapath->config.inner_mac, 6);
+	assert_memory_equal(f.bytes + 54 + 38, &b->ifindex[BACKPLANE], 4);
 }
 
 static void what_does_not_come_from_us_is_refused_there(void **state)
@@ -407,6 +434,7 @@ int main(void)
 		TEST(a_client_asks_for_nobody),
 		TEST(the_kernels_business_stays_the_kernels),
 		TEST(what_follows_many_segments_is_sent_through_our_device),
+		TEST(over_links_alone_it_is_told_the_links_device),
 		TEST(what_does_not_come_from_us_is_refused_there),
 		TEST(without_the_device_all_go_the_short_way),
 	};

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#define INNER_HEADER_SIZE 38 /* of bpf/inner.h */
+#define INNER_HEADER_SIZE 42 /* of bpf/inner.h */
 
 static const uint8_t gateway[] = {10, 10, 0, 1};
 

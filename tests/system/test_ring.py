@@ -134,6 +134,12 @@ def test_tcp_passes_several_transit_elements(lab: Lab) -> None:
         talk.wait_progress()
 
 
+def test_bulk_tcp_passes_the_border_both_ways(lab: Lab) -> None:
+    """Out of the backplane at fe1, which has links and no underlay, and by the kernel's routes."""
+    for node in ("laptop", "server"):
+        transfer_both_ways(lab.host(node), lab.host("client"), 4 << 20)
+
+
 @pytest.mark.parametrize("lost", [(6, 7), (7, 8)])
 def test_a_lost_link_is_survived_locally_and_then_paths_are_optimal_again(
         lab: Lab, lost: tuple[int, int]) -> None:
