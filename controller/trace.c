@@ -7,9 +7,12 @@
 #include "controller/tunnel.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#define TRANSIT_STEPS_MAX 16 /* a longer path is cut short: the verdict must have room */
 
 struct trace {
 	const struct core *core;
@@ -166,12 +169,61 @@ static bool enter_external(struct trace *t, const struct element *e)
 	return true;
 }
 
+static void keep_first_path(void *to, const struct path_view *p)
+{
+	struct path_view *first = to;
+
+	if (!first->count)
+		*first = *p;
+}
+
+/* A step of an FE in between, which looks at the outer header alone; 'more' follow that are not
+ * shown. */
+static void transit(struct trace *t, const struct element *e, const struct element *to,
+		    const struct path_view *path, unsigned more)
+{
+	struct trace_step *s = &t->steps[t->count];
+	char address[ADDRESS_TEXT_SIZE];
+	struct tunnel tunnel;
+
+	if (t->count == TRACE_STEPS_MAX)
+		return;
+	t->count++;
+	*s = (struct trace_step){.table = TABLE_PORT};
+	name_copy(s->element, e->name);
+	if (tunnel_between(t->core, e, to, &tunnel))
+		snprintf(s->flow, sizeof(s->flow), "outer %s_dst=%s",
+			 address_is_ipv4(&tunnel.address) ? "nw" : "ipv6",
+			 address_format(&tunnel.address, address));
+	if (more)
+		snprintf(s->action, sizeof(s->action), "group:%u (and so do %u more)", to->id,
+			 more);
+	else
+		snprintf(s->action, sizeof(s->action), "group:%u", to->id);
+	snprintf(s->reason, sizeof(s->reason), "in transit to %s on %s path, of cost %" PRIu64 "%s",
+		 to->name, path->kind == PATH_EQUAL ? "one" : "the best", path->cost, presence(e));
+}
+
+/* The FEs between two, on the first of the paths that the groups list. */
+static void pass_between(struct trace *t, const struct element *from, const struct element *to)
+{
+	struct path_view path = {0};
+	unsigned end;
+
+	core_paths(t->core, from->id, to->id, keep_first_path, &path);
+	end = path.count && path.fe[path.count - 1] == to->id ? path.count - 1 : path.count;
+	for (unsigned i = 1; i < end && i <= TRANSIT_STEPS_MAX; i++)
+		transit(t, element_find(t->core, path.fe[i]), to, &path,
+			i == TRANSIT_STEPS_MAX ? end - 1 - i : 0);
+}
+
 /* Table 0 of the FE that a tunnel leads to. */
 static void enter_peer(struct trace *t, const struct element *e, const struct element *from)
 {
 	struct rule rules[TUNNEL_RULES_MAX] = {{.key.kind = RULE_PEER}};
 	struct tunnel tunnel;
 
+	pass_between(t, from, e);
 	if (tunnel_between(t->core, e, from, &tunnel))
 		(void)tunnel_rules(from->id, &tunnel, rules);
 	step(t, e, &rules[0], "out of the tunnel from %s%s", from->name, presence(e));

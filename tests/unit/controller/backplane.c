@@ -357,6 +357,29 @@ static void the_paths_are_told_with_the_elements_between(void **state)
 	world_destroy(w);
 }
 
+static void a_trace_shows_the_elements_between(void **state)
+{
+	struct world *w = a_triangle();
+	struct address from = an_address("198.51.100.7"), to = an_address(IP1);
+	struct trace_step s[TRACE_STEPS_MAX];
+	struct reason why = {""};
+	int count = core_trace(w->core, 0, &from, &to, "FE1", s, &why);
+
+	assert_int_equal(count, 4);
+	assert_string_equal(s[2].element, "FE2");
+	both(w, 1, A, 2, B, false);
+	world_wait(w, 100);
+	assert_int_equal(core_trace(w->core, 0, &from, &to, "FE1", s, &why), 5);
+	assert_string_equal(s[1].action, "group:2,out:0");
+	assert_string_equal(s[2].element, "FE3");
+	assert_string_equal(s[2].action, "group:2");
+	assert_string_equal(s[2].reason, "in transit to FE2 on the best path, of cost 20");
+	assert_string_equal(s[3].element, "FE2");
+	assert_non_null(strstr(s[3].reason, "out of the tunnel from FE1"));
+	assert_non_null(strstr(s[4].reason, "delivered to vm1"));
+	world_destroy(w);
+}
+
 static void keep_link(void *to, const struct link_view *l)
 {
 	struct link_view **next = to;
@@ -536,6 +559,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_element_that_knows_no_links_is_reached_straight),
 	cmocka_unit_test(an_element_that_is_away_forwards_on_and_its_neighbours_say_whether),
 	cmocka_unit_test(the_paths_are_told_with_the_elements_between),
+	cmocka_unit_test(a_trace_shows_the_elements_between),
 	cmocka_unit_test(a_links_use_and_delay_are_shown),
 	cmocka_unit_test(a_cost_by_delay_follows_it_with_hysteresis),
 	cmocka_unit_test(devices_that_are_cabled_become_links),
