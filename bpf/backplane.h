@@ -145,6 +145,12 @@ static __always_inline int backplane_tell(struct __sk_buff *skb, const struct ma
 	return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
 }
 
+/* What the controller has an Open vSwitch send, so that it learns its underlay's next hop. */
+static __always_inline int backplane_greets(const struct tunnel *t, const struct packet *p)
+{
+	return t->is_vxlan && p->ethertype == ETH_P_802_EX1;
+}
+
 /* Around 'p': from whom, in which tunnel.  0, or why not. */
 static __always_inline int backplane_check(const struct map_peer_source *peer,
 					   const struct tunnel *t)
@@ -184,6 +190,12 @@ static __noinline int backplane_outer(struct __sk_buff *skb, const struct map_co
 		if (!label)
 			pmtu_listen(skb, cfg, t);
 		return VERDICT_PASS;
+	}
+	if (backplane_greets(t, p)) {
+		if (label)
+			return VERDICT_PASS;
+		verdict_count(VERDICT_greeted);
+		return TC_ACT_SHOT;
 	}
 	peer = lookup_peer_source(t->ip.source.address);
 	if (label && !peer)

@@ -37,6 +37,10 @@ static int check_ports(const struct declared_element *d, struct reason *why)
 					  "element %s, port %s: role access or "
 					  "external",
 					  d->name, p->match);
+		if (p->segment)
+			return reason_set(why, -EINVAL,
+					  "element %s, port %s: a switch joins no segment", d->name,
+					  p->match);
 		if (p->role == PORT_EXTERNAL && !way_out)
 			return reason_set(why, -EINVAL,
 					  "element %s, port %s: an external port of a switch needs "
@@ -113,15 +117,11 @@ void ovs_describe(const struct element *e, struct element_info *ret)
 const char *const *ovs_cannot(void)
 {
 	static const char *const list[] = {
-		"IP-in-IP",
-		"VLAN trunks",
-		"IPv6 nodes",
-		"links and paths",
-		"ICMP too big or unreachable",
-		"tentative bindings",
-		"announcements without a controller",
-		"kernel routes",
-		NULL,
+		"IP-in-IP",           "VLAN trunks",
+		"IPv6 nodes",         "links and paths",
+		"shared segments",    "ICMP too big or unreachable",
+		"tentative bindings", "announcements without a controller",
+		"kernel routes",      NULL,
 	};
 
 	return list;
@@ -145,7 +145,6 @@ void ovs_describe_port(struct element *e, struct port *p)
 	if (!d)
 		return;
 	p->info.role = d->role;
-	p->info.segment = d->segment;
 	memcpy(p->info.identity, d->identity, sizeof(p->info.identity));
 }
 

@@ -96,7 +96,7 @@ def declared_elements(topology: Topology) -> list[dict[str, Any]]:
     """What the controller must be told of elements that cannot tell it."""
     return [{"name": e.name, "id": e.id, "kind": e.kind, "backplane": {"address": e.backplane},
              "ports": [{"match": p["match"], "role": "access",
-                        **{k: p[k] for k in ("segment", "identity") if k in p}}
+                        **{k: p[k] for k in ("identity",) if k in p}}
                        for p in e.access]
              + [{"match": p["match"], "role": "external", "address": e.outside,
                  "next_hop": e.next_hop} for p in e.external]}

@@ -24,7 +24,7 @@ from .daemons import SOUTHBOUND_PORT, Daemon, DaemonError
 from .topology import Element, End, Topology
 
 BRIDGE, UNDERLAY, TUNNEL = "victor", "underlay", "vxlan0"
-TUNNEL_PORT = 65000
+TUNNEL_PORT = 65001
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 SBIN = "/usr/sbin:/usr/local/sbin"
 START_TIMEOUT_S = 20.0

@@ -72,7 +72,8 @@ enum rule_kind {
 	RULE_LISTEN,
 	/* 0, 100: in_port = tunnel, tun_src in prefix, tun_id 0/REDIRECTED -> reg1 := peer's FE,
 	 * metadata := vrf (from the rule), tun_id := vrf | REDIRECTED, goto 3.  VXLAN says the VRF
-	 * itself: there metadata := tun_id's VRF, tun_id |= REDIRECTED. */
+	 * itself: there metadata := tun_id's VRF, tun_id |= REDIRECTED; and in_port := 0, as in
+	 * ADMIT, or Open vSwitch would not send on by the tunnel port what it came in by. */
 	RULE_PEER,
 	/* 0, 110: likewise, tun_id REDIRECTED/REDIRECTED -> metadata := vrf | REDIRECTED, goto 3 */
 	RULE_PEER_MARKED,

@@ -287,6 +287,7 @@ static void take_from_peer(const struct rule *r, struct ofp_instructions *i)
 	}
 	ofp_actions_add_move(a, OFP_FIELD_TUNNEL_ID, 0, OFP_FIELD_METADATA, 0, TUNNEL_VRF_BITS);
 	ofp_actions_add_load(a, OFP_FIELD_TUNNEL_ID, TUNNEL_VRF_BITS, 1, 1);
+	ofp_actions_add_load(a, OFP_FIELD_NXM_IN_PORT, 0, 16, 0);
 	write_metadata(i, mark);
 	i->metadata_mask = PIPELINE_METADATA_REDIRECTED;
 }

@@ -62,7 +62,8 @@
 	_(no_path, 1, "there is no way to its FE: no link, or none that carries it")            \
 	_(transit_ttl_expired, 1, "on its way to another FE its outer TTL ran out")             \
 	_(unknown_carrier, 1, "came in a carrier that no link's other end sent")                \
-	_(forwarded_transit, 0, "another FE's: sent on to it")
+	_(forwarded_transit, 0, "another FE's: sent on to it")                                  \
+	_(greeted, 0, "a switch's first frame through the tunnel, which carries nothing")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };

@@ -197,6 +197,29 @@ static void other_traffic_on_the_backplane_is_left_alone(void **state)
 	bench_expect(b, BACKPLANE, &f, TC_OK, -1);
 }
 
+static void a_switchs_greeting_goes_no_further_and_is_no_drop(void **state)
+{
+	static const uint8_t vxlan[] = {8, 0, 0, 0, 0, 0, 0, 0};
+	struct datapath_peer vxlan_peer = {.fe = 3,
+					   .send = true,
+					   .vxlan = true,
+					   .receive = ENCAPSULATION_VXLAN,
+					   .address = text_address(PEER)};
+	struct frame f = frame_udp(PEER, OURS, 60);
+	struct bench *b = *state;
+
+	frame_set_macs(&f, &b->mac[BACKPLANE], &other_mac);
+	f.bytes[36] = 4789 >> 8;
+	f.bytes[37] = 4789 & 0xff;
+	memcpy(f.bytes + 42, vxlan, sizeof(vxlan));
+	f.bytes[62] = 0x88;
+	f.bytes[63] = 0xb5;
+	bench_expect(b, BACKPLANE, &f, TC_DROP, VERDICT_greeted);
+	f.bytes[63] = 0xb6; /* anything else that is no IP */
+	assert_int_equal(b->ops->peer_set(b, &vxlan_peer), 0);
+	bench_expect(b, BACKPLANE, &f, TC_DROP, VERDICT_bad_packet);
+}
+
 static void tunnel_packets_that_contradict_themselves_are_dropped(void **state)
 {
 	struct bench *b = *state;
@@ -427,6 +450,7 @@ int main(void)
 		TEST(only_peers_are_unwrapped),
 		TEST(a_renumbered_peer_is_known_by_its_new_address_only),
 		TEST(other_traffic_on_the_backplane_is_left_alone),
+		TEST(a_switchs_greeting_goes_no_further_and_is_no_drop),
 		TEST(tunnel_packets_that_contradict_themselves_are_dropped),
 		TEST(a_covered_address_that_nobody_has_is_dropped),
 		TEST(what_peers_send_out_leaves_at_a_border_fe_only),

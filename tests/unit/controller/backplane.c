@@ -316,6 +316,30 @@ static void an_element_that_knows_no_links_is_reached_straight(void **state)
 	world_destroy(w);
 }
 
+/* Links that somebody configured for it all the same are told to nobody. */
+static void a_switch_is_reached_straight_and_is_never_on_the_way(void **state)
+{
+	struct world *w = world_create_bare(ADMISSION_STRICT);
+
+	world_declare_switch(w, 2);
+	add_ports(w);
+	set_triangle(w);
+	connect_all(w);
+	both(w, 3, A, 1, B, true);
+	assert_paths(w, 1, 2, false, 0, 0, 0);
+	assert_paths(w, 2, 1, false, 0, 0, 0);
+	assert_paths(w, 2, 3, false, 0, 0, 0);
+	assert_paths(w, 1, 3, false, 1, B, 0);
+	assert_true(fake_group(w, 1, 2)->vxlan);
+	assert_true(fake_group(w, 2, 1)->vxlan);
+	assert_false(fake_group(w, 1, 3)->vxlan);
+	both(w, 3, A, 1, B, false);
+	assert_paths(w, 1, 3, false, 1, B, 0);
+	assert_int_equal(fake_of(w, 2)->link_mods, 0);
+	assert_int_equal(fake_of(w, 2)->errors, 0);
+	world_destroy(w);
+}
+
 static void an_element_that_is_away_forwards_on_and_its_neighbours_say_whether(void **state)
 {
 	struct world *w = a_triangle();
@@ -557,6 +581,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_link_that_an_element_has_and_should_not_is_deleted),
 	cmocka_unit_test(links_over_the_underlay_have_the_number_of_their_element),
 	cmocka_unit_test(an_element_that_knows_no_links_is_reached_straight),
+	cmocka_unit_test(a_switch_is_reached_straight_and_is_never_on_the_way),
 	cmocka_unit_test(an_element_that_is_away_forwards_on_and_its_neighbours_say_whether),
 	cmocka_unit_test(the_paths_are_told_with_the_elements_between),
 	cmocka_unit_test(a_trace_shows_the_elements_between),

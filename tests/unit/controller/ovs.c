@@ -309,6 +309,9 @@ static void a_declaration_that_cannot_be_is_refused(void **state)
 	bad.ports[0].role = PORT_EXTERNAL; /* without a next hop */
 	assert_int_equal(core_add_element(w->core, &bad, &why), -EINVAL);
 	bad = good;
+	bad.ports[0].segment = 7; /* it joins none */
+	assert_int_equal(core_add_element(w->core, &bad, &why), -EINVAL);
+	bad = good;
 	bad.ports[bad.port_count++] = bad.ports[0];
 	assert_int_equal(core_add_element(w->core, &bad, &why), -EEXIST);
 	assert_int_equal(core_add_element(w->core, &good, &why), 0);

@@ -362,6 +362,33 @@ static void what_the_data_plane_cannot_do_is_refused(void **state)
 	add(r);
 }
 
+static void what_a_switch_is_told_beside_is_refused(void **state)
+{
+	struct rule list[] = {
+		{.key = {.kind = RULE_MULTICAST}},
+		{.key = {.kind = RULE_ECHO, .address = ip("10.10.0.1")}, .mac = gateway_mac},
+		{.key = {.kind = RULE_BESIDE,
+			 .port = 2,
+			 .mac = {{2, 0, 0, 0, 0, 5}},
+			 .address = ip("10.10.0.5")}},
+		{.key = {.kind = RULE_PROBE}},
+		{.key = {.kind = RULE_SELF, .address = ip("10.10.0.5")}},
+		{.key = {.kind = RULE_BESIDE_ASKED, .port = 2, .address = ip("10.10.0.5")}},
+	};
+	struct rule external = rule_prefix(RULE_EXTERNAL, "0.0.0.0/0");
+	size_t before = box.rules.count;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
+		assert_true(rule_is_for_switch(&list[i]));
+		assert_int_equal(controller_add(&c, &list[i]), -OFP_FLOW_MOD_FAILED_EPERM);
+	}
+	external.port = 1; /* a next hop's MAC, where we ask the kernel */
+	external.mac = gateway_mac;
+	external.gateway_mac = gateway_mac;
+	assert_int_equal(controller_add(&c, &external), -OFP_BAD_ACTION_BAD_OUT_PORT);
+	assert_int_equal(box.rules.count, before);
+}
+
 static void an_overlap_is_refused_if_asked(void **state)
 {
 	struct rule r = rule_prefix(RULE_COVERED, "10.10.3.0/24");
@@ -533,6 +560,7 @@ int main(void)
 		IN_A_BOX(a_replacement_that_fails_leaves_what_was_there),
 		IN_A_BOX(a_foreign_binding_needs_its_group),
 		IN_A_BOX(what_the_data_plane_cannot_do_is_refused),
+		IN_A_BOX(what_a_switch_is_told_beside_is_refused),
 		IN_A_BOX(an_overlap_is_refused_if_asked),
 		IN_A_BOX(a_group_mod_changes_one_peer_and_no_binding),
 		IN_A_BOX(a_peer_may_send_when_both_its_rules_are_there),
