@@ -485,15 +485,6 @@ void *agent_connection_handle(struct agent_connection *c)
 
 /* ---- life ---- */
 
-/* What fits into a tunnel over the backplane; 0: not known. */
-static uint16_t path_mtu(const struct agent_config *config)
-{
-	const struct address *v6 = &config->backplane.pair[FAMILY_IPV6].address;
-	uint16_t outer = address_is_zero(v6) ? 20 : 40;
-
-	return config->backplane_mtu > outer ? config->backplane_mtu - outer : 0;
-}
-
 static unsigned or_default(unsigned value, unsigned otherwise)
 {
 	return value ? value : otherwise;
@@ -522,7 +513,7 @@ struct agent *agent_create(const struct agent_config *config, const struct agent
 			  seed ^ 0x5bd1e995, now_ms);
 	links_init(&a->links, &config->backplane, shell->datapath, shell->context, &links_observer,
 		   seed ^ 0x9e3779b9, now_ms * 1000);
-	router_init(&a->router, &a->pipeline, path_mtu(config), seed ^ 0x9e3779b9, now_ms);
+	router_init(&a->router, &a->pipeline, config->backplane_mtu, seed ^ 0x9e3779b9, now_ms);
 	return a;
 }
 

@@ -14,7 +14,10 @@ LOG_MODULE("router");
 
 #define TICK_MS 250
 #define HOP_LIMIT 64
-#define VALID_S 2592000 /* RFC 4861, section 6.2.1: 30 and 7 days */
+#define IPV4_HEADER 20
+#define IPV6_HEADER 40
+#define VXLAN_HEADERS 30 /* UDP, VXLAN, Ethernet */
+#define VALID_S 2592000  /* RFC 4861, section 6.2.1: 30 and 7 days */
 #define PREFERRED_S 604800
 
 struct segment_key {
@@ -28,12 +31,12 @@ struct segment {
 	unsigned told;    /* how often, up to ROUTER_INITIAL_COUNT */
 };
 
-void router_init(struct router *r, struct pipeline *pipeline, uint16_t path_mtu, uint64_t seed,
+void router_init(struct router *r, struct pipeline *pipeline, uint16_t backplane_mtu, uint64_t seed,
 		 int64_t now_ms)
 {
 	*r = (struct router){
 		.pipeline = pipeline,
-		.path_mtu = path_mtu,
+		.backplane_mtu = backplane_mtu,
 		.now_ms = now_ms,
 		.random = seed | 1,
 	};
@@ -61,12 +64,30 @@ static void add_prefix(struct nd_router *to, const struct rule *answer)
 	};
 }
 
+/* Of the tunnel whose headers are the longest; IP-in-IP over IPv4 where there is none. */
+static uint32_t tunnel_headers(const struct router *r)
+{
+	uint32_t most = IPV4_HEADER;
+	size_t at = 0;
+	void *value;
+
+	while (table_next(&r->pipeline->groups, &at, NULL, &value)) {
+		const struct pipeline_group *g = value;
+		uint32_t size = (address_is_ipv4(&g->group.address) ? IPV4_HEADER : IPV6_HEADER) +
+				(g->group.vxlan ? VXLAN_HEADERS : 0);
+
+		if (g->present && size > most)
+			most = size;
+	}
+	return most;
+}
+
 static uint32_t mtu_of(const struct router *r, const struct agent_port *port)
 {
-	uint32_t mtu = port->info.mtu;
+	uint32_t mtu = port->info.mtu, headers = tunnel_headers(r);
 
-	if (r->path_mtu && (!mtu || r->path_mtu < mtu))
-		mtu = r->path_mtu;
+	if (r->backplane_mtu > headers && (!mtu || r->backplane_mtu - headers < mtu))
+		mtu = r->backplane_mtu - headers;
 	return mtu && mtu < ND_MTU_LEAST ? ND_MTU_LEAST : mtu;
 }
 

@@ -4,7 +4,7 @@
  *
  * All that is said follows from rules, so it outlives the controller and a restart: the router is
  * the MAC of the ANSWER rules, its prefixes those that their cookies mark (ANSWER_ADVERTISED,
- * ANSWER_AUTONOMOUS), the MTU what a packet to another FE may have. */
+ * ANSWER_AUTONOMOUS), the MTU what fits into the tunnel to any other FE. */
 #pragma once
 
 #include "fe/pipeline.h"
@@ -19,14 +19,14 @@
 
 struct router {
 	struct pipeline *pipeline;
-	uint16_t path_mtu; /* of a packet to another FE; 0: not known */
+	uint16_t backplane_mtu; /* 0: not known */
 	int64_t now_ms, tick_ms;
 	uint64_t random;
 	struct table segments; /* a port and a VLAN -> when it is told */
 	struct buffer frame;   /* scratch */
 };
 
-void router_init(struct router *r, struct pipeline *pipeline, uint16_t path_mtu, uint64_t seed,
+void router_init(struct router *r, struct pipeline *pipeline, uint16_t backplane_mtu, uint64_t seed,
 		 int64_t now_ms);
 void router_finish(struct router *r);
 

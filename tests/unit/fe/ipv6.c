@@ -201,6 +201,44 @@ static void a_solicitation_gets_gateway_prefix_and_mtu_at_once(void **state)
 	assert_int_equal(sent(before, 3, ND_ROUTER_ADVERTISEMENT, &n), 0);
 }
 
+static void expect_mtu(const char *peer, bool vxlan, uint32_t mtu)
+{
+	struct rule_group g = {.fe = 3, .address = ip(peer), .redirect = ip(peer), .vxlan = vxlan};
+	struct ofp_group_mod m;
+	unsigned before;
+	struct nd n;
+
+	g.redirect.bytes[15]++;
+	rule_group_to_group_mod(&g, OFPGC_MODIFY, &m);
+	assert_int_equal(controller_group_mod(&c, &m), 0);
+	before = box.frame_count;
+	solicit(2, 0, "fe80::ff:fe00:5");
+	assert_int_equal(sent(before, 2, ND_ROUTER_ADVERTISEMENT, &n), 1);
+	assert_int_equal(n.router.mtu, mtu);
+}
+
+static void start_with_backplane(uint16_t mtu)
+{
+	box.config.backplane_mtu = mtu;
+	box_restart(&box);
+	c = controller_join(&box, 1);
+	controller_drain(&c);
+	box_pass(&box, 1000);
+}
+
+static void the_mtu_told_fits_into_the_tunnel_that_has_the_longest_headers(void **state)
+{
+	start_with_backplane(1500);
+	expect_mtu("172.16.3.2", false, 1480);
+	expect_mtu("fd00::3", false, 1460);
+	expect_mtu("172.16.3.2", true, 1450);
+	expect_mtu("fd00::3", true, 1430);
+	start_with_backplane(1600); /* the port has less */
+	expect_mtu("fd00::3", true, 1500);
+	start_with_backplane(1300); /* nodes cannot have less (RFC 8200, 5) */
+	expect_mtu("fd00::3", true, 1280);
+}
+
 static void who_has_no_address_yet_is_told_with_all_and_not_too_often(void **state)
 {
 	struct address all = ip("ff02::1");
@@ -285,6 +323,7 @@ int main(void)
 		TEST(a_departed_node_is_announced_by_an_advertisement_of_the_gateway),
 		TEST(a_silent_node_is_probed_by_a_solicitation),
 		TEST(a_solicitation_gets_gateway_prefix_and_mtu_at_once),
+		TEST(the_mtu_told_fits_into_the_tunnel_that_has_the_longest_headers),
 		TEST(who_has_no_address_yet_is_told_with_all_and_not_too_often),
 		TEST(every_access_port_is_told_now_and_then),
 		TEST(a_node_that_binds_has_its_segment_told),
