@@ -86,6 +86,33 @@ static void lines_of_items_are_known(void **state)
 	config_finish(&c);
 }
 
+static void tunnels_are_read_for_all_and_for_pairs(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(parse("encapsulation: vxlan\nunderlay: ipv6\n"
+			       "tunnels:\n"
+			       "  - { between: [ fe1, fe3 ], encapsulation: ipip }\n"
+			       "  - { between: [ fe2, fe3 ], underlay: ipv4 }\n",
+			       &c, &why),
+			 0);
+	assert_int_equal(c.core.tunnel.encapsulation, ENCAPSULATION_VXLAN);
+	assert_int_equal(c.core.tunnel.underlay, UNDERLAY_WISH_IPV6);
+	assert_int_equal(c.tunnel_count, 2);
+	assert_string_equal(c.tunnels[0].ends[0], "fe1");
+	assert_string_equal(c.tunnels[0].ends[1], "fe3");
+	assert_int_equal(c.tunnels[0].encapsulation, ENCAPSULATION_IPIP);
+	assert_int_equal(c.tunnels[0].underlay, UNDERLAY_WISH_NONE); /* as for all */
+	assert_int_equal(c.tunnels[1].encapsulation, 0);
+	assert_int_equal(c.tunnels[1].underlay, UNDERLAY_WISH_IPV4);
+	assert_int_equal(c.tunnel_lines[1], 5);
+	config_finish(&c);
+	assert_int_equal(parse("name: x\n", &c, &why), 0);
+	assert_int_equal(c.core.tunnel.underlay, UNDERLAY_WISH_NONE);
+	config_finish(&c);
+}
+
 static void little_is_needed(void **state)
 {
 	struct config c;
@@ -159,6 +186,13 @@ static void each_refusal_names_its_line(void **state)
 		"  - { id: a, addresses: [ 10.0.0.2 ] }\n",
 		"victor.yaml:3:", "line 2");
 	refused("name: x\nadmission: maybe\n", "victor.yaml:2:", "strict");
+	refused("name: x\nencapsulation: gre\n", "victor.yaml:2:", "ipip or vxlan");
+	refused("name: x\nunderlay: both\n", "victor.yaml:2:", "ipv4 or ipv6");
+	refused("tunnels:\n  - { between: [ a, b ], underlay: ipx }\n",
+		"victor.yaml:2:", "ipv4 or ipv6");
+	refused("tunnels:\n  - { between: [ a, b ], encapsulation: 7 }\n",
+		"victor.yaml:2:", "ipip or vxlan");
+	refused("tunnels:\n  - { between: [ a ] }\n", "victor.yaml:2:", "");
 	refused("name: x\nlog: loud\n", "victor.yaml:2:", "loud");
 	refused("gateway_mac: \"01:00:5e:00:00:01\"\n", "victor.yaml:1:", "unicast");
 	refused("state: relative\n", "victor.yaml:1:", "absolute");
@@ -197,6 +231,7 @@ int main(void)
 		cmocka_unit_test(a_whole_file_is_understood),
 		cmocka_unit_test(a_node_is_mobile_unless_it_has_elements),
 		cmocka_unit_test(lines_of_items_are_known),
+		cmocka_unit_test(tunnels_are_read_for_all_and_for_pairs),
 		cmocka_unit_test(little_is_needed),
 		cmocka_unit_test(a_switch_is_declared_with_its_ports),
 		cmocka_unit_test(each_refusal_names_its_line),

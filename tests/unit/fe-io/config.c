@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -97,6 +98,49 @@ static void provisioned_links_are_backplane_ports_of_a_kind(void **state)
 	assert_non_null(strstr(why.text, "backplane addresses"));
 }
 
+#define NAMED "name: a\nid: 1\n"
+#define DUAL "address: 1.2.3.4, redirect: 1.2.3.5, address6: \"fd00::4\", redirect6: \"fd00::5\""
+
+static void both_families_are_read_with_their_spread_and_class(void **state)
+{
+	static const struct {
+		const char *text;
+		uint8_t mode, dscp;
+	} classes[] = {{"", DIFFSERV_MODE_PIPE, 0},
+		       {", diffserv: pipe", DIFFSERV_MODE_PIPE, 0},
+		       {", diffserv: uniform", DIFFSERV_MODE_UNIFORM, 0},
+		       {", diffserv: 46", DIFFSERV_MODE_FIXED, 46},
+		       {", diffserv: 0", DIFFSERV_MODE_FIXED, 0}};
+	char text[256], shown[ADDRESS_TEXT_SIZE];
+	const struct backplane *b;
+	struct reason why;
+	struct config c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+		snprintf(text, sizeof(text),
+			 NAMED "backplane: { " DUAL ", spread: 1.2.4.0/28, "
+			       "spread6: \"fd00::1:0/112\"%s }\n",
+			 classes[i].text);
+		assert_int_equal(parse(text, &c, &why), 0);
+		b = &c.agent.backplane;
+		assert_string_equal(address_format(&b->pair[FAMILY_IPV6].address, shown),
+				    "fd00::4");
+		assert_string_equal(address_format(&b->pair[FAMILY_IPV6].redirect, shown),
+				    "fd00::5");
+		assert_int_equal(b->pair[FAMILY_IPV4].spread.length, 96 + 28);
+		assert_int_equal(b->pair[FAMILY_IPV6].spread.length, 112);
+		assert_int_equal(b->diffserv, classes[i].mode);
+		assert_int_equal(b->dscp, classes[i].dscp);
+		config_finish(&c);
+	}
+	assert_int_equal(parse(NAMED
+			       "backplane: { address6: \"fd00::4\", redirect6: \"fd00::5\" }\n",
+			       &c, &why),
+			 0);
+	assert_true(address_is_zero(&c.agent.backplane.pair[FAMILY_IPV4].address));
+	config_finish(&c);
+}
+
 static void its_ports_are_read_with_their_roles(void **state)
 {
 	struct config c;
@@ -166,6 +210,20 @@ static const struct {
 	 "fe.yaml:3: ", "not a pattern"},
 	{"name: a\nid: 1\nbackplane: { device: bp0, address: 1.2.3.4 }\n",
 	 "fe.yaml:3: ", "redirect"},
+	{NAMED "backplane: { device: bp0 }\n", "fe.yaml:3: ", "address6"},
+	{NAMED "backplane: { address6: \"fd00::4\" }\n", "fe.yaml:3: ", "redirect6"},
+	{NAMED "backplane: { address6: 1.2.3.4, redirect6: \"fd00::5\" }\n", "fe.yaml:3: ", "IPv6"},
+	{NAMED "backplane: { address6: \"fe80::4\", redirect6: \"fd00::5\" }\n",
+	 "fe.yaml:3: ", "reach"},
+	{NAMED "backplane: { address6: \"ff02::4\", redirect6: \"fd00::5\" }\n",
+	 "fe.yaml:3: ", "reach"},
+	{NAMED "backplane: { " DUAL ", spread: \"fd00::/112\" }\n", "fe.yaml:3: ", "IPv4 prefix"},
+	{NAMED "backplane: { " DUAL ", spread: 1.2.3.9/32 }\n", "fe.yaml:3: ", "may vary"},
+	{NAMED "backplane: { " DUAL ", spread6: \"fd00::/64\" }\n", "fe.yaml:3: ", "may vary"},
+	{NAMED "backplane: { address: 1.2.3.4, redirect: 1.2.3.5, spread6: \"fd00::/112\" }\n",
+	 "fe.yaml:3: ", "address6"},
+	{NAMED "backplane: { " DUAL ", diffserv: 64 }\n", "fe.yaml:3: ", "0 to 63"},
+	{NAMED "backplane: { " DUAL ", diffserv: short }\n", "fe.yaml:3: ", "uniform"},
 	{"name: a\nid: 1\naccess:\n  - match: \"t*\"\n    number: 3\n",
 	 "fe.yaml:5: ", "number to a"},
 	{"name: a\nid: 1\naccess:\n  - { match: t0, number: 65000 }\n", "fe.yaml:4: ", "64999"},
@@ -209,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_file_is_read),
 		cmocka_unit_test(provisioned_links_are_backplane_ports_of_a_kind),
+		cmocka_unit_test(both_families_are_read_with_their_spread_and_class),
 		cmocka_unit_test(its_ports_are_read_with_their_roles),
 		cmocka_unit_test(a_name_and_an_id_are_enough),
 		cmocka_unit_test(a_bad_file_is_refused_with_its_line),
