@@ -22,6 +22,7 @@
 
 #define DISTANT (UINT64_C(1) << 50)
 
+/* NOLINTNEXTLINE(misc-redundant-expression): that the two are the same is what it says */
 _Static_assert((int)GRAPH_SHARED_MAX == (int)GROUP_PATHS_MAX, "a group holds all equal paths");
 
 /* The links that an FE's group names: equal ones, or a first and a second. */

@@ -460,6 +460,13 @@ void agent_receive(struct agent_connection *c, const uint8_t *bytes, size_t size
 	settle(c);
 }
 
+static void destroy_connection(struct agent_connection *c)
+{
+	channel_finish(&c->channel);
+	free(c->peer);
+	free(c);
+}
+
 void agent_disconnect(struct agent_connection *c, int64_t now_ms)
 {
 	struct agent_connection **at = &c->agent->connections;
@@ -468,9 +475,7 @@ void agent_disconnect(struct agent_connection *c, int64_t now_ms)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
-	channel_finish(&c->channel);
-	free(c->peer);
-	free(c);
+	destroy_connection(c);
 }
 
 struct channel *agent_connection_channel(struct agent_connection *c)
@@ -521,8 +526,10 @@ void agent_destroy(struct agent *a)
 {
 	if (!a)
 		return;
-	while (a->connections)
-		agent_disconnect(a->connections, a->now_ms);
+	for (struct agent_connection *c = a->connections, *next; c; c = next) {
+		next = c->next;
+		destroy_connection(c);
+	}
 	links_finish(&a->links);
 	router_finish(&a->router);
 	neighborhood_finish(&a->neighborhood);

@@ -67,7 +67,7 @@ MUST_USE int links_set(struct links *l, const struct link_info *info,
 /* The other end is told (administratively down).  No error where there is none. */
 void links_delete(struct links *l, uint32_t number);
 /* A pinned link, after a restart; its port is told later. */
-void links_adopt(struct links *l, const struct datapath_link *link);
+void links_adopt(struct links *l, const struct datapath_link *adopted);
 /* After all ports were told: the data plane gets what is not as it was. */
 void links_adopt_done(struct links *l);
 

@@ -103,13 +103,11 @@ struct drop_count {
 /* What a backplane link is made of: how an outer packet gets from this FE to the next one (paper,
  * section 2.2.1).  The numbers are the wire's. */
 enum link_kind {
-	LINK_ETHERNET =
-		1,     /* a provisioned layer-2 device: the outer packet to the neighbour's MAC */
-	LINK_MPLS = 2, /* the same behind a provider's label stack (RFC 3032) */
-	LINK_RAW = 3,  /* a device without Ethernet header: tun, WireGuard */
-	LINK_IP =
-		4, /* the routed underlay; a transit packet behind one more IP header (RFC 2003) */
-	LINK_UDP = 5 /* always behind IP and UDP (GUE variant 1), so that NAT can be crossed */
+	LINK_ETHERNET = 1, /* a provisioned layer-2 device: behind the neighbour's MAC */
+	LINK_MPLS = 2,     /* the same behind a provider's label stack (RFC 3032) */
+	LINK_RAW = 3,      /* a device without Ethernet header: tun, WireGuard */
+	LINK_IP = 4,       /* the routed underlay; in transit behind one more IP (RFC 2003) */
+	LINK_UDP = 5       /* always behind IP and UDP (GUE variant 1), to cross NAT */
 };
 #define LINK_LABELS_MAX 4
 #define LINKS_PER_MESSAGE 256

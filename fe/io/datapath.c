@@ -94,14 +94,11 @@ static int directory_make(const char *path)
 		if (*at != '/')
 			continue;
 		*at = '\0';
-		if (mkdir(copy, 0755) && errno != EEXIST)
-			result = -errno;
+		(void)mkdir(copy, 0755); /* if that fails the last one says why */
 		*at = '/';
 	}
 	if (mkdir(copy, 0700) && errno != EEXIST)
 		result = -errno;
-	else
-		result = 0;
 	free(copy);
 	return result;
 }
@@ -530,7 +527,7 @@ static void unpin_others(const struct datapath *dp)
 
 int datapath_remove(const struct datapath_config *config, struct reason *why)
 {
-	struct datapath *dp;
+	struct datapath *dp = NULL;
 	int result = datapath_open(config, &dp, why);
 
 	if (!result)
