@@ -2,10 +2,11 @@
  * router advertisement says; the packet path answers most solicitations itself (bpf/nd.h). */
 #include "packet/nd.h"
 
+#include "packet/ethernet.h"
+
 #include <errno.h>
 #include <string.h>
 
-#define ETHERTYPE_VLAN 0x8100
 #define ETHERTYPE_IPV6 0x86dd
 #define PROTOCOL_ICMPV6 58
 #define HOP_LIMIT 255
@@ -68,17 +69,9 @@ static uint16_t checksum(const uint8_t *addresses, const uint8_t *message, size_
 static const uint8_t *read_headers(struct reader *rd, struct nd *n, size_t *ret_size,
 				   uint8_t *ret_hop_limit)
 {
-	const uint8_t *ip;
-	uint16_t type;
+	uint16_t type = ethernet_read(rd, &n->ethernet_destination, &n->ethernet_source, &n->vlan);
+	const uint8_t *ip = read_borrow(rd, IPV6_SIZE);
 
-	read_bytes(rd, n->ethernet_destination.bytes, 6);
-	read_bytes(rd, n->ethernet_source.bytes, 6);
-	type = read_u16(rd);
-	if (type == ETHERTYPE_VLAN) {
-		n->vlan = read_u16(rd) & 0xfff;
-		type = read_u16(rd);
-	}
-	ip = read_borrow(rd, IPV6_SIZE);
 	if (!ip || type != ETHERTYPE_IPV6 || ip[0] >> 4 != 6 || ip[6] != PROTOCOL_ICMPV6)
 		return NULL;
 	*ret_size = (size_t)ip[LENGTH_AT] << 8 | ip[LENGTH_AT + 1];
@@ -248,13 +241,7 @@ static size_t begin(struct buffer *b, uint16_t vlan, const struct mac *source,
 		{0x33, 0x33, to->bytes[12], to->bytes[13], to->bytes[14], to->bytes[15]}};
 	size_t ip;
 
-	buffer_add_bytes(b, (destination ? destination : &group)->bytes, 6);
-	buffer_add_bytes(b, source->bytes, 6);
-	if (vlan) {
-		write_u16(b, ETHERTYPE_VLAN);
-		write_u16(b, vlan & 0xfff);
-	}
-	write_u16(b, ETHERTYPE_IPV6);
+	ethernet_write(b, destination ? destination : &group, source, vlan, ETHERTYPE_IPV6);
 	ip = b->size;
 	write_u32(b, 6u << 28);
 	write_u16(b, 0);

@@ -3,12 +3,12 @@
  * and probes here. */
 #include "packet/neighbor.h"
 
+#include "packet/ethernet.h"
 #include "packet/nd.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define ETHERTYPE_VLAN 0x8100
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_RARP 0x8035
 #define ETHERTYPE_IPV4 0x0800
@@ -43,20 +43,6 @@ static int classify_arp(uint16_t operation, struct neighbor *n)
 			operation == OPERATION_REQUEST ? NEIGHBOR_ARP_REQUEST : NEIGHBOR_ARP_REPLY;
 	n->elicited = n->kind == NEIGHBOR_ARP_REPLY;
 	return 0;
-}
-
-static uint16_t read_ethernet(struct reader *rd, struct neighbor *n)
-{
-	uint16_t type;
-
-	read_bytes(rd, n->ethernet_destination.bytes, 6);
-	read_bytes(rd, n->ethernet_source.bytes, 6);
-	type = read_u16(rd);
-	if (type == ETHERTYPE_VLAN) {
-		n->vlan = read_u16(rd) & 0xfff;
-		type = read_u16(rd);
-	}
-	return type;
 }
 
 static int classify_nd(const struct nd *nd, struct neighbor *n)
@@ -114,7 +100,9 @@ int neighbor_parse(const void *frame, size_t size, struct neighbor *ret)
 {
 	struct reader rd = reader_make(frame, size);
 	struct neighbor n = {0};
-	uint16_t ethertype = read_ethernet(&rd, &n), hardware = read_u16(&rd);
+	uint16_t ethertype =
+		ethernet_read(&rd, &n.ethernet_destination, &n.ethernet_source, &n.vlan);
+	uint16_t hardware = read_u16(&rd);
 	uint16_t protocol = read_u16(&rd), sizes = read_u16(&rd), operation = read_u16(&rd);
 	uint8_t sender[4], target[4];
 	int r;
@@ -146,13 +134,7 @@ static void build(struct buffer *b, uint16_t vlan, const struct mac *destination
 {
 	size_t start = b->size;
 
-	buffer_add_bytes(b, destination->bytes, 6);
-	buffer_add_bytes(b, source->bytes, 6);
-	if (vlan) {
-		write_u16(b, ETHERTYPE_VLAN);
-		write_u16(b, vlan & 0xfff);
-	}
-	write_u16(b, ETHERTYPE_ARP);
+	ethernet_write(b, destination, source, vlan, ETHERTYPE_ARP);
 	write_u16(b, HARDWARE_ETHERNET);
 	write_u16(b, ETHERTYPE_IPV4);
 	write_u16(b, 0x0604);
