@@ -1,6 +1,6 @@
 /* The attachment machine: where a node is, and what a claim, a port, a person or the clock make of
  * that.  Every change goes through record_enter(), which keeps the books, lets the planner tell the
- *FEs, and then tells the store.
+ * FEs, and then tells the store.
  *
  *	(nowhere) --claim--> ACTIVE --fresh claim from elsewhere--> ACTIVE there
  *	ACTIVE --ambiguous claim--> PROBING --answers or timeout--> ACTIVE here or there
@@ -26,8 +26,8 @@
  *
  * A fresh claim can still be old news where the new FE's connection is slow: A to B and back to A,
  * with B's announcement arriving last.  So after a move the place that was left is asked once, if
- *its port is up and the node was heard there within the last second.  An answer from there is a
- *fresh claim; it moves the node back, and is not looked at twice. */
+ * its port is up and the node was heard there within the last second.  An answer from there is a
+ * fresh claim; it moves the node back, and is not looked at twice. */
 #include "controller/record.h"
 
 #include "controller/element.h"
@@ -536,20 +536,6 @@ void attachment_port_down(struct core *c, struct port *p, bool fell)
 	}
 }
 
-void attachment_silent(struct core *c, struct element *e, const struct silent *silent)
-{
-	const struct node *n =
-		inventory_node_by_address(&c->inventory, silent->vrf, &silent->address);
-	struct attachment_record *r = n ? attachment_find(c, n->id) : NULL;
-
-	if (!r || r->detached || r->a.place.fe != e->id || r->a.place.port != silent->port ||
-	    version_to_cookie(r->a.version) != silent->cookie)
-		return;
-	if (r->a.state == ATTACHMENT_PREPARED || r->a.state == ATTACHMENT_PROBING)
-		return;
-	record_detach(c, r, "it answers no probes any more");
-}
-
 /* --- time ---------------------------------------------------------------------------------- */
 
 static void probing_over(struct core *c, struct attachment_record *r)
@@ -608,20 +594,6 @@ static void deadline(struct core *c, struct attachment_record *r)
 	}
 }
 
-#define PROBES_PER_TICK 16
-
-/* What was only learnt is asked once, a few at a time. */
-static void probe_learnt(struct core *c, struct element *e)
-{
-	for (unsigned i = 0; i < PROBES_PER_TICK && e->unprobed; i++) {
-		struct attachment_record *r = e->unprobed;
-
-		record_unlink_list(r);
-		r->probed = true;
-		probe_place(c, r, &r->a.place);
-	}
-}
-
 void attachment_tick(struct core *c)
 {
 	struct attachment_record *next;
@@ -633,7 +605,7 @@ void attachment_tick(struct core *c)
 	}
 	for (unsigned i = 0; i < c->element_count; i++)
 		if (c->elements[i]->state == ELEMENT_ONLINE)
-			probe_learnt(c, c->elements[i]);
+			probe_learnt(c->elements[i]);
 	if (c->now_ms - c->second_ms >= 1000)
 		record_bury(c);
 }

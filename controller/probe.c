@@ -3,6 +3,7 @@
 #include "controller/probe.h"
 
 #include "controller/element.h"
+#include "controller/record.h"
 #include "controller/segment.h"
 #include "packet/neighbor.h"
 
@@ -31,4 +32,17 @@ void probe_place(struct core *c, const struct attachment_record *r, const struct
 		element_transmit(e, place->port, &frame);
 	}
 	buffer_finish(&frame);
+}
+
+#define PROBES_PER_TICK 16
+
+void probe_learnt(struct element *e)
+{
+	for (unsigned i = 0; i < PROBES_PER_TICK && e->unprobed; i++) {
+		struct attachment_record *r = e->unprobed;
+
+		record_unlink_list(r);
+		r->probed = true;
+		probe_place(e->core, r, &r->a.place);
+	}
 }

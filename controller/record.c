@@ -217,3 +217,17 @@ void record_bury(struct core *c)
 		(void)table_remove(&c->records, r->a.node);
 	}
 }
+
+void attachment_silent(struct core *c, struct element *e, const struct silent *silent)
+{
+	const struct node *n =
+		inventory_node_by_address(&c->inventory, silent->vrf, &silent->address);
+	struct attachment_record *r = n ? attachment_find(c, n->id) : NULL;
+
+	if (!r || r->detached || r->a.place.fe != e->id || r->a.place.port != silent->port ||
+	    version_to_cookie(r->a.version) != silent->cookie)
+		return;
+	if (r->a.state == ATTACHMENT_PREPARED || r->a.state == ATTACHMENT_PROBING)
+		return;
+	record_detach(c, r, "it answers no probes any more");
+}

@@ -1,6 +1,7 @@
-/* Time that passed while nobody ran us (a stopped process, a suspended machine, a clock that jumped)
- * is nobody's silence: what was counting begins where it stood.  Otherwise the first event afterwards
- * would close every session, end learning before an FE could be heard, and revert every move. */
+/* Time that passed while nobody ran us (a stopped process, a suspended machine, a clock that
+ * jumped) is nobody's silence: what was counting begins where it stood.  Otherwise the first event
+ * afterwards would close every session, end learning before an FE could be heard, and revert every
+ * move. */
 #include "controller/state.h"
 
 #define STALL_MS 1000 /* ticks come every 50 ms */

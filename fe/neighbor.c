@@ -241,10 +241,10 @@ void neighborhood_replay(struct neighborhood *n,
 
 	if (!n->kept.count)
 		return;
-	list = memory_alloc_array(n->kept.count, sizeof(*list));
+	list = memory_alloc_array(n->kept.count, sizeof(*list)); /* NOLINT: of pointers */
 	while (table_next(&n->kept, &at, NULL, &value))
 		list[count++] = value;
-	qsort(list, count, sizeof(*list), compare_age);
+	qsort(list, count, sizeof(*list), compare_age); /* NOLINT: of pointers */
 	for (size_t i = 0; i < count; i++) {
 		int64_t age = n->now_ms - list[i]->heard_ms;
 		struct replay replay = {

@@ -148,7 +148,7 @@ static int64_t next_interval(struct router *r, const struct segment *s)
 	r->random ^= r->random << 13;
 	r->random ^= r->random >> 7;
 	r->random ^= r->random << 17;
-	return ROUTER_INTERVAL_MS + (int64_t)(r->random % (2 * ROUTER_INTERVAL_MS));
+	return ROUTER_INTERVAL_MS + (int64_t)(r->random % (UINT64_C(2) * ROUTER_INTERVAL_MS));
 }
 
 static struct segment *obtain(struct router *r, const struct segment_key *at)

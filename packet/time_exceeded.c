@@ -34,6 +34,11 @@ static void put_u16(uint8_t *at, uint16_t value)
 	at[1] = (uint8_t)value;
 }
 
+static size_t header_size(const uint8_t *ip)
+{
+	return (size_t)(ip[0] & 15) * 4;
+}
+
 /* The IP packet inside, without what pads the frame; NULL: not one. */
 static const uint8_t *find_packet(const uint8_t *frame, size_t size, size_t *ret_size)
 {
@@ -44,7 +49,7 @@ static const uint8_t *find_packet(const uint8_t *frame, size_t size, size_t *ret
 	    frame[13] != (ETHERTYPE_IPV4 & 0xff) || ip[0] >> 4 != 4)
 		return NULL;
 	length = (size_t)ip[2] << 8 | ip[3];
-	if ((ip[0] & 15u) * 4u < HEADER_SIZE || length < (ip[0] & 15u) * 4u ||
+	if (header_size(ip) < HEADER_SIZE || length < header_size(ip) ||
 	    length > size - ETHERNET_SIZE)
 		return NULL;
 	*ret_size = length;
@@ -59,7 +64,7 @@ static bool is_group(const uint8_t address[4])
 /* ICMP that asks may be answered; ICMP that tells of an error may not. */
 static bool is_icmp_error(const uint8_t *ip, size_t size)
 {
-	size_t header = (ip[0] & 15u) * 4u;
+	size_t header = header_size(ip);
 	uint8_t type = size > header ? ip[header] : 3;
 
 	return ip[9] == PROTOCOL_ICMP &&

@@ -266,8 +266,7 @@ static bool read_attachment(sqlite3_stmt *row, struct attachment *ret)
 	ret->heard_ms = sqlite3_column_int64(row, 13);
 	ret->moves = (uint32_t)sqlite3_column_int64(row, 14);
 	return read_name(row, 0, ret->node) && read_mac(row, 5, &ret->place.mac) &&
-	       read_mac(row, 9, &ret->previous.mac) &&
-	       (unsigned)ret->state <= ATTACHMENT_GONE;
+	       read_mac(row, 9, &ret->previous.mac) && (unsigned)ret->state <= ATTACHMENT_GONE;
 }
 
 int store_sql_read_nodes(struct sqlite3 *db, void (*each)(void *to, const struct node *n), void *to,
