@@ -2,6 +2,7 @@
 send comes from here, by ovs-ofctl and, where OpenFlow has no word for it, by a few bytes of our own.
 
     node n1 ─ fe1 ── link ── fe2 ── link ── fe3 ─ node n3        (fe1 ── fe3 too, where asked for)
+                                             └─── host out, outside of VICTOR, where asked for
 
 Backplane addresses are 172.16.K.1 and .2 of element K: on lo for provisioned devices, on the
 underlay's device for IP and UDP links, where a router joins the three.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import ipaddress
+import json
 import os
 import select
 import shutil
@@ -33,8 +35,10 @@ GROUP_MOD = 15
 KINDS = {"ethernet": 1, "mpls": 2, "raw": 3, "ip": 4, "udp": 5}
 GATEWAY_MAC = "02:00:5e:00:53:01"
 LINK_PORT = 0x100000
+OUTSIDE, OUTSIDE_MAC = "192.0.2.10", "02:00:00:00:02:0a"
 TIMEOUT_S = 20.0
-TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000
+TUNSETIFF, IFF_TUN, IFF_NAPI, IFF_NO_PI = 0x400454CA, 1, 0x10, 0x1000
+GRO_FLUSH_NS = 2000000
 
 
 def address(k: int) -> str:
@@ -116,12 +120,16 @@ class Client:
 
 
 class Tun:
-    """A wire of two tun devices in two namespaces, carried by a thread."""
+    """A wire of two tun devices in two namespaces, carried by a thread. They put segments together
+    (GRO), as WireGuard does: what comes by them may be of many."""
 
     def __init__(self, ends: list[tuple[str, str]]) -> None:
         self.files: list[int] = []
         for namespace, device in ends:
             netns.inside(namespace, lambda device=device: self.files.append(self.open(device)))
+            subprocess.run(["ip", "netns", "exec", namespace, "tee",
+                            f"/sys/class/net/{device}/gro_flush_timeout"], input=b"%d" % GRO_FLUSH_NS,
+                           check=True, stdout=subprocess.DEVNULL)
         self.cut = False
         self._stop = os.pipe()
         self.thread = threading.Thread(target=self.carry, daemon=True)
@@ -130,7 +138,8 @@ class Tun:
     @staticmethod
     def open(device: str) -> int:
         fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", device.encode(), IFF_TUN | IFF_NO_PI))
+        flags = IFF_TUN | IFF_NAPI | IFF_NO_PI
+        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", device.encode(), flags))
         return fd
 
     def carry(self) -> None:
@@ -156,15 +165,18 @@ class Tun:
 
 
 class Chain:
-    """Three elements; `join` gives them links and ways."""
+    """Three elements; `join` gives them links and ways. `border`: fe3 is one, to host `out`; `taps`:
+    the nodes are behind taps, as virtual machines are."""
 
-    def __init__(self, tmp: Path, name: str, underlay: bool = False, nat: bool = False) -> None:
+    def __init__(self, tmp: Path, name: str, underlay: bool = False, nat: bool = False,
+                 border: bool = False, taps: bool = False) -> None:
         self.tmp, self.prefix = tmp, f"vl{os.getpid()}{name}-"
-        self.underlay, self.nat = underlay, nat
+        self.underlay, self.nat, self.border, self.taps = underlay, nat, border, taps
+        self.relays: list[subprocess.Popen[str]] = []
         self.tuns: list[Tun] = []
         self.daemons: dict[int, daemons.Daemon] = {}
         self.devices: dict[int, list[dict[str, Any]]] = {1: [], 2: [], 3: []}
-        self.namespaces = [self.ns(n) for n in ("fe1", "fe2", "fe3", "n1", "n3", "net")]
+        self.namespaces = [self.ns(n) for n in ("fe1", "fe2", "fe3", "n1", "n3", "net", "out")]
         netns.create(self.namespaces)
         for namespace in self.namespaces:
             netns.batch(["link set lo up"], namespace)
@@ -173,20 +185,44 @@ class Chain:
         self.nodes = {k: self.make_node(k, octet) for k, octet in ((1, 5), (3, 6))}
         for k in (1, 2, 3):
             self.make_underlay(k)
+        self.out = self.make_outside() if border else None
 
     def ns(self, name: str) -> str:
         return self.prefix + name
 
     def make_node(self, k: int, octet: int) -> HostHandle:
         mine, theirs, mac = f"n{k}", f"fe{k}", f"02:00:00:00:00:0{octet}"
-        netns.batch([f"link add eth0 netns {self.ns(mine)} address {mac} type veth "
-                     f"peer name acc0 netns {self.ns(theirs)}"])
+        if self.taps:
+            self.relay(mine, "eth0", theirs, "acc0")
+            netns.batch([f"link set eth0 address {mac}"], self.ns(mine))
+        else:
+            netns.batch([f"link add eth0 netns {self.ns(mine)} address {mac} type veth "
+                         f"peer name acc0 netns {self.ns(theirs)}"])
         netns.batch(["link set eth0 up", f"address add 10.10.0.{octet}/32 dev eth0",
                      "route add 10.10.0.1/32 dev eth0", "route add default via 10.10.0.1",
                      f"neigh replace 10.10.0.1 lladdr {GATEWAY_MAC} dev eth0 nud permanent"],
                     self.ns(mine))
         netns.batch(["link set acc0 up"], self.ns(theirs))
         return HostHandle(Host(mine, "eth0", f"10.10.0.{octet}", mac), self.ns(mine))
+
+    def relay(self, a: str, device_a: str, b: str, device_b: str) -> None:
+        """A wire of two taps that leave checksums and segmentation to whoever comes later."""
+        process = subprocess.Popen(
+            [daemons.program("tests/bpf/bpf-relay"), f"/run/netns/{self.ns(a)}", device_a,
+             f"/run/netns/{self.ns(b)}", device_b],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.relays.append(process)
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+
+    def make_outside(self) -> HostHandle:
+        """Before the links: what the kernel forwards it forwards between all devices."""
+        netns.sysctl(self.ns("fe3"), {"net.ipv4.ip_forward": "1"})
+        netns.batch([f"link add eth0 netns {self.ns('out')} address {OUTSIDE_MAC} type veth "
+                     f"peer name ext0 netns {self.ns('fe3')}"])
+        netns.batch(["link set eth0 up", f"address add {OUTSIDE}/24 dev eth0",
+                     "route add default via 192.0.2.1"], self.ns("out"))
+        netns.batch(["link set ext0 up", "address add 192.0.2.1/24 dev ext0"], self.ns("fe3"))
+        return HostHandle(Host("out", "eth0", OUTSIDE, OUTSIDE_MAC), self.ns("out"))
 
     def make_underlay(self, k: int) -> None:
         own = [f"address add {address(k)}/32 dev lo", f"address add 172.16.{k}.2/32 dev lo"]
@@ -236,6 +272,8 @@ class Chain:
                                       "backplane": backplane}
             if k != 2:
                 config["access"] = [{"match": "acc0", "number": 2}]
+            if k == 3 and self.border:
+                config["external"] = [{"match": "ext0", "number": 1}]
             if self.devices[k]:
                 config["links"] = self.devices[k]
             path = self.tmp / f"fe{k}.yaml"
@@ -293,8 +331,21 @@ class Chain:
                       f"vlan_tci=0x0000/0x1fff,dl_src={mac},nw_src={ip},actions=goto_table:2",
                       f"table=3,priority=200,ip,metadata=0/0xffffff,nw_dst={ip},"
                       f"actions=set_field:{mac}->eth_dst,set_field:{GATEWAY_MAC}->eth_src,output:2"]
+        if self.border:
+            flows += self.outward(k)
         for flow in flows:
             self.ofctl(k, "add-flow", flow)
+
+    @staticmethod
+    def outward(k: int) -> list[str]:
+        """What is outside, by fe3."""
+        flows = ["table=4,priority=120,ip,metadata=0/0xffffff,nw_dst=192.0.2.0/24,"
+                 f"actions={'NORMAL' if k == 3 else 'group:3'}"]
+        if k == 3:
+            flows.append("table=0,priority=100,ip,in_port=1,actions=move:NXM_OF_IN_PORT[]->"
+                         f"NXM_NX_REG0[0..15],load:0->NXM_OF_IN_PORT[],set_field:{k:#x}->reg1,"
+                         "set_field:0->tun_id,dec_ttl,write_metadata:0/0x1ffffff,goto_table:3")
+        return flows
 
     def group(self, k: int, fe: int, command: str, *paths: int, select: bool = False) -> object:
         """The way of element k to another: paths by their links' numbers."""
@@ -328,11 +379,21 @@ class Chain:
                 return int.from_bytes(data[at + 32:at + 40], "big")
         raise KeyError(name)
 
+    def sent(self, k: int, device: str) -> tuple[int, int]:
+        """Frames and bytes that a device of an element's has sent; many segments are one frame."""
+        said = subprocess.run(netns.enter(self.ns(f"fe{k}"), [
+            "ip", "-j", "-s", "link", "show", "dev", device]), capture_output=True, text=True,
+            check=True).stdout
+        stats = json.loads(said)[0]["stats64"]["tx"]
+        return stats["packets"], stats["bytes"]
+
     def close(self) -> None:
         for daemon in self.daemons.values():
             daemon.stop()
         for tun in self.tuns:
             tun.close()
+        for relay in self.relays:
+            relay.communicate()
         for k in self.daemons:
             subprocess.run(netns.enter(self.ns(f"fe{k}"), [
                 daemons.program("fe/io/victor-fe"), "--config", f"{self.tmp}/fe{k}.yaml",

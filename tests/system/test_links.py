@@ -14,7 +14,11 @@ import chain
 import pytest
 from chain import LINK_PORT, Chain
 from lab import netns
+from lab.runtime import HostHandle
+from lab.topology import Host
 from traffic import Conversation, transfer
+
+UDP_SEGMENT = 103    # linux/udp.h
 
 
 @pytest.fixture
@@ -86,6 +90,56 @@ def test_tcp_passes_a_transit_element_over_the_routed_underlay(make, kind: str) 
     routed(c, kind)
     check_tcp(c)
     assert c.client(2).links()[LINK_PORT + 3].packets > 100
+
+
+def joined(make: Callable[..., Chain], kind: str, **settings: bool) -> Chain:
+    """A chain over links of that kind; ethernet also with an underlay that nobody uses."""
+    c = make(kind[0], underlay=kind in ("ip", "udp", "ethernet beside an underlay"), **settings)
+    if kind in ("ip", "udp"):
+        routed(c, kind)
+    else:
+        provisioned(c, kind.split()[0])
+    return c
+
+
+KINDS = ["ethernet", "ethernet beside an underlay", "mpls", "raw", "ip", "udp"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bulk_traffic_passes_the_border_both_ways_and_reaches_its_element(make, kind: str) -> None:
+    """Out at fe3 by the kernel's routes: a packet of many segments goes the long way there."""
+    c = joined(make, kind, border=True)
+    assert c.out is not None
+    with Conversation(c.nodes[1], c.out):
+        pass
+    transfer(c.nodes[1], c.out, 4 << 20)
+    transfer(c.out, c.nodes[1], 4 << 20)
+    segments, size = c.sent(3, "ext0")
+    assert size / segments > 3000, "whole to the outside, not in segments (bpf/inner.h)"
+    check_reached(c.nodes[1], HostHandle(Host("fe3", "ext0", "192.0.2.1", ""), c.ns("fe3")))
+
+
+def check_reached(here: HostHandle, there: HostHandle) -> None:
+    """Datagrams sent as packets of many, to an element's own address: back up by the device that
+    they came by."""
+    with here.socket(kind=socket.SOCK_DGRAM) as source, \
+            there.socket(kind=socket.SOCK_DGRAM) as sink:
+        sink.bind((there.address, 0))
+        sink.settimeout(chain.TIMEOUT_S)
+        source.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 1000)
+        for turn in range(10):
+            parts = [bytes([turn, i]) * 500 for i in range(20)]
+            source.sendto(b"".join(parts), sink.getsockname())
+            assert [sink.recv(2000) for _ in parts] == parts
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bulk_tcp_reaches_taps_behind_links_of_every_kind_whole(make, kind: str) -> None:
+    c = joined(make, kind, taps=True)
+    check_tcp(c)
+    for k in (1, 3):
+        frames, size = c.sent(k, "acc0")
+        assert size / frames > 3000, "in segments"
 
 
 def test_a_dead_link_is_left_within_its_detection_time_by_the_element_itself(make) -> None:
