@@ -117,11 +117,17 @@ void ovs_describe(const struct element *e, struct element_info *ret)
 const char *const *ovs_cannot(void)
 {
 	static const char *const list[] = {
-		"IP-in-IP",           "VLAN trunks",
-		"IPv6 nodes",         "links and paths",
-		"shared segments",    "ICMP too big or unreachable",
-		"tentative bindings", "announcements without a controller",
-		"kernel routes",      NULL,
+		"IP-in-IP",
+		"IPv6 backplane",
+		"VLAN trunks",
+		"IPv6 nodes",
+		"links and paths",
+		"shared segments",
+		"ICMP too big or unreachable",
+		"tentative bindings",
+		"announcements without a controller",
+		"kernel routes",
+		NULL,
 	};
 
 	return list;

@@ -17,7 +17,7 @@ from lab import figure2, frames
 from lab.netns import make_socket
 from lab.runtime import Lab
 from neighbors import rarp_frame, send
-from test_tunnels import IPIP, UDP, VXLAN_PORT, Outer, outers
+from test_tunnels import IPIP, UDP, VXLAN_PORT, Outer, outers, spread_of_fe1
 from traffic import Conversation, transfer_both_ways
 
 PLACES = {"ap1": "fe2", "ap2": "fe3"}
@@ -176,6 +176,17 @@ def test_a_switchs_greeting_is_no_drop_of_a_victor_fe(lab: Lab, everybody_at_hom
     for name in ("fe1", "fe3"):
         for reason in ("bad_packet", "wrong_encapsulation"):
             assert labs.drops(lab, name)[reason] == 0, f"{name}: {reason}"
+
+
+def test_a_switch_takes_what_comes_from_spread_sources() -> None:
+    with labs.running(labs.variant(spread_of_fe1), ovs=["fe2"]) as lab:
+        client, server = lab.host("client"), lab.host("server1")
+        with before(lab, "fe2") as wire:
+            for _ in range(12):
+                transfer_both_ways(client, server, 1000)
+            sources = {o.source for o in outers(wire) if o.destination == ADDRESS["fe2"]}
+        assert len(sources) > 4, sources
+        transfer_both_ways(client, server, 1 << 20)
 
 
 def sent_on(lab: Lab, place: str) -> None:
