@@ -151,7 +151,6 @@ def wait_bfd(lab: PatientLab, beside: dict[str, routing.Router], i: int) -> None
     """Until both ends have it up, at its full speed (it begins with a packet a second)."""
     labs.eventually("BFD", lambda: lab.routers[f"r{i}"].bfd_is_up(f"100.64.{i}.2")
                     and beside[f"fe{i}"].bfd_is_up(f"100.64.{i}.1"), CONVERGE_S)
-    time.sleep(1.0)
 
 
 @pytest.mark.parametrize("i", [1, 2], ids=["frr-outside", "bird-outside"])

@@ -10,7 +10,6 @@ dies, comes or is drained costs no more than what is said here.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -122,7 +121,7 @@ class Outage:
             self._ping.communicate()
 
     def finish(self) -> tuple[float, int]:
-        """(milliseconds, pings without an answer)"""
+        """(milliseconds, pings without an answer before the last one that had one)"""
         self._ping.send_signal(2)
         text, _ = self._ping.communicate()
         answers = [(float(line[1:].split("]")[0]), int(line.split("icmp_seq=")[1].split()[0]))
@@ -183,7 +182,6 @@ def without_loss(lab: Lab, change: Callable[[], None], name: str) -> None:
         progress(talks)
         change()
         progress(talks)
-        time.sleep(0.1)    # answers on their way
         found = [outage.finish() for outage in outages]
         print(f"{name}: longest gap {max(gap for gap, _ in found):.0f} ms, "
               f"lost {sum(lost for _, lost in found)}")
