@@ -402,11 +402,17 @@ static void print_counters(struct json_object *answer)
 		{"DROPPED", "reason"},
 		{"PACKETS", "packets", true},
 	};
+	static const struct column others[] = {
+		{"OTHERWISE", "what"},
+		{"PACKETS", "packets", true},
+	};
 
 	print_table(print_find(answer, "counters"), counters, COUNT(counters),
 		    "No packets to nodes yet.");
 	puts("");
 	print_table(print_find(answer, "drops"), drops, COUNT(drops), "Nothing dropped.");
+	puts("");
+	print_table(print_find(answer, "others"), others, COUNT(others), "Nothing else counted.");
 }
 
 /* The counters of one element; the caller puts them. */
@@ -528,8 +534,11 @@ const struct command show_commands[] = {
 	 "element.\n"
 	 "      --all        every rule of every table, with packets and bytes\n",
 	 1, 1, TAKES_ALL, show_forwarding},
-	{"show counters", "[FE]", "live packets by (ingress element, node), and drops",
-	 "Without FE, those of all elements that are online.\n", 0, 1, 0, show_counters},
+	{"show counters", "[FE]", "live packets by (ingress element, node), drops, answers sent",
+	 "Without FE, those of all elements that are online.  Behind the drops comes what else an\n"
+	 "element counts: ICMP errors and router advertisements sent, path MTUs lowered, and so "
+	 "on.\n",
+	 0, 1, 0, show_counters},
 	{"show refusals", "", "registrations that were refused, and why", "", 0, 0, 0,
 	 show_refusals},
 	{"trace", "SOURCE DESTINATION [--at FE] [--vrf N]",

@@ -137,7 +137,7 @@ struct datapath_ops {
 
 	/* Milliseconds since a packet last came in from this guarded local address; -1: never. */
 	int64_t (*binding_idle_ms)(void *context, uint32_t vrf, const struct address *address);
-	/* Cumulative counters; each calls 'add' once an item. */
+	/* Cumulative counters; each calls 'add' once an item.  'drops' has what is no drop, too. */
 	void (*counters)(void *context, void (*add)(void *to, const struct counter *), void *to);
 	void (*drops)(void *context, void (*add)(void *to, const struct drop_count *), void *to);
 	/* Sum over ingress FEs for one local address. */

@@ -222,8 +222,10 @@ static void add_drop(void *to, const struct drop_count *drop)
 static void answer_drops(struct agent_connection *c, uint32_t xid)
 {
 	struct drop_reply *r = memory_alloc(sizeof(*r));
+	const struct drop_count advertised = {"sent_advertisement", true, c->agent->router.sent};
 
 	c->agent->shell.datapath->drops(c->agent->shell.context, add_drop, r);
+	add_drop(r, &advertised);
 	drops_reply_encode(&c->channel.out, xid, r->list, r->count);
 	free(r);
 }

@@ -136,6 +136,7 @@ static bool tell(struct router *r, const struct segment_key *at, const struct nd
 	result = p->ops->transmit(p->context, at->port, r->frame.data, r->frame.size);
 	if (result < 0)
 		log_warn_rl("port %u: no router advertisement: %s", at->port, strerror(-result));
+	r->sent += result >= 0;
 	return true;
 }
 

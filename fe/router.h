@@ -24,6 +24,7 @@ struct router {
 	uint64_t random;
 	struct table segments; /* a port and a VLAN -> when it is told */
 	struct buffer frame;   /* scratch */
+	uint64_t sent;         /* advertisements */
 };
 
 void router_init(struct router *r, struct pipeline *pipeline, uint16_t backplane_mtu, uint64_t seed,

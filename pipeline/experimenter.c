@@ -274,6 +274,7 @@ void drops_reply_encode(struct buffer *b, uint32_t xid, const struct drop_count 
 	assert(count * DROP_SIZE <= OFP_MESSAGE_MAX - 16);
 	for (unsigned i = 0; i < count; i++) {
 		write_text(b, list[i].name, sizeof(list[i].name));
+		b->data[b->size - 1] = list[i].is_other;
 		write_u64(b, list[i].packets);
 	}
 	experimenter_end(b, start);
@@ -283,7 +284,9 @@ int drops_next(struct reader *body, struct drop_count *ret)
 {
 	if (!body->failed && !reader_left(body))
 		return 0;
-	read_text(body, ret->name, sizeof(ret->name));
+	read_text(body, ret->name, sizeof(ret->name) - 1);
+	ret->name[sizeof(ret->name) - 1] = '\0';
+	ret->is_other = read_u8(body) != 0;
 	ret->packets = read_u64(body);
 	return body->failed ? -OFP_BAD_REQUEST_BAD_LEN : 1;
 }

@@ -96,7 +96,8 @@ struct counter {
 };
 
 struct drop_count {
-	char name[DROP_NAME_SIZE];
+	char name[DROP_NAME_SIZE]; /* the last byte is zero, and on the wire it is the next one */
+	bool is_other;             /* no drop: something else that the FE did, and counts */
 	uint64_t packets;
 };
 

@@ -536,6 +536,7 @@ struct json_object *view_counters(const struct core *core, const struct element_
 	struct json_object *o = json_object_new_object();
 	struct json_object *counters = json_object_new_array();
 	struct json_object *dropped = json_object_new_array();
+	struct json_object *others = json_object_new_array();
 	struct names names;
 
 	names_init(&names, core);
@@ -545,13 +546,14 @@ struct json_object *view_counters(const struct core *core, const struct element_
 	for (size_t i = 0; i < drop_count; i++) {
 		struct json_object *drop = json_object_new_object();
 
-		add_text(drop, "reason", drops[i].name);
+		add_text(drop, drops[i].is_other ? "what" : "reason", drops[i].name);
 		add_count(drop, "packets", drops[i].packets);
-		json_object_array_add(dropped, drop);
+		json_object_array_add(drops[i].is_other ? others : dropped, drop);
 	}
 	add_text(o, "element", e->name);
 	add(o, "counters", counters);
 	add(o, "drops", dropped);
+	add(o, "others", others);
 	return o;
 }
 

@@ -278,16 +278,15 @@ static const struct {
 	bool is_drop;
 } verdict_names[] = {DATAPLANE_VERDICTS(VERDICT_NAME)};
 
-static void verdicts_read(struct datapath *dp, bool drops_only,
-			  void (*add)(void *to, const struct drop_count *), void *to)
+void datapath_verdicts(struct datapath *dp, void (*add)(void *to, const struct drop_count *),
+		       void *to)
 {
 	uint64_t *each = memory_alloc_array(dp->cpus, sizeof(*each));
 
 	for (uint32_t i = 0; i < VERDICT_COUNT; i++) {
-		struct drop_count d = {};
+		struct drop_count d = {.is_other = !verdict_names[i].is_drop};
 
-		if ((drops_only && !verdict_names[i].is_drop) ||
-		    bpf_map_lookup_elem(map_fd(dp->skeleton->maps.verdicts), &i, each))
+		if (bpf_map_lookup_elem(map_fd(dp->skeleton->maps.verdicts), &i, each))
 			continue;
 		strncpy(d.name, verdict_names[i].name, sizeof(d.name) - 1);
 		for (unsigned cpu = 0; cpu < dp->cpus; cpu++)
@@ -299,13 +298,7 @@ static void verdicts_read(struct datapath *dp, bool drops_only,
 
 static void drops(void *context, void (*add)(void *to, const struct drop_count *), void *to)
 {
-	verdicts_read(datapath_of(context), true, add, to);
-}
-
-void datapath_verdicts(struct datapath *dp, void (*add)(void *to, const struct drop_count *),
-		       void *to)
-{
-	verdicts_read(dp, false, add, to);
+	datapath_verdicts(datapath_of(context), add, to);
 }
 
 const struct datapath_ops *datapath_operations(void)

@@ -372,10 +372,10 @@ class Chain:
                  lambda k=k, number=number: self.up(k, number))
 
     def verdict(self, k: int, name: str) -> int:
-        """A counter of the data plane's, drops only."""
+        """A counter of the data plane's."""
         data = self.client(k).ask(DROPS_REQUEST, answers=True)
         for at in range(0, len(data), 40):
-            if data[at:at + 32].rstrip(b"\0").decode() == name:
+            if data[at:at + 31].rstrip(b"\0").decode() == name:
                 return int.from_bytes(data[at + 32:at + 40], "big")
         raise KeyError(name)
 

@@ -63,6 +63,24 @@ def test_show_counters_counts_by_ingress_element_and_node(lab: Lab) -> None:
                for c in counters)
 
 
+def test_show_counters_says_what_errors_an_element_sent(lab: Lab) -> None:
+    def sent() -> dict[str, int]:
+        return {c["what"]: c["packets"] for c in ctl.as_json(lab, "show", "counters", "fe2")["others"]}
+
+    before = sent()
+    lab.host("laptop").run("ping", "-n", "-c2", "-i0.3", "-t1", "-W1", lab.host("server2").address)
+    after = sent()
+    assert after["sent_time_exceeded"] == before["sent_time_exceeded"] + 2
+    said = ctl.text(lab, "show", "counters", "fe2").split("\n\n")[-1].splitlines()
+    assert said[0].split() == ["OTHERWISE", "PACKETS"]
+    shown = {words[0]: int(words[1]) for words in map(str.split, said[1:])}
+    assert set(shown) == set(after)
+    assert {"path_mtu_lowered", "path_mtu_refused", "sent_too_big", "sent_unreachable",
+            "sent_advertisement", "answered_arp"} <= set(shown)
+    assert shown["sent_time_exceeded"] == after["sent_time_exceeded"]
+    assert len({len(line) for line in said}) == 1, "not aligned"
+
+
 def test_names_of_elements_may_be_written_in_either_case(lab: Lab) -> None:
     for name in ("FE3", "fe3", "Fe3"):
         assert ctl.as_json(lab, "show", "forwarding", name)["element"] == "fe3"

@@ -436,10 +436,13 @@ int core_read_counters(struct core *c, const char *element, int64_t now_ms,
 		       void *to, struct reason *why)
 {
 	struct counter counter = {.ingress_fe = 1, .packets = 9, .bytes = 900};
-	struct drop_count drop = {.name = "no_binding", .packets = 2};
+	struct drop_count drops[] = {
+		{.name = "no_binding", .packets = 2},
+		{.name = "sent_too_big", .is_other = true, .packets = 3},
+	};
 
 	must(address_parse("10.10.0.11", &counter.address));
-	done(to, 0, &counter, 1, &drop, 1);
+	done(to, 0, &counter, 1, drops, 2);
 	return 0;
 }
 

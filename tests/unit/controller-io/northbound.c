@@ -199,7 +199,8 @@ static void what_the_core_knows_is_shown(void **state)
 	expect(f, 200, "\"verdict\":\"dropped: no binding\"");
 	expect(f, 200, "\"element\":\"fe2\"");
 	ask(f, "GET", "/v1/elements/fe2/counters", "");
-	expect(f, 200, "\"reason\":\"no_binding\",\"packets\":2");
+	expect(f, 200, "\"drops\":[{\"reason\":\"no_binding\",\"packets\":2}]");
+	expect(f, 200, "\"others\":[{\"what\":\"sent_too_big\",\"packets\":3}]");
 }
 
 static void names_of_elements_match_in_any_case(void **state)

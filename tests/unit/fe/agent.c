@@ -461,6 +461,9 @@ static void counters_come_in_as_many_messages_as_it_takes(void **state)
 
 	assert_int_equal(drops_next(&rd, &drop), 1);
 	assert_string_equal(drop.name, "no_binding");
+	assert_int_equal(drops_next(&rd, &drop), 1);
+	assert_string_equal(drop.name, "sent_advertisement");
+	assert_true(drop.is_other);
 	message_free(&m);
 }
 

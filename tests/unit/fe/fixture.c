@@ -233,7 +233,7 @@ static void counters(void *context, void (*add)(void *to, const struct counter *
 
 static void drops(void *context, void (*add)(void *to, const struct drop_count *), void *to)
 {
-	struct drop_count d = {"no_binding", 7};
+	struct drop_count d = {"no_binding", .packets = 7};
 
 	add(to, &d);
 }

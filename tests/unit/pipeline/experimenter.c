@@ -172,7 +172,8 @@ static void as_many_counters_as_allowed_fit_a_message(void **state)
 
 static void drops_come_by_name(void **state)
 {
-	struct drop_count in[] = {{"no_binding", 5}, {"redirected_miss", 0}}, out;
+	struct drop_count in[] = {{"no_binding", .packets = 5}, {"sent_too_big", .is_other = true}},
+			  out;
 	struct buffer b = {0};
 
 	drops_reply_encode(&b, 77, in, 2);
@@ -181,7 +182,10 @@ static void drops_come_by_name(void **state)
 	assert_int_equal(drops_next(&rd, &out), 1);
 	assert_string_equal(out.name, "no_binding");
 	assert_int_equal(out.packets, 5);
+	assert_false(out.is_other);
 	assert_int_equal(drops_next(&rd, &out), 1);
+	assert_string_equal(out.name, "sent_too_big");
+	assert_true(out.is_other);
 	assert_int_equal(drops_next(&rd, &out), 0);
 	rd = open_message(&b, EXPERIMENTER_DROPS_REPLY);
 	rd.end -= 1;
