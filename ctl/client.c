@@ -206,6 +206,35 @@ int client_request(struct client *c, const char *method, const char *path, const
 	return result;
 }
 
+int client_download(struct client *c, const char *path, struct buffer *ret, struct reason *why)
+{
+	char *url = set_up(c, "GET", path);
+	long status = 0;
+	int result;
+
+	*ret = (struct buffer){0};
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, (long)REQUEST_TIMEOUT_S);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, keep_bytes);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, ret);
+	CURLcode code = curl_easy_perform(c->curl);
+
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	free(url);
+	if (code != CURLE_OK)
+		result = explain(c, code, why);
+	else if (status == 200)
+		return 0;
+	else {
+		struct json_object *unread = NULL;
+
+		result = read_answer(c, ret, &unread, why);
+		json_object_put(unread);
+		result = result ? result : -EPROTO;
+	}
+	buffer_finish(ret);
+	return result;
+}
+
 struct following {
 	struct stream stream;
 	void (*each)(void *to, const struct stream_event *e);

@@ -8,6 +8,7 @@
 
 #define CLIENT_STANDARD_SERVER "unix:/run/victor/controller.sock"
 
+struct buffer;
 struct client;
 struct json_object;
 
@@ -20,6 +21,9 @@ void client_close(struct client *c);
  * answer is not understood, -EREMOTEIO where the controller refused (the reason is its own). */
 MUST_USE int client_request(struct client *c, const char *method, const char *path,
 			    const char *body, struct json_object **ret, struct reason *why);
+/* GETs what is no JSON; the caller finishes '*ret'.  As client_request. */
+MUST_USE int client_download(struct client *c, const char *path, struct buffer *ret,
+			     struct reason *why);
 /* A path from a pattern with '{}' for each of 'arguments', escaped; the caller frees it. */
 MUST_USE char *client_path(const char *pattern, const char *const *arguments);
 

@@ -47,6 +47,7 @@ extern const struct command show_commands[];
 extern const struct command change_commands[];
 extern const struct command watch_commands[];
 extern const struct command element_commands[];
+extern const struct command backup_commands[];
 
 /* "victorctl: TEXT" to stderr; EXIT_FAILURE. */
 int complain(const struct reason *why);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const struct command *const groups[] = {show_commands, change_commands, element_commands,
-					       watch_commands};
+					       backup_commands, watch_commands};
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 

@@ -26,8 +26,8 @@ static void call_finish(struct call *c)
 	free(c);
 }
 
-static void answer_bytes(struct call *c, int status, const char *type, const char *allow,
-			 struct buffer *body)
+void call_answer_bytes(struct call *c, int status, const char *type, const char *allow,
+		       struct buffer *body)
 {
 	http_answer(c->nb->http, c->request->id, status, type, allow, body);
 	call_finish(c);
@@ -47,7 +47,7 @@ void call_answer(struct call *c, int status, struct json_object *object)
 		write_u8(&body, '\n');
 		json_object_put(object);
 	}
-	answer_bytes(c, status, object ? JSON : NULL, NULL, &body);
+	call_answer_bytes(c, status, object ? JSON : NULL, NULL, &body);
 }
 
 static struct json_object *error_object(const char *text)
@@ -276,7 +276,7 @@ static void get_metrics(struct call *c)
 	struct buffer body = {0};
 
 	metrics_write(&body, c->nb->core, &c->nb->metrics, c->now_ms);
-	answer_bytes(c, 200, "text/plain; version=0.0.4", NULL, &body);
+	call_answer_bytes(c, 200, "text/plain; version=0.0.4", NULL, &body);
 }
 
 static int query_address(struct call *c, const char *name, struct address *ret, struct reason *why)
@@ -364,6 +364,7 @@ static const struct route {
 	{"DELETE", "/v1/nodes/{}/attachment", call_delete_attachment},
 	{"GET", "/v1/attachments", get_attachments},
 	{"GET", "/v1/trace", get_trace},
+	{"GET", "/v1/backup", call_get_backup},
 	{"GET", "/v1/refusals", get_refusals},
 	{"GET", "/metrics", get_metrics},
 };
@@ -415,7 +416,7 @@ static void refuse_unrouted(struct call *c)
 
 	buffer_add_bytes(&body, text, strlen(text));
 	free(text);
-	answer_bytes(c, 405, JSON, allow, &body);
+	call_answer_bytes(c, 405, JSON, allow, &body);
 }
 
 static void on_request(void *context, struct http_request *r)

@@ -46,6 +46,11 @@ void call_post_move(struct call *c);
 void call_confirm_move(struct call *c);
 void call_revert_move(struct call *c);
 void call_delete_attachment(struct call *c);
+/* Takes the bytes of 'body'; 'type' and 'allow' as http_answer has them. */
+void call_answer_bytes(struct call *c, int status, const char *type, const char *allow,
+		       struct buffer *body);
+/* northbound_backup.c */
+void call_get_backup(struct call *c);
 /* northbound_drain.c */
 void call_get_drain(struct call *c);
 void call_post_drain(struct call *c);

@@ -33,6 +33,12 @@ struct kept {
 	struct attachment attachment; /* times since 1970 */
 };
 
+struct backup {
+	struct backup *next;
+	void (*done)(void *to, int result, const void *bytes, size_t size, const char *why);
+	void *to;
+};
+
 /* What one transaction writes. */
 struct batch {
 	struct node_change *first, **last;
@@ -50,6 +56,13 @@ struct store {
 	struct batch collecting, writing;
 	int result; /* of the job */
 	struct reason why;
+	struct {
+		struct backup *wanted, *making; /* making: the job's, one file for all */
+		void *bytes;
+		size_t size;
+		int result;
+		struct reason why;
+	} backup;
 };
 
 static void batch_init(struct batch *b)
@@ -113,10 +126,30 @@ static void run_job(uv_work_t *work)
 {
 	struct store *s = work->data;
 
-	s->result = write_batch(s->db, &s->writing, &s->why);
+	s->result = batch_is_empty(&s->writing) ? 0 : write_batch(s->db, &s->writing, &s->why);
+	if (s->backup.making)
+		s->backup.result =
+			store_sql_backup(s->db, &s->backup.bytes, &s->backup.size, &s->backup.why);
 }
 
 static void start_job(struct store *s);
+
+static void finish_backups(struct store *s)
+{
+	struct backup *b = s->backup.making;
+
+	s->backup.making = NULL;
+	while (b) {
+		struct backup *next = b->next;
+
+		b->done(b->to, s->backup.result, s->backup.bytes, s->backup.size,
+			s->backup.why.text);
+		free(b);
+		b = next;
+	}
+	free(s->backup.bytes);
+	s->backup.bytes = NULL;
+}
 
 /* Attachments that were not written go back, unless something newer came meanwhile. */
 static void take_back(struct store *s)
@@ -162,16 +195,19 @@ static void after_job(uv_work_t *work, int status)
 
 	s->busy = false;
 	finish_job(s);
+	finish_backups(s);
 	/* Whoever asked for a node waits; the rest waits for the timer, so that attachments that
 	 * change all the time make one transaction each KEEP_MS. */
-	if (s->collecting.first)
+	if (s->collecting.first || s->backup.wanted)
 		start_job(s);
 }
 
 static void start_job(struct store *s)
 {
-	if (s->busy || batch_is_empty(&s->collecting))
+	if (s->busy || (batch_is_empty(&s->collecting) && !s->backup.wanted))
 		return;
+	s->backup.making = s->backup.wanted;
+	s->backup.wanted = NULL;
 	s->writing = s->collecting;
 	if (!s->writing.first)
 		s->writing.last = &s->writing.first;
@@ -201,10 +237,10 @@ static int prepare_directory(const char *directory, struct reason *why)
 		return reason_set(why, -ENOTDIR, "state %s is no directory", directory);
 	if (access(directory, W_OK | X_OK) < 0)
 		return reason_set(
-			why, -EACCES,
-			"state directory %s: not writable by this user; run as its owner, or "
+			why, -errno,
+			"state directory %s: not writable by this user (%s); run as its owner, or "
 			"set 'state' in the config",
-			directory);
+			directory, strerror(errno));
 	return 0;
 }
 
@@ -272,7 +308,7 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	uv_timer_stop(&s->timer);
-	while (s->busy || s->collecting.first) /* whoever waits for a node is answered */
+	while (s->busy || s->collecting.first || s->backup.wanted) /* whoever waits is answered */
 		uv_run(s->loop, UV_RUN_ONCE);
 	s->writing = s->collecting;
 	s->writing.last = &s->writing.first;
@@ -394,4 +430,16 @@ void store_keep_term(struct store *s, uint16_t term)
 		return;
 	s->term = term;
 	s->collecting.term = term;
+}
+
+void store_backup(struct store *s,
+		  void (*done)(void *to, int result, const void *bytes, size_t size,
+			       const char *why),
+		  void *to)
+{
+	struct backup *b = memory_alloc(sizeof(*b));
+
+	*b = (struct backup){.next = s->backup.wanted, .done = done, .to = to};
+	s->backup.wanted = b;
+	start_job(s);
 }

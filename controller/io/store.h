@@ -46,3 +46,10 @@ void store_drain(struct store *s, const char *element, bool drains,
 void store_keep_attachment(struct store *s, const struct attachment *a);
 void store_forget_attachment(struct store *s, const char *node);
 void store_keep_term(struct store *s, uint16_t term);
+
+/* The file as it is when the job of that moment is done, checked: 'done' gets its bytes, borrowed;
+ * or a negative errno and the text of why. */
+void store_backup(struct store *s,
+		  void (*done)(void *to, int result, const void *bytes, size_t size,
+			       const char *why),
+		  void *to);

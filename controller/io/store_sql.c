@@ -4,6 +4,7 @@
 #include "controller/io/store_sql.h"
 
 #include "base/memory.h"
+#include "controller/io/store_schema.h"
 
 #include <errno.h>
 #include <sqlite3.h>
@@ -11,69 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define APPLICATION_ID 0x56435452 /* "VCTR" */
-#define SCHEMA_VERSION 1
 #define LIST_SIZE 2048
-
-static const char schema[] =
-	"BEGIN IMMEDIATE;"
-	"CREATE TABLE controller (id INTEGER PRIMARY KEY CHECK (id = 1), term INTEGER NOT NULL);"
-	"INSERT INTO controller VALUES (1, 0);"
-	"CREATE TABLE nodes (id TEXT PRIMARY KEY, vrf INTEGER NOT NULL, mac TEXT NOT NULL,"
-	" addresses TEXT NOT NULL, mobile INTEGER NOT NULL, elements TEXT NOT NULL);"
-	"CREATE TABLE attachments (node TEXT PRIMARY KEY, state INTEGER NOT NULL,"
-	" fe INTEGER NOT NULL, port INTEGER NOT NULL, vlan INTEGER NOT NULL, mac TEXT NOT NULL,"
-	" previous_fe INTEGER NOT NULL, previous_port INTEGER NOT NULL,"
-	" previous_vlan INTEGER NOT NULL, previous_mac TEXT NOT NULL,"
-	" version INTEGER NOT NULL, element_version INTEGER NOT NULL, since INTEGER NOT NULL,"
-	" heard INTEGER NOT NULL, moves INTEGER NOT NULL);"
-	"PRAGMA application_id = 1447253074;"
-	"PRAGMA user_version = 1;"
-	"COMMIT;";
-_Static_assert(APPLICATION_ID == 1447253074, "the schema writes the application id");
-
-static int explain(sqlite3 *db, int code, struct reason *why)
-{
-	const char *path = db ? sqlite3_db_filename(db, "main") : NULL;
-
-	path = path && path[0] ? path : "the store";
-	switch (code & 0xff) {
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return reason_set(
-			why, -EBUSY,
-			"%s: in use by another victor-controller; stop it, or set another "
-			"'state' directory",
-			path);
-	case SQLITE_NOTADB:
-	case SQLITE_CORRUPT:
-		return reason_set(
-			why, -EUCLEAN,
-			"%s: damaged or no VICTOR store (%s); move it away and start again: "
-			"nodes put by REST must be put again, attachments are learnt again",
-			path, sqlite3_errmsg(db));
-	case SQLITE_FULL:
-		return reason_set(why, -ENOSPC, "%s: the disk is full", path);
-	case SQLITE_READONLY:
-	case SQLITE_PERM:
-		return reason_set(why, -EACCES, "%s: not writable by this user", path);
-	default:
-		return reason_set(why, -EIO, "%s: %s", path, db ? sqlite3_errmsg(db) : "no memory");
-	}
-}
 
 static int execute(sqlite3 *db, const char *sql, struct reason *why)
 {
 	int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
 
-	return code == SQLITE_OK ? 0 : explain(db, code, why);
+	return code == SQLITE_OK ? 0 : store_schema_explain(db, code, why);
 }
 
 static int prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret, struct reason *why)
 {
 	int code = sqlite3_prepare_v2(db, sql, -1, ret, NULL);
 
-	return code == SQLITE_OK ? 0 : explain(db, code, why);
+	return code == SQLITE_OK ? 0 : store_schema_explain(db, code, why);
 }
 
 /* Runs a statement that returns one number or nothing. */
@@ -89,56 +41,9 @@ static int query_number(sqlite3 *db, const char *sql, int64_t *ret, struct reaso
 	if (code == SQLITE_ROW)
 		*ret = sqlite3_column_int64(statement, 0);
 	else
-		result = code == SQLITE_DONE ? -ENOENT : explain(db, code, why);
+		result = code == SQLITE_DONE ? -ENOENT : store_schema_explain(db, code, why);
 	sqlite3_finalize(statement);
 	return result;
-}
-
-/* The first problem that SQLite finds in the file; none: "ok". */
-static int check_whole(sqlite3 *db, const char *path, struct reason *why)
-{
-	sqlite3_stmt *statement;
-	int result = prepare(db, "PRAGMA quick_check(1)", &statement, why);
-
-	if (result < 0)
-		return result;
-	int code = sqlite3_step(statement);
-	const char *text =
-		code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
-
-	if (!text)
-		result = explain(db, code, why);
-	else if (strcmp(text, "ok") != 0)
-		result = reason_set(why, -EUCLEAN,
-				    "%s: damaged (%.200s); move it away and start again", path,
-				    text);
-	sqlite3_finalize(statement);
-	return result;
-}
-
-static int check_ours(sqlite3 *db, const char *path, struct reason *why)
-{
-	int64_t application = 0, version = 0, tables = 0;
-	int result = query_number(db, "PRAGMA application_id", &application, why);
-
-	if (result == 0)
-		result = query_number(db, "PRAGMA user_version", &version, why);
-	if (result == 0)
-		result = query_number(db, "SELECT count(*) FROM sqlite_master", &tables, why);
-	if (result < 0)
-		return result;
-	if (!application && !tables)
-		return execute(db, schema, why);
-	if (application != APPLICATION_ID)
-		return reason_set(why, -EUCLEAN,
-				  "%s: another program's database; set another 'state' directory",
-				  path);
-	if (version != SCHEMA_VERSION)
-		return reason_set(why, -EUCLEAN,
-				  "%s: written by a later victor-controller (schema %d, this one "
-				  "knows %d); upgrade",
-				  path, (int)version, SCHEMA_VERSION);
-	return check_whole(db, path, why);
 }
 
 int store_sql_open(const char *path, struct sqlite3 **ret, struct reason *why)
@@ -151,17 +56,18 @@ int store_sql_open(const char *path, struct sqlite3 **ret, struct reason *why)
 		result = reason_set(why, -EACCES,
 				    "%s: %s; the directory must be writable by this user", path,
 				    db ? sqlite3_errmsg(db) : "no memory");
+	/* What is not ours is only read. */
 	if (result == 0)
-		result = execute(db,
-				 "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-				 "PRAGMA synchronous = FULL;",
-				 why);
+		result = execute(db, "PRAGMA locking_mode = EXCLUSIVE", why);
 	if (result == 0)
-		result = check_ours(db, path, why);
-	/* Later than the schema; who does not know it leaves it alone. */
+		result = store_schema_prepare(db, path, why);
+	if (result == 0)
+		result = execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", why);
 	if (result == 0)
 		result = execute(
-			db, "CREATE TABLE IF NOT EXISTS drained (element TEXT PRIMARY KEY)", why);
+			db,
+			"UPDATE controller SET software = 'victor-controller " VICTOR_VERSION "'",
+			why);
 	if (result < 0) {
 		sqlite3_close(db);
 		return result;
@@ -285,7 +191,7 @@ int store_sql_read_nodes(struct sqlite3 *db, void (*each)(void *to, const struct
 			each(to, &node);
 	}
 	if (code != SQLITE_DONE)
-		result = explain(db, code, why);
+		result = store_schema_explain(db, code, why);
 	sqlite3_finalize(row);
 	return result;
 }
@@ -310,7 +216,7 @@ int store_sql_read_attachments(struct sqlite3 *db,
 			each(to, &attachment);
 	}
 	if (code != SQLITE_DONE)
-		result = explain(db, code, why);
+		result = store_schema_explain(db, code, why);
 	sqlite3_finalize(row);
 	return result;
 }
@@ -334,7 +240,7 @@ void store_sql_rollback(struct sqlite3 *db)
 static int finish(sqlite3 *db, sqlite3_stmt *statement, struct reason *why)
 {
 	int code = sqlite3_step(statement);
-	int result = code == SQLITE_DONE ? 0 : explain(db, code, why);
+	int result = code == SQLITE_DONE ? 0 : store_schema_explain(db, code, why);
 
 	sqlite3_finalize(statement);
 	return result;
@@ -470,7 +376,7 @@ int store_sql_read_drains(struct sqlite3 *db, void (*each)(void *to, const char 
 			each(to, element);
 	}
 	if (code != SQLITE_DONE)
-		result = explain(db, code, why);
+		result = store_schema_explain(db, code, why);
 	sqlite3_finalize(row);
 	return result;
 }
@@ -478,4 +384,22 @@ int store_sql_read_drains(struct sqlite3 *db, void (*each)(void *to, const char 
 int store_sql_forget_attachment(struct sqlite3 *db, const char *node, struct reason *why)
 {
 	return remove_row(db, "DELETE FROM attachments WHERE node = ?1", node, why);
+}
+
+int store_sql_backup(struct sqlite3 *db, void **ret, size_t *ret_size, struct reason *why)
+{
+	sqlite3_int64 size = 0;
+	int result = store_schema_check(db, sqlite3_db_filename(db, "main"), why);
+
+	if (result < 0)
+		return result;
+	unsigned char *bytes = sqlite3_serialize(db, "main", &size, 0);
+
+	if (!bytes)
+		return reason_set(why, -ENOMEM, "no memory for a backup of %lld bytes",
+				  (long long)size);
+	*ret = memory_copy(bytes, (size_t)size);
+	*ret_size = (size_t)size;
+	sqlite3_free(bytes);
+	return 0;
 }

@@ -19,6 +19,9 @@ MUST_USE int store_sql_read_attachments(struct sqlite3 *db,
 MUST_USE int store_sql_read_drains(struct sqlite3 *db, void (*each)(void *to, const char *element),
 				   void *to, struct reason *why);
 
+/* The whole file as it is between two transactions, checked; the caller frees it. */
+MUST_USE int store_sql_backup(struct sqlite3 *db, void **ret, size_t *ret_size, struct reason *why);
+
 /* Writes; between begin and commit. */
 MUST_USE int store_sql_begin(struct sqlite3 *db, struct reason *why);
 MUST_USE int store_sql_commit(struct sqlite3 *db, struct reason *why);

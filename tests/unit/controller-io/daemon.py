@@ -185,6 +185,25 @@ class Daemon(unittest.TestCase):
         self.start()
         self.ask("GET", "/v1/nodes/{id}", "/v1/nodes/vm1")
 
+    def test_a_backup_is_a_store_that_another_controller_starts_with(self):
+        self.ask("PUT", "/v1/nodes/{id}", "/v1/nodes/vm1", {"addresses": ["10.10.0.9"]}, 201)
+        connection = Connection(self.socket)
+        connection.request("GET", "/v1/backup")
+        response = connection.getresponse()
+        described = self.api.response("/v1/backup", "get", response.status)
+        self.assertIn(response.getheader("content-type"), described["content"])
+        backup = response.read()
+        connection.close()
+        self.ask("DELETE", "/v1/nodes/{id}", "/v1/nodes/vm1", expected=204)
+        self.stop()
+        store = os.path.join(self.directory.name, "state", "controller.db")
+        for name in os.listdir(os.path.dirname(store)):
+            os.unlink(os.path.join(os.path.dirname(store), name))
+        with open(store, "wb") as file:
+            file.write(backup)
+        self.start()
+        self.ask("GET", "/v1/nodes/{id}", "/v1/nodes/vm1")
+
     def reload_until(self, addresses):
         self.controller.send_signal(signal.SIGHUP)
         deadline = time.monotonic() + 20
@@ -218,7 +237,7 @@ class Daemon(unittest.TestCase):
                 connection = Connection(self.socket)
                 connection.request(method.upper(), path)
                 response = connection.getresponse()
-                text = response.read().decode()
+                text = response.read().decode(errors="replace")
                 connection.close()
                 self.assertNotEqual(response.status, 405, (method, path))
                 self.assertNotIn("no such path", text, (method, path))
