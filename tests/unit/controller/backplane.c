@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define VM1 "52:54:00:00:00:11"
-#define IP1 "10.10.0.11"
 #define A 11u /* ports of the backplane: to the next FE of the ring */
 #define B 12u /* and from the one before */
 

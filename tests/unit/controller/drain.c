@@ -6,9 +6,7 @@
 
 #include <errno.h>
 
-#define VM1 "52:54:00:00:00:11"
 #define VM2 "52:54:00:00:00:12"
-#define IP1 "10.10.0.11"
 #define IP2 "10.10.0.12"
 
 static struct drain_view drain_of(struct world *w, const char *element)

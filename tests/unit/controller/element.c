@@ -7,9 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define VM1 "52:54:00:00:00:11"
-#define IP1 "10.10.0.11"
-
 static struct element_view view(struct world *w, const char *name)
 {
 	struct element_view v;

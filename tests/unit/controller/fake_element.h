@@ -17,6 +17,8 @@
 #define FAKE_PORTS_MAX 8
 #define EVENTS_MAX 512
 #define LOG_MAX 4096
+#define VM1 "52:54:00:00:00:11"
+#define IP1 "10.10.0.11"
 
 /* What the controller did to an FE, in the order in which it reached the wire. */
 struct world_log {
@@ -98,6 +100,8 @@ struct world {
  * a row, FE1 having the external port (port 9) and all having access ports 2 and 3.  Nodes vm1
  * (10.10.0.11, 52:54:00:00:00:11) and vm2 (.12, :12).  All are connected and synchronized. */
 struct world *world_create(void);
+/* As above, and vm1 is there, has been for a while, and nothing is logged yet. */
+struct world *world_with_vm1_at(uint32_t fe, uint32_t port);
 void world_destroy(struct world *w);
 /* As above, but nothing is connected and there are no nodes. */
 struct world *world_create_bare(enum admission_mode admission);
@@ -121,7 +125,8 @@ struct fake *fake_of(struct world *w, uint32_t fe);
 struct fake_port *fake_port(struct world *w, uint32_t fe, uint32_t port);
 void fake_port_up(struct world *w, uint32_t fe, uint32_t port, bool up);
 void fake_port_gone(struct world *w, uint32_t fe, uint32_t port);
-/* For fake_link.c and fake_element.c. */
+/* For fake_link.c, fake_world.c and fake_element.c. */
+extern const struct channel_ops fake_ops;
 struct world_log *fake_note(struct fake *f);
 int fake_experimenter(struct fake *f, uint32_t xid, struct reader *body);
 /* The FE's word on a link that it was told of. */

@@ -1,4 +1,4 @@
-/* Moves: who is told what and in which order, which claims are believed, tentative moves. */
+/* Moves: who is told what and in which order, which claims are believed. */
 #include "fake_element.h"
 #include "main.h"
 
@@ -7,24 +7,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define VM1 "52:54:00:00:00:11"
-#define IP1 "10.10.0.11"
-
-static struct world *with_vm1_at(uint32_t fe, uint32_t port)
-{
-	struct world *w = world_create();
-
-	fake_announces(w, fe, port, VM1, IP1);
-	world_run(w);
-	assert_at(w, "vm1", fe, port, ATTACHMENT_ACTIVE);
-	world_wait(w, 2000);
-	world_forget_log(w);
-	return w;
-}
-
 static void a_first_announcement_binds_the_node_everywhere(void **state)
 {
-	struct world *w = with_vm1_at(2, 3);
+	struct world *w = world_with_vm1_at(2, 3);
 
 	assert_bound(w, IP1, 2, 3);
 	assert_int_equal(world_count_events(w, EVENT_ATTACHED), 1);
@@ -46,7 +31,7 @@ static int first_at(const struct world *w, uint32_t fe)
  * at a time here. */
 static void a_node_that_moves_is_bound_at_the_new_element_first(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 	uint64_t before = w->kept[0].version.sequence;
 
 	fake_announces(w, 3, 3, VM1, IP1);
@@ -86,7 +71,7 @@ static void noting_flush(void *context, struct session *s)
 
 static void the_new_element_is_told_first_then_the_old_then_borders_then_the_rest(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 	static const uint32_t expected[] = {3, 2, 1};
 
 	flushed_count = 0;
@@ -103,7 +88,7 @@ static void the_new_element_is_told_first_then_the_old_then_borders_then_the_res
 
 static void the_old_element_gets_the_foreign_rule_before_it_loses_the_local_one(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 	int at;
 
 	fake_announces(w, 3, 3, VM1, IP1);
@@ -120,7 +105,7 @@ static void the_old_element_gets_the_foreign_rule_before_it_loses_the_local_one(
 
 static void each_element_is_sent_one_barrier_behind_its_rules(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 	unsigned barriers[4] = {0};
 
 	fake_announces(w, 3, 3, VM1, IP1);
@@ -138,7 +123,7 @@ static void each_element_is_sent_one_barrier_behind_its_rules(void **state)
 
 static void a_move_within_one_element_sends_the_others_nothing(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 	uint64_t foreign = fake_rule(w, 1, RULE_FOREIGN, IP1)->cookie;
 
 	fake_announces(w, 2, 3, VM1, IP1);
@@ -155,7 +140,7 @@ static void a_move_within_one_element_sends_the_others_nothing(void **state)
 
 static void an_announcement_at_the_same_place_changes_nothing(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 
 	w->now_ms += 500;
 	fake_announces(w, 2, 2, VM1, IP1);
@@ -168,7 +153,7 @@ static void an_announcement_at_the_same_place_changes_nothing(void **state)
 /* FE2's link is slow: its claim was made before it heard that the node is at FE3. */
 static void a_late_announcement_does_not_move_a_node_back(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 
 	fake_of(w, 2)->deaf = true;
 	fake_announces(w, 3, 3, VM1, IP1);
@@ -187,7 +172,7 @@ static void a_late_announcement_does_not_move_a_node_back(void **state)
 
 static void a_claim_before_the_barrier_reply_is_ambiguous_and_the_probe_decides(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 
 	fake_of(w, 2)->deaf = true;
 	fake_announces(w, 3, 3, VM1, IP1);
@@ -207,7 +192,7 @@ static void a_claim_before_the_barrier_reply_is_ambiguous_and_the_probe_decides(
 
 static void when_the_current_port_is_down_the_claimants_answer_decides_at_once(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 
 	fake_of(w, 2)->deaf = true;
 	fake_announces(w, 3, 3, VM1, IP1);
@@ -225,7 +210,7 @@ static void when_the_current_port_is_down_the_claimants_answer_decides_at_once(v
 
 static void when_both_answer_the_node_stays_and_people_are_told(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 
 	fake_of(w, 2)->deaf = true;
 	fake_announces(w, 3, 3, VM1, IP1);
@@ -242,7 +227,7 @@ static void when_both_answer_the_node_stays_and_people_are_told(void **state)
 
 static void when_none_answers_the_node_stays(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 
 	fake_of(w, 2)->deaf = true;
 	fake_announces(w, 3, 3, VM1, IP1);
@@ -259,7 +244,7 @@ static void when_none_answers_the_node_stays(void **state)
 
 static void when_none_answers_and_only_the_claimants_port_is_up_it_gets_the_node(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 
 	fake_of(w, 2)->deaf = true;
 	fake_announces(w, 3, 3, VM1, IP1);
@@ -276,7 +261,7 @@ static void when_none_answers_and_only_the_claimants_port_is_up_it_gets_the_node
 /* A to B and back, FE3's announcement slow: it arrives last, though fresh by the barrier rule. */
 static void old_news_from_a_slow_link_is_undone_by_asking_the_place_that_was_left(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 
 	fake_port(w, 2, 2)->answers = a_mac(VM1);
 	fake_announces(w, 2, 2, VM1, IP1);
@@ -291,7 +276,7 @@ static void old_news_from_a_slow_link_is_undone_by_asking_the_place_that_was_lef
 
 static void two_machines_with_one_address_do_not_make_it_move_forever(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 
 	fake_port(w, 2, 2)->answers = fake_port(w, 3, 3)->answers = a_mac(VM1);
 	fake_announces(w, 2, 2, VM1, IP1);
@@ -306,7 +291,7 @@ static void two_machines_with_one_address_do_not_make_it_move_forever(void **sta
 
 static void five_ambiguous_claims_are_flapping_and_the_next_are_not_heard(void **state)
 {
-	struct world *w = with_vm1_at(2, 2);
+	struct world *w = world_with_vm1_at(2, 2);
 	unsigned probes = 0;
 
 	fake_port(w, 3, 3)->answers = a_mac(VM1);
@@ -328,7 +313,7 @@ static void five_ambiguous_claims_are_flapping_and_the_next_are_not_heard(void *
 
 static void a_replayed_announcement_moves_nothing_by_itself(void **state)
 {
-	struct world *w = with_vm1_at(3, 3);
+	struct world *w = world_with_vm1_at(3, 3);
 
 	fake_port(w, 3, 3)->answers = a_mac(VM1);
 	fake_replay(w, 2, 2, VM1, IP1);
@@ -336,281 +321,6 @@ static void a_replayed_announcement_moves_nothing_by_itself(void **state)
 	world_wait(w, 500);
 	assert_at(w, "vm1", 3, 3, ATTACHMENT_ACTIVE);
 	assert_int_equal(world_flow_mods(w), 0);
-	world_destroy(w);
-}
-
-/* --- tentative moves ------------------------------------------------------------------------- */
-
-static void prepare(struct world *w, const char *element, const char *port)
-{
-	struct reason why = {""};
-
-	assert_int_equal(core_prepare_move(w->core, "vm1", element, port, 0, w->now_ms, &why), 0);
-	world_run(w);
-}
-
-static void a_prepared_move_sends_traffic_there_and_keeps_the_guard_here(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	prepare(w, "FE3", "port3");
-	assert_at(w, "vm1", 3, 3, ATTACHMENT_PREPARED);
-	assert_non_null(fake_rule(w, 3, RULE_LOCAL, IP1));
-	assert_int_equal(fake_rule(w, 1, RULE_FOREIGN, IP1)->fe, 3);
-	assert_int_equal(fake_rule(w, 2, RULE_FOREIGN, IP1)->fe, 3);
-	assert_null(fake_rule(w, 2, RULE_LOCAL, IP1));
-	assert_non_null(fake_rule(w, 2, RULE_GUARD, IP1));
-	world_destroy(w);
-}
-
-static void the_nodes_announcement_at_the_destination_confirms(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	prepare(w, "FE3", "port3");
-	world_forget_log(w);
-	fake_rarp(w, 3, 3, VM1);
-	world_run(w);
-	assert_at(w, "vm1", 3, 3, ATTACHMENT_ACTIVE);
-	assert_bound(w, IP1, 3, 3);
-	assert_int_equal(world_flow_mods(w), 1); /* the guard at FE2 goes */
-	world_destroy(w);
-}
-
-static void a_prepared_move_reverts_on_timeout(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	prepare(w, "FE3", "port3");
-	world_wait(w, 29000);
-	assert_at(w, "vm1", 3, 3, ATTACHMENT_PREPARED);
-	world_wait(w, 1500);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_ACTIVE);
-	assert_bound(w, IP1, 2, 2);
-	assert_int_equal(world_count_events(w, EVENT_REVERTED), 1);
-	assert_int_equal(core_attachment(w->core, "vm1")->moves, 0);
-	world_destroy(w);
-}
-
-static void a_silent_node_at_the_destination_is_asked_before_the_move_is_undone(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	prepare(w, "FE3", "port3");
-	fake_port(w, 3, 3)->answers = a_mac(VM1);
-	world_wait(w, 31000);
-	assert_at(w, "vm1", 3, 3, ATTACHMENT_ACTIVE);
-	assert_int_equal(world_count_events(w, EVENT_REVERTED), 0);
-	world_destroy(w);
-}
-
-static void the_nodes_announcement_at_the_source_reverts(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-	uint64_t prepared;
-
-	prepare(w, "FE3", "port3");
-	prepared = w->kept[0].version.sequence;
-	fake_announces(w, 2, 2, VM1, IP1);
-	world_run(w);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_ACTIVE);
-	assert_bound(w, IP1, 2, 2);
-	assert_int_equal(w->kept[0].version.sequence, prepared + 1);
-	world_destroy(w);
-}
-
-static void an_announcement_that_the_source_made_before_it_knew_does_not_revert(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	fake_of(w, 2)->deaf = true;
-	prepare(w, "FE3", "port3");
-	fake_announces(w, 2, 2, VM1, IP1);
-	world_run(w);
-	assert_at(w, "vm1", 3, 3, ATTACHMENT_PREPARED);
-	fake_of(w, 2)->deaf = false;
-	world_run(w);
-	assert_at(w, "vm1", 3, 3, ATTACHMENT_PREPARED);
-	world_destroy(w);
-}
-
-static void a_revert_that_is_asked_for_has_a_new_version(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-	struct reason why;
-	uint64_t prepared;
-
-	prepare(w, "FE3", "port3");
-	prepared = w->kept[0].version.sequence;
-	assert_int_equal(core_revert_move(w->core, "vm1", w->now_ms, &why), 0);
-	world_run(w);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_ACTIVE);
-	assert_bound(w, IP1, 2, 2);
-	assert_int_equal(w->kept[0].version.sequence, prepared + 1);
-	assert_true(core_revert_move(w->core, "vm1", w->now_ms, &why) < 0);
-	world_destroy(w);
-}
-
-static void a_destination_whose_port_goes_down_reverts(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	prepare(w, "FE3", "port3");
-	fake_port_gone(w, 3, 3);
-	world_run(w);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_ACTIVE);
-	assert_bound(w, IP1, 2, 2);
-	world_destroy(w);
-}
-
-static void a_second_move_while_one_is_prepared_is_refused(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-	struct reason why;
-
-	prepare(w, "FE3", "port3");
-	assert_int_equal(core_prepare_move(w->core, "vm1", "FE1", "port2", 0, w->now_ms, &why),
-			 -EBUSY);
-	assert_int_equal(core_prepare_move(w->core, "vm1", "FE3", "port3", 0, w->now_ms, &why), 0);
-	assert_int_equal(core_prepare_move(w->core, "vm9", "FE3", "port3", 0, w->now_ms, &why),
-			 -ENOENT);
-	assert_int_equal(core_prepare_move(w->core, "vm1", "FE9", "port3", 0, w->now_ms, &why),
-			 -ENOENT);
-	assert_int_equal(core_prepare_move(w->core, "vm1", "FE3", "port7", 0, w->now_ms, &why),
-			 -ENOENT);
-	world_destroy(w);
-}
-
-static void a_confirm_by_request_removes_the_old_guard(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-	struct reason why;
-
-	prepare(w, "FE3", "port3");
-	assert_int_equal(core_confirm_move(w->core, "vm1", w->now_ms, &why), 0);
-	world_run(w);
-	assert_bound(w, IP1, 3, 3);
-	assert_int_equal(core_attachment(w->core, "vm1")->moves, 1);
-	world_destroy(w);
-}
-
-/* --- leaving --------------------------------------------------------------------------------- */
-
-static void a_port_that_comes_back_within_the_grace_changes_nothing(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	fake_port_up(w, 2, 2, false);
-	world_wait(w, 1500);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_DOWN);
-	fake_port_up(w, 2, 2, true);
-	world_wait(w, 3000);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_ACTIVE);
-	assert_int_equal(world_flow_mods(w), 0);
-	world_destroy(w);
-}
-
-static void a_port_that_stays_down_detaches_its_nodes(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	fake_port_up(w, 2, 2, false);
-	world_wait(w, 2100);
-	assert_null(core_attachment(w->core, "vm1"));
-	assert_bound(w, IP1, 0, 0);
-	world_wait(w, 6000); /* its tombstone is kept until every FE has acknowledged */
-	assert_int_equal(w->kept_count, 0);
-	world_destroy(w);
-}
-
-static void a_port_that_is_gone_detaches_its_nodes(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	fake_port_gone(w, 2, 2);
-	world_run(w);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_DOWN);
-	assert_int_equal(world_count_events(w, EVENT_PORT_GONE), 1);
-	world_wait(w, 2100);
-	assert_null(core_attachment(w->core, "vm1"));
-	world_destroy(w);
-}
-
-static void a_node_whose_port_is_down_may_announce_itself_elsewhere_at_once(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	fake_port_up(w, 2, 2, false);
-	world_run(w);
-	fake_announces(w, 3, 2, VM1, IP1);
-	world_run(w);
-	assert_at(w, "vm1", 3, 2, ATTACHMENT_ACTIVE);
-	world_wait(w, 3000);
-	assert_at(w, "vm1", 3, 2, ATTACHMENT_ACTIVE);
-	world_destroy(w);
-}
-
-static void a_silent_node_is_detached_if_it_is_the_binding_that_is_meant(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	fake_silent(w, 2, "vm1");
-	fake_announces(w, 2, 3, VM1, IP1); /* queued behind; then the node is new again */
-	world_run(w);
-	assert_at(w, "vm1", 2, 3, ATTACHMENT_ACTIVE);
-	assert_int_equal(world_count_events(w, EVENT_DETACHED), 1);
-	fake_silent(w, 2, "vm1");
-	fake_of(w, 2)->mute = true;
-	world_run(w);
-	fake_of(w, 2)->mute = false;
-	assert_at(w, "vm1", 2, 3, ATTACHMENT_ACTIVE);
-	world_destroy(w);
-}
-
-static void a_lost_session_detaches_nobody(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-
-	world_disconnect(w, fake_of(w, 2));
-	world_wait(w, 10000);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_ACTIVE);
-	assert_bound(w, IP1, 2, 2);
-	assert_int_equal(world_flow_mods(w), 0);
-	world_destroy(w);
-}
-
-static void detaching_and_removing_take_the_rules_away(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-	struct reason why;
-
-	assert_int_equal(core_detach_node(w->core, "vm1", w->now_ms, &why), 0);
-	world_run(w);
-	assert_bound(w, IP1, 0, 0);
-	assert_int_equal(core_detach_node(w->core, "vm1", w->now_ms, &why), -ENOENT);
-	fake_announces(w, 3, 2, VM1, IP1);
-	world_run(w);
-	assert_bound(w, IP1, 3, 2);
-	assert_int_equal(core_remove_node(w->core, "vm1", w->now_ms, &why), 0);
-	world_run(w);
-	assert_bound(w, IP1, 0, 0);
-	assert_int_equal(core_remove_node(w->core, "vm1", w->now_ms, &why), -ENOENT);
-	world_wait(w, 3000); /* the tombstone is buried */
-	assert_int_equal(w->core->records.count, 0);
-	world_destroy(w);
-}
-
-static void a_changed_node_is_bound_by_its_new_addresses(void **state)
-{
-	struct world *w = with_vm1_at(2, 2);
-	struct node n = *inventory_node(core_inventory(w->core), "vm1");
-	struct reason why;
-
-	n.addresses[0] = an_address("10.10.7.7");
-	assert_int_equal(core_put_node(w->core, &n, w->now_ms, &why), 0);
-	world_run(w);
-	assert_bound(w, IP1, 0, 0);
-	assert_bound(w, "10.10.7.7", 2, 2);
 	world_destroy(w);
 }
 
@@ -698,24 +408,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(two_machines_with_one_address_do_not_make_it_move_forever),
 	cmocka_unit_test(five_ambiguous_claims_are_flapping_and_the_next_are_not_heard),
 	cmocka_unit_test(a_replayed_announcement_moves_nothing_by_itself),
-	cmocka_unit_test(a_prepared_move_sends_traffic_there_and_keeps_the_guard_here),
-	cmocka_unit_test(the_nodes_announcement_at_the_destination_confirms),
-	cmocka_unit_test(a_prepared_move_reverts_on_timeout),
-	cmocka_unit_test(a_silent_node_at_the_destination_is_asked_before_the_move_is_undone),
-	cmocka_unit_test(the_nodes_announcement_at_the_source_reverts),
-	cmocka_unit_test(an_announcement_that_the_source_made_before_it_knew_does_not_revert),
-	cmocka_unit_test(a_revert_that_is_asked_for_has_a_new_version),
-	cmocka_unit_test(a_destination_whose_port_goes_down_reverts),
-	cmocka_unit_test(a_second_move_while_one_is_prepared_is_refused),
-	cmocka_unit_test(a_confirm_by_request_removes_the_old_guard),
-	cmocka_unit_test(a_port_that_comes_back_within_the_grace_changes_nothing),
-	cmocka_unit_test(a_port_that_stays_down_detaches_its_nodes),
-	cmocka_unit_test(a_port_that_is_gone_detaches_its_nodes),
-	cmocka_unit_test(a_node_whose_port_is_down_may_announce_itself_elsewhere_at_once),
-	cmocka_unit_test(a_silent_node_is_detached_if_it_is_the_binding_that_is_meant),
-	cmocka_unit_test(a_lost_session_detaches_nobody),
-	cmocka_unit_test(detaching_and_removing_take_the_rules_away),
-	cmocka_unit_test(a_changed_node_is_bound_by_its_new_addresses),
 	cmocka_unit_test(after_many_random_events_every_element_has_its_intent),
 };
 

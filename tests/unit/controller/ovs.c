@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define VM1 "52:54:00:00:00:11"
-#define IP1 "10.10.0.11"
 #define GATEWAY "10.10.0.1"
 #define ROUTER "198.51.100.254"
 #define ROUTER_MAC "02:00:00:00:09:01"

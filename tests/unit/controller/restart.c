@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define VM1 "52:54:00:00:00:11"
-#define IP1 "10.10.0.11"
 #define VM2 "52:54:00:00:00:12"
 #define IP2 "10.10.0.12"
 
