@@ -190,3 +190,12 @@ struct {
 	__uint(key_size, 4);
 	__uint(value_size, 4);
 } rule_links SEC(".maps");
+
+/* Announcements that are kept for a controller (struct kept_key -> struct kept_frame). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DATAPLANE_KEPT_LIMIT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(key_size, 4);
+	__uint(value_size, 4);
+} kept SEC(".maps");

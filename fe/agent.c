@@ -145,6 +145,11 @@ void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms)
 	neighborhood_heard(&a->neighborhood, &claim);
 }
 
+void agent_adopt_kept(struct agent *a, const struct kept_key *key, const struct kept_frame *frame)
+{
+	neighborhood_adopt_kept(&a->neighborhood, key, frame);
+}
+
 static void send_replay(void *to, const struct replay *replay)
 {
 	struct agent_connection *c = to;

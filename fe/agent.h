@@ -72,6 +72,8 @@ void agent_adopt_rule(struct agent *a, const struct rule *rule);
 void agent_adopt_group(struct agent *a, const struct rule_group *group);
 void agent_adopt_link(struct agent *a, const struct datapath_link *link);
 void agent_adopt_done(struct agent *a, int64_t now_ms);
+/* After done: an announcement that the agent before kept. */
+void agent_adopt_kept(struct agent *a, const struct kept_key *key, const struct kept_frame *frame);
 
 /* A connection: to a controller (it gets packet-ins, port status, experimenter messages), or a
  * local one for inspection (ovs-ofctl), which gets none unless it asks by SET_CONFIG.  'handle' is

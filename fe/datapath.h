@@ -105,6 +105,25 @@ struct datapath_prefix {
 	struct address gateway; /* COVERED: whom ICMP errors come from; zero: none */
 };
 
+/* An announcement that is kept for a controller (fe/neighbor.h): whose, and the frame. */
+#define KEPT_DATA 128 /* bytes of each */
+struct kept_key {
+	struct mac mac;
+	uint16_t vlan;
+	uint32_t vrf, port;
+	struct address address;
+};
+_Static_assert(sizeof(struct kept_key) == 32, "kept_key has hidden padding");
+struct kept_frame {
+	int64_t heard_ms;
+	int64_t sent_ms; /* 0: not yet */
+	uint32_t port;
+	uint16_t size;
+	uint8_t data[KEPT_DATA];
+	uint8_t pad[2];
+};
+_Static_assert(sizeof(struct kept_frame) == 152, "kept_frame has hidden padding");
+
 struct datapath_ops {
 	int (*port_set)(void *context, const struct datapath_port *port);
 	int (*port_remove)(void *context, uint32_t number);
@@ -124,6 +143,10 @@ struct datapath_ops {
 	int (*rule_forget)(void *context, const struct rule_key *key);
 	int (*group_keep)(void *context, const struct rule_group *group);
 	int (*group_forget)(void *context, uint32_t fe);
+
+	/* Likewise the announcements that are kept for a controller.  Both NULL: they are not. */
+	int (*kept_set)(void *context, const struct kept_key *key, const struct kept_frame *frame);
+	int (*kept_remove)(void *context, const struct kept_key *key);
 
 	/* A link: its liveness with the rest, in one write, and the pinned list's entry.  -ENOENT
 	 * where it is a port's and there is no such port. */

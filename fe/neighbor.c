@@ -6,7 +6,7 @@
 #include "fe/neighbor.h"
 
 #include "base/log.h"
-#include "base/memory.h"
+#include "fe/neighbor_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,22 +18,6 @@ LOG_MODULE("neighbor");
 #define PROBE_INTERVAL_MS 1000
 
 static const unsigned announce_after_ms[] = {0, 1000, 3000};
-
-struct kept_key {
-	struct mac mac;
-	uint16_t vlan;
-	uint32_t vrf, port;
-	struct address address;
-};
-_Static_assert(sizeof(struct kept_key) == 32, "kept_key has hidden padding");
-
-struct kept_frame {
-	int64_t heard_ms;
-	int64_t sent_ms; /* 0: not yet */
-	uint32_t port;
-	uint16_t size;
-	uint8_t data[NEIGHBOR_KEPT_DATA];
-};
 
 struct departed {
 	uint32_t port;
@@ -172,120 +156,6 @@ void neighborhood_heard(struct neighborhood *n, const struct claim *claim)
 	make_tentative(n, claim);
 }
 
-/* ---- kept announcements ---- */
-
-static bool is_bound(const struct neighborhood *n, const struct claim *claim)
-{
-	const struct pipeline_entry *local =
-		pipeline_find_binding(n->pipeline, RULE_LOCAL, claim->vrf, &claim->address);
-
-	return local && local->rule.port == claim->port && local->rule.vlan == claim->vlan &&
-	       mac_equal(&local->rule.mac, &claim->mac);
-}
-
-static void drop_oldest(struct neighborhood *n)
-{
-	size_t at = 0;
-	const void *key, *oldest = NULL;
-	void *value;
-	int64_t least = INT64_MAX;
-
-	while (table_next(&n->kept, &at, &key, &value)) {
-		const struct kept_frame *frame = value;
-
-		if (frame->heard_ms < least) {
-			least = frame->heard_ms;
-			oldest = key;
-		}
-	}
-	if (oldest) {
-		struct kept_key copy;
-
-		memcpy(&copy, oldest, sizeof(copy));
-		table_remove(&n->kept, &copy);
-	}
-}
-
-void neighborhood_keep(struct neighborhood *n, const struct claim *claim, const void *frame,
-		       size_t size, bool sent)
-{
-	struct kept_key key = {claim->mac, claim->vlan, claim->vrf, claim->port, claim->address};
-	struct kept_frame *at;
-
-	if (sent && (is_bound(n, claim) || n->kept.count >= NEIGHBOR_KEPT_MAX))
-		return;
-	if (!table_get(&n->kept, &key) && n->kept.count >= NEIGHBOR_KEPT_MAX)
-		drop_oldest(n);
-	at = table_put(&n->kept, &key, NULL);
-	at->heard_ms = n->now_ms;
-	at->sent_ms = sent ? n->now_ms : 0;
-	at->port = claim->port;
-	at->size = (uint16_t)(size < NEIGHBOR_KEPT_DATA ? size : NEIGHBOR_KEPT_DATA);
-	memcpy(at->data, frame, at->size);
-}
-
-static int compare_age(const void *a, const void *b)
-{
-	int64_t x = (*(const struct kept_frame *const *)a)->heard_ms;
-	int64_t y = (*(const struct kept_frame *const *)b)->heard_ms;
-
-	return (x > y) - (x < y);
-}
-
-void neighborhood_replay(struct neighborhood *n,
-			 void (*each)(void *to, const struct replay *replay), void *to)
-{
-	struct kept_frame **list;
-	size_t count = 0, at = 0;
-	void *value;
-
-	if (!n->kept.count)
-		return;
-	list = memory_alloc_array(n->kept.count, sizeof(*list)); /* NOLINT: of pointers */
-	while (table_next(&n->kept, &at, NULL, &value))
-		list[count++] = value;
-	qsort(list, count, sizeof(*list), compare_age); /* NOLINT: of pointers */
-	for (size_t i = 0; i < count; i++) {
-		int64_t age = n->now_ms - list[i]->heard_ms;
-		struct replay replay = {
-			.port = list[i]->port,
-			.age_ms = age > UINT32_MAX ? UINT32_MAX : (uint32_t)age,
-			.data = list[i]->data,
-			.data_size = list[i]->size,
-		};
-
-		each(to, &replay);
-		list[i]->sent_ms = n->now_ms;
-	}
-	free(list);
-}
-
-/* What was sent and brought no binding for so long: it was refused. */
-static void forget_sent(struct neighborhood *n)
-{
-	size_t at = 0;
-	const void *key;
-	void *value;
-
-	if (n->now_ms - n->kept_ms < NEIGHBOR_SENT_MS / 10)
-		return;
-	n->kept_ms = n->now_ms;
-	while (table_next(&n->kept, &at, &key, &value)) {
-		const struct kept_frame *frame = value;
-
-		if (frame->sent_ms && n->now_ms - frame->sent_ms > NEIGHBOR_SENT_MS)
-			table_remove(&n->kept, key);
-	}
-}
-
-/* The controller has it: nothing to say again. */
-static void forget_answered(struct neighborhood *n, const struct rule *rule)
-{
-	struct kept_key key = {rule->mac, rule->vlan, rule->key.vrf, rule->port, rule->key.address};
-
-	(void)table_remove(&n->kept, &key);
-}
-
 /* ---- departed nodes ---- */
 
 static void announce(struct neighborhood *n, const struct pipeline_address *at,
@@ -378,7 +248,7 @@ void neighborhood_local_set(struct neighborhood *n, const struct rule *rule)
 	const struct pipeline_address at = {rule->key.vrf, rule->key.address};
 	struct watched *w;
 
-	forget_answered(n, rule);
+	neighborhood_forget_answered(n, rule);
 	table_remove(&n->departed, &at);
 	if (pipeline_is_beside(n->pipeline, rule)) {
 		table_remove(&n->watched, &at); /* its packets pass elsewhere */
@@ -501,7 +371,7 @@ static void tick_watched(struct neighborhood *n)
 
 void neighborhood_tick(struct neighborhood *n)
 {
-	forget_sent(n);
+	neighborhood_forget_sent(n);
 	tick_departed(n);
 	tick_watched(n);
 }

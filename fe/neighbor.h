@@ -8,7 +8,6 @@
 
 #define NEIGHBOR_KEPT_MAX 4096 /* announcements kept without a controller */
 #define NEIGHBOR_SENT_MS 10000
-#define NEIGHBOR_KEPT_DATA 128      /* bytes of each */
 #define NEIGHBOR_TENTATIVE_MAX 4096 /* tentative bindings of the FE's own at a time */
 #define NEIGHBOR_DEPARTED_MAX 65536
 #define NEIGHBOR_DEPARTED_MS 10000 /* how long after its local binding a node has departed */
@@ -58,6 +57,9 @@ void neighborhood_heard(struct neighborhood *n, const struct claim *claim);
  * when the connection breaks is lost. */
 void neighborhood_keep(struct neighborhood *n, const struct claim *claim, const void *frame,
 		       size_t size, bool sent);
+/* One that the agent before kept, after its rules were adopted. */
+void neighborhood_adopt_kept(struct neighborhood *n, const struct kept_key *key,
+			     const struct kept_frame *frame);
 /* Gives out what was kept, oldest first; it counts as sent from now on. */
 void neighborhood_replay(struct neighborhood *n,
 			 void (*each)(void *to, const struct replay *replay), void *to);

@@ -239,6 +239,11 @@ static int maps_size(struct datapath *dp, const struct datapath_config *c)
 	result = result ? result
 			: bpf_map__set_value_size(dp->skeleton->maps.rule_links,
 						  sizeof(struct datapath_link));
+	result = result ? result
+			: bpf_map__set_key_size(dp->skeleton->maps.kept, sizeof(struct kept_key));
+	result = result ? result
+			: bpf_map__set_value_size(dp->skeleton->maps.kept,
+						  sizeof(struct kept_frame));
 	return result;
 }
 

@@ -56,6 +56,11 @@ void datapath_adopt(struct datapath *dp, void (*rule)(void *to, const struct rul
 		    void (*group)(void *to, const struct rule_group *), void *to);
 void datapath_adopt_links(struct datapath *dp, void (*link)(void *to, const struct datapath_link *),
 			  void *to);
+/* The announcements that the agent before kept for a controller. */
+void datapath_adopt_kept(struct datapath *dp,
+			 void (*each)(void *to, const struct kept_key *key,
+				      const struct kept_frame *frame),
+			 void *to);
 /* After the agent has set what should be there (agent_adopt_done and every port): removes the
  * entries and detaches the ports that nobody has set since datapath_open. */
 void datapath_adopt_done(struct datapath *dp);

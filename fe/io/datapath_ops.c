@@ -207,6 +207,40 @@ static int group_forget(void *context, uint32_t fe)
 	return bpf_map_delete_elem(map_fd(datapath_of(context)->skeleton->maps.rule_groups), &fe);
 }
 
+static int kept_set(void *context, const struct kept_key *key, const struct kept_frame *frame)
+{
+	return map_result(bpf_map_update_elem(map_fd(datapath_of(context)->skeleton->maps.kept),
+					      key, frame, 0));
+}
+
+static int kept_remove(void *context, const struct kept_key *key)
+{
+	return bpf_map_delete_elem(map_fd(datapath_of(context)->skeleton->maps.kept), key);
+}
+
+void datapath_adopt_kept(struct datapath *dp,
+			 void (*each)(void *to, const struct kept_key *key,
+				      const struct kept_frame *frame),
+			 void *to)
+{
+	int fd = map_fd(dp->skeleton->maps.kept);
+	struct table keys;
+	const void *key;
+	void *unused;
+	size_t at = 0;
+
+	/* 'each' may remove what it is given: the walk is over by then. */
+	table_init(&keys, sizeof(struct kept_key), 1, 0);
+	stale_collect(&keys, fd, sizeof(struct kept_key));
+	while (table_next(&keys, &at, &key, &unused)) {
+		struct kept_frame frame;
+
+		if (!bpf_map_lookup_elem(fd, key, &frame))
+			each(to, key, &frame);
+	}
+	table_finish(&keys);
+}
+
 /* ---- counters ---- */
 
 static struct map_counter counter_read(const struct datapath *dp, const struct map_counter_key *key,
@@ -317,6 +351,8 @@ const struct datapath_ops *datapath_operations(void)
 						       .rule_forget = rule_forget,
 						       .group_keep = group_keep,
 						       .group_forget = group_forget,
+						       .kept_set = kept_set,
+						       .kept_remove = kept_remove,
 						       .link_set = datapath_link_set,
 						       .link_remove = datapath_link_remove,
 						       .link_transmit = datapath_link_transmit,

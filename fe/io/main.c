@@ -106,6 +106,11 @@ static void on_adopted_link(void *to, const struct datapath_link *link)
 	agent_adopt_link(((struct fe *)to)->agent, link);
 }
 
+static void on_adopted_kept(void *to, const struct kept_key *key, const struct kept_frame *frame)
+{
+	agent_adopt_kept(((struct fe *)to)->agent, key, frame);
+}
+
 static void on_adopted_group(void *to, const struct rule_group *group)
 {
 	agent_adopt_group(((struct fe *)to)->agent, group);
@@ -289,6 +294,7 @@ static void start_agent(struct fe *fe)
 	datapath_adopt_links(dp, on_adopted_link, fe);
 	ports_start(fe->ports, fe->agent, clock_now_ms());
 	agent_adopt_done(fe->agent, clock_now_ms());
+	datapath_adopt_kept(dp, on_adopted_kept, fe);
 	datapath_adopt_done(dp);
 	health_init(&fe->health, fe->config.patience_ms, announcer_has_adopted(fe->announcer),
 		    clock_now_ms());

@@ -92,6 +92,33 @@ static void rules_and_groups_are_kept_until_forgotten(void **state)
 	assert_int_equal(heard.rules + heard.groups, 0);
 }
 
+static void hear_kept(void *to, const struct kept_key *key, const struct kept_frame *frame)
+{
+	struct heard *h = to;
+
+	h->rules++;
+	assert_int_equal(frame->heard_ms, 1234);
+	assert_memory_equal(frame->data, "announcement", 12);
+}
+
+static void announcements_are_kept_until_removed(void **state)
+{
+	struct bench *b = *state;
+	struct kept_key key = {.vrf = 0, .port = 2, .address = text_address("10.10.0.11")};
+	struct kept_frame frame = {.heard_ms = 1234, .port = 2, .size = 12, .data = "announcement"};
+	struct heard heard = {};
+
+	assert_int_equal(b->ops->kept_set(b, &key, &frame), 0);
+	key.port = 3;
+	assert_int_equal(b->ops->kept_set(b, &key, &frame), 0);
+	assert_int_equal(b->ops->kept_remove(b, &key), 0);
+	reopen(b);
+	datapath_adopt_kept(b->context.datapath, hear_kept, &heard);
+	assert_int_equal(heard.rules, 1);
+	key.port = 2;
+	assert_int_equal(b->ops->kept_remove(b, &key), 0);
+}
+
 static void what_nobody_sets_again_is_swept(void **state)
 {
 	struct bench *b = *state;
@@ -347,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(entries_ports_and_counts_are_adopted),
 		TEST(rules_and_groups_are_kept_until_forgotten),
+		TEST(announcements_are_kept_until_removed),
 		TEST(what_nobody_sets_again_is_swept),
 		TEST(last_seen_survives_an_update_that_moves_nothing),
 		TEST(arp_counts_as_life),

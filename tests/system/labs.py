@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lab import figure2
@@ -23,6 +27,7 @@ from lab.topology import Element, End, Host, Link, Place, Topology
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:")
 LOG_TAIL = 6000
 TIMEOUT_S = 20.0
+BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 POLL_S = 0.005
 
 LIVE: list[Lab] = []
@@ -106,6 +111,19 @@ def rules(lab: Lab, name: str) -> list[dict[str, Any]]:
 
 def ports(lab: Lab, name: str) -> dict[str, dict[str, Any]]:
     return {p["name"]: p for p in lab.rest.get(f"/v1/elements/{name}/ports")["ports"]}
+
+
+def pinned(lab: Lab, name: str, map_name: str) -> list[dict[str, Any]]:
+    """The entries of one of the element's pinned maps."""
+    path = str(state_of(lab, name) / map_name)
+    shown = subprocess.run([BPFTOOL, "--json", "map", "dump", "pinned", path], text=True,
+                           capture_output=True, timeout=TIMEOUT_S, check=True)
+    return json.loads(shown.stdout)
+
+
+def state_of(lab: Lab, name: str) -> Path:
+    """The element's bpffs with its pins."""
+    return lab.run_dir / name
 
 
 def drops(lab: Lab, name: str) -> dict[str, int]:

@@ -165,3 +165,25 @@ def test_an_element_without_a_controller_moves_nobody_but_passes_new_connections
             far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             far.sendall(b"hello")
             assert near.recv(16) == b"hello"
+
+
+def test_what_was_announced_outlives_the_agent_that_kept_it(lab: Lab) -> None:
+    """Nobody says it twice: the laptop is silent after its announcement."""
+    lab.controller.kill()
+    lab.move("laptop", "ap2")
+    labs.eventually("the announcement at FE3", lambda: labs.pinned(lab, "fe3", "kept"))
+    lab.fe("fe3").kill()
+    lab.fe("fe3").start()
+    lab.rest.close()
+    lab.controller.start()
+    labs.wait_online(lab)
+    labs.wait_place(lab, "laptop", "fe3", "ap0")
+    labs.eventually("nothing kept any more", lambda: not labs.pinned(lab, "fe3", "kept"))
+
+
+def test_what_was_announced_to_a_dead_agent_waits_for_the_next(lab: Lab) -> None:
+    lab.fe("fe3").kill()
+    lab.move("laptop", "ap2")
+    lab.fe("fe3").start()
+    labs.wait_online(lab)
+    labs.wait_place(lab, "laptop", "fe3", "ap0")
