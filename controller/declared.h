@@ -13,8 +13,12 @@ struct declared_port {
 	uint8_t role;                   /* enum port_role: access or external */
 	uint32_t segment;
 	char identity[PORT_IDENTITY_SIZE];
-	/* External: the FE's own address there, and the router that all traffic goes to. */
-	struct address address, next_hop;
+	/* External, by family (FAMILY_IPV4...): the FE's own address there, and the router that all
+	 * traffic goes to; zero: none. */
+	struct declared_way {
+		struct address address, next_hop;
+		uint8_t length; /* of the network there, in 128 bits */
+	} ways[FAMILY_COUNT];
 };
 
 struct declared_element {

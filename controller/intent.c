@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define PORT_RULES_MAX (7 + OVS_PORT_RULES_MAX)
-#define VRFS_MAX (PREFIXES_MAX + 1)
 
 uint8_t planner_port_role(const struct port *p)
 {
@@ -27,9 +26,6 @@ static unsigned port_rules(const struct element *e, const struct port *p, uint8_
 	static const uint16_t listened[] = {ETHERTYPE_ARP_, ETHERTYPE_RARP_, LISTEN_RS, LISTEN_NS,
 					    LISTEN_NA};
 	static const uint16_t families[] = {0, ETHERTYPE_IPV6_};
-	/* A switch has nobody who would answer IPv6 nodes. */
-	unsigned family_count = e->ovs ? 1 : ARRAY_SIZE(families);
-	unsigned listened_count = e->ovs ? 2 : ARRAY_SIZE(listened);
 	unsigned count = 0;
 
 	if (role == PORT_BACKPLANE)
@@ -38,13 +34,13 @@ static unsigned port_rules(const struct element *e, const struct port *p, uint8_
 						       .port = p->number}};
 	if (role != PORT_ACCESS && role != PORT_EXTERNAL)
 		return count;
-	for (unsigned i = 0; i < family_count; i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(families); i++)
 		rules[count++] = (struct rule){
 			.key = {.kind = RULE_ADMIT, .port = p->number, .ethertype = families[i]},
 			.vrf = DEFAULT_VRF,
 			.fe = e->id,
 			.next_table = role == PORT_ACCESS ? TABLE_GUARD : TABLE_BINDING};
-	for (unsigned i = 0; role == PORT_ACCESS && i < listened_count; i++)
+	for (unsigned i = 0; role == PORT_ACCESS && i < ARRAY_SIZE(listened); i++)
 		rules[count++] = (struct rule){
 			.key = {.kind = RULE_LISTEN, .ethertype = listened[i], .port = p->number},
 			.silent = silent &&
@@ -62,7 +58,7 @@ static struct rule prefix_rule(enum rule_kind kind, const struct covered_prefix 
 				     .address = p->prefix.address}};
 }
 
-static bool serves(const struct element *e, const struct covered_prefix *p)
+bool planner_serves(const struct element *e, const struct covered_prefix *p)
 {
 	for (unsigned i = 0; i < p->element_count; i++)
 		if (strcmp(p->elements[i], e->name) == 0)
@@ -91,7 +87,7 @@ static void prefix_rules(const struct core *c, const struct element *e,
 	covered.gateway = p->gateway;
 	emit(to, &stranger);
 	emit(to, &covered);
-	if (!serves(e, p))
+	if (!planner_serves(e, p))
 		return;
 	if (e->ovs) {
 		ovs_gateway_rules(c, p, emit, to);
@@ -108,7 +104,7 @@ static void prefix_rules(const struct core *c, const struct element *e,
 	emit(to, &answer);
 }
 
-static unsigned vrfs_in_use(const struct core *c, uint32_t vrfs[VRFS_MAX])
+unsigned planner_vrfs(const struct core *c, uint32_t vrfs[PLANNER_VRFS_MAX])
 {
 	unsigned count = 1;
 
@@ -128,13 +124,14 @@ static void exit_rules(const struct core *c, const struct element *e, int64_t ex
 		       void (*emit)(void *to, const struct rule *), void *to)
 {
 	static const uint8_t any[4];
-	uint32_t vrfs[VRFS_MAX];
-	unsigned count = vrfs_in_use(c, vrfs);
+	uint32_t vrfs[PLANNER_VRFS_MAX];
+	unsigned count = planner_vrfs(c, vrfs);
 	struct rule rule = {.key = {.kind = RULE_EXTERNAL}, .fe = (uint32_t)exit};
 
-	if (e->ovs && exit == 0 && !ovs_way_out(e, &rule))
+	if (e->ovs && exit == 0) {
+		ovs_exit_rules(e, emit, to);
 		return;
-
+	}
 	for (unsigned i = 0; exit >= 0 && i < count; i++) {
 		rule.key.vrf = vrfs[i];
 		rule.key.address = address_from_ipv4(any);
@@ -166,8 +163,6 @@ static void constant_rules(const struct core *c, const struct element *e,
 
 		emit(to, &rule);
 	}
-	if (e->ovs)
-		return;
 	emit(to, &advertise);
 	emit(to, &router);
 }
@@ -460,6 +455,15 @@ void planner_refresh_exits(struct core *c)
 		if (!e->synced || exit == e->exit)
 			continue;
 		c->change++;
+		/* A switch's own rules and those towards a border FE need not have the same keys.
+		 */
+		if (e->ovs && (e->exit == 0 || exit == 0)) {
+			if (e->exit == 0)
+				ovs_exit_withdraw(e);
+			else
+				exit_rules(c, e, e->exit, delete_rule, e);
+			e->exit = -1;
+		}
 		if (exit < 0)
 			exit_rules(c, e, e->exit, delete_rule, e);
 		else
@@ -467,17 +471,6 @@ void planner_refresh_exits(struct core *c)
 		e->exit = exit;
 		element_commit(e, false);
 	}
-}
-
-void planner_refresh_way_out(struct element *e, bool had)
-{
-	struct core *c = e->core;
-
-	if (!e->synced || e->exit != 0)
-		return;
-	c->change++;
-	exit_rules(c, e, 0, had ? replace_rule : put_rule, e);
-	element_commit(e, false);
 }
 
 void planner_add_prefix(struct core *c, const struct covered_prefix *p)

@@ -1,15 +1,9 @@
 /* Open vSwitch as a forwarding element.  The switch says its datapath id, its ports' names and
- * nothing more, so the rest is declared in the configuration; and it has no kernel behind it that
- * knows the way out, so the controller finds the next hop's MAC by ARP (packet-outs and packet-ins)
- * and writes it into the external rules.
- *
- * A restarted controller takes the MAC from the rules that are there.  A next hop that stops
- * answering stays: the switch without a controller would go on just so. */
+ * nothing more, so the rest is declared in the configuration. */
 #include "controller/ovs.h"
 
 #include "controller/element.h"
 #include "controller/planner.h"
-#include "packet/neighbor.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -18,20 +12,36 @@
 
 #include "base/memory.h"
 
-#define ASK_UNKNOWN_MS 1000
-#define ASK_AGAIN_MS 30000
+#define VXLAN_HEADERS 30 /* UDP, VXLAN, Ethernet */
 /* Longer than the revalidator of Open vSwitch 3.1 needs behind its barrier reply (21 to 34 ms with
  * 15,000 megaflows, measured). */
 #define SETTLE_MS 50
 
 /* --- what is declared ---------------------------------------------------------------------- */
 
+static int check_ways(const struct declared_element *d, const struct declared_port *p,
+		      struct reason *why)
+{
+	const struct declared_way *v4 = &p->ways[FAMILY_IPV4], *v6 = &p->ways[FAMILY_IPV6];
+
+	if (!address_is_ipv4(&v4->address) || !address_is_ipv4(&v4->next_hop))
+		return reason_set(why, -EINVAL,
+				  "element %s, port %s: an external port of a switch needs "
+				  "'address' and 'next_hop', both IPv4",
+				  d->name, p->match);
+	if (address_is_ipv4(&v6->address) || address_is_ipv4(&v6->next_hop) ||
+	    address_is_zero(&v6->address) != address_is_zero(&v6->next_hop))
+		return reason_set(why, -EINVAL,
+				  "element %s, port %s: 'address6' and 'next_hop6' are both there, "
+				  "and IPv6, or neither is",
+				  d->name, p->match);
+	return 0;
+}
+
 static int check_ports(const struct declared_element *d, struct reason *why)
 {
 	for (unsigned i = 0; i < d->port_count; i++) {
 		const struct declared_port *p = &d->ports[i];
-		bool way_out = address_is_ipv4(&p->address) && address_is_ipv4(&p->next_hop);
-
 		if (p->role != PORT_ACCESS && p->role != PORT_EXTERNAL)
 			return reason_set(why, -EINVAL,
 					  "element %s, port %s: role access or "
@@ -41,11 +51,8 @@ static int check_ports(const struct declared_element *d, struct reason *why)
 			return reason_set(why, -EINVAL,
 					  "element %s, port %s: a switch joins no segment", d->name,
 					  p->match);
-		if (p->role == PORT_EXTERNAL && !way_out)
-			return reason_set(why, -EINVAL,
-					  "element %s, port %s: an external port of a switch needs "
-					  "'address' and 'next_hop', both IPv4",
-					  d->name, p->match);
+		if (p->role == PORT_EXTERNAL && check_ways(d, p, why) < 0)
+			return -EINVAL;
 		for (unsigned other = 0; other < i; other++)
 			if (strcmp(d->ports[other].match, p->match) == 0)
 				return reason_set(why, -EEXIST,
@@ -80,6 +87,15 @@ static int check(const struct core *c, const struct declared_element *d, struct 
 	return check_ports(d, why);
 }
 
+static void ovs_init(struct ovs *o, uint64_t seed)
+{
+	for (unsigned family = 0; family < FAMILY_COUNT; family++)
+		o->way_out[family] = -1;
+	o->random = seed | 1;
+	table_init(&o->exits, sizeof(struct rule_key), sizeof(struct rule), seed + 1);
+	table_init(&o->routers, sizeof(uint32_t), sizeof(struct ovs_routed), seed + 2);
+}
+
 int ovs_declare(struct core *c, const struct declared_element *d, struct reason *why)
 {
 	int r = check(c, d, why);
@@ -90,7 +106,7 @@ int ovs_declare(struct core *c, const struct declared_element *d, struct reason 
 	e = element_obtain(c, d->id);
 	e->ovs = memory_alloc(sizeof(*e->ovs));
 	e->ovs->declared = *d;
-	e->ovs->way_out = -1;
+	ovs_init(e->ovs, c->seed + d->id);
 	e->backplane.pair[FAMILY_IPV4].address = d->backplane;
 	element_rename(e, d->name);
 	ovs_describe(e, &e->info);
@@ -100,6 +116,10 @@ int ovs_declare(struct core *c, const struct declared_element *d, struct reason 
 
 void ovs_destroy(struct ovs *o)
 {
+	if (!o)
+		return;
+	table_finish(&o->exits);
+	table_finish(&o->routers);
 	free(o);
 }
 
@@ -114,20 +134,22 @@ void ovs_describe(const struct element *e, struct element_info *ret)
 	strcpy(ret->software, "Open vSwitch");
 }
 
+uint32_t ovs_tunnel_mtu(const struct element *e)
+{
+	uint32_t mtu = e->ovs->declared.backplane_mtu;
+	uint32_t headers = (address_is_ipv4(&e->ovs->declared.backplane) ? 20 : 40) + VXLAN_HEADERS;
+
+	return mtu > headers ? mtu - headers : 0;
+}
+
 const char *const *ovs_cannot(void)
 {
 	static const char *const list[] = {
-		"IP-in-IP",
-		"IPv6 backplane",
-		"VLAN trunks",
-		"IPv6 nodes",
-		"links and paths",
-		"shared segments",
-		"ICMP too big or unreachable",
-		"tentative bindings",
-		"announcements without a controller",
-		"kernel routes",
-		NULL,
+		"IP-in-IP",           "IPv6 backplane",
+		"VLAN trunks",        "links and paths",
+		"shared segments",    "ICMP too big or unreachable",
+		"tentative bindings", "announcements without a controller",
+		"kernel routes",      NULL,
 	};
 
 	return list;
@@ -154,130 +176,23 @@ void ovs_describe_port(struct element *e, struct port *p)
 	memcpy(p->info.identity, d->identity, sizeof(p->info.identity));
 }
 
-/* --- the next hop -------------------------------------------------------------------------- */
-
-static struct port *port_of(const struct element *e, unsigned declared)
-{
-	size_t at = 0;
-	struct port *p;
-
-	while (table_next(&e->ports, &at, NULL, (void **)&p))
-		if (p->present && ovs_declared_port(e, p) == &e->ovs->declared.ports[declared])
-			return p;
-	return NULL;
-}
-
-bool ovs_way_out(const struct element *e, struct rule *rule)
-{
-	const struct ovs *o = e->ovs;
-	const struct port *p = o->way_out < 0 ? NULL : port_of(e, (unsigned)o->way_out);
-
-	if (o->way_out < 0)
-		return false;
-	rule->fe = 0;
-	rule->mac = o->next_hops[o->way_out].mac;
-	rule->port = p ? p->number : 0; /* it vanished: only the rule's key is wanted any more */
-	if (p)
-		rule->gateway_mac = p->mac;
-	return true;
-}
-
-/* The first external port, as declared, that is up and has a known next hop; else what it was. */
-static int best_way_out(const struct element *e)
-{
-	const struct ovs *o = e->ovs;
-
-	for (unsigned i = 0; i < o->declared.port_count; i++) {
-		const struct port *p =
-			o->declared.ports[i].role == PORT_EXTERNAL ? port_of(e, i) : NULL;
-
-		if (p && p->up && !mac_is_zero(&o->next_hops[i].mac))
-			return (int)i;
-	}
-	return o->way_out;
-}
-
-static void refresh_way_out(struct element *e, bool renewed)
-{
-	struct ovs *o = e->ovs;
-	bool had = o->way_out >= 0;
-	int best = best_way_out(e);
-
-	if (best == o->way_out && !renewed)
-		return;
-	o->way_out = best;
-	if (best >= 0)
-		planner_refresh_way_out(e, had);
-}
-
-void ovs_adopt_way_out(struct element *e, const struct rule *rule)
-{
-	struct ovs *o = e->ovs;
-	const struct port *p = rule->port ? element_find_port(e, rule->port) : NULL;
-	const struct declared_port *d = p ? ovs_declared_port(e, p) : NULL;
-	unsigned at;
-
-	if (!d || d->role != PORT_EXTERNAL || o->way_out >= 0)
-		return;
-	at = (unsigned)(d - o->declared.ports);
-	o->next_hops[at].mac = rule->mac;
-	o->way_out = (int)at;
-}
-
-static void ask(struct element *e, unsigned at, const struct port *p)
-{
-	static const struct mac everybody = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
-	const struct declared_port *d = &e->ovs->declared.ports[at];
-	struct ovs_next_hop *hop = &e->ovs->next_hops[at];
-	const struct mac *to = mac_is_zero(&hop->mac) ? &everybody : &hop->mac;
-	struct buffer frame = {0};
-
-	hop->asked_ms = e->core->now_ms;
-	neighbor_build_probe(&frame, 0, &p->mac, &d->address, to, &d->next_hop);
-	element_transmit(e, p->number, &frame);
-	buffer_finish(&frame);
-}
-
-static void ask_next_hops(struct element *e)
-{
-	struct ovs *o = e->ovs;
-
-	for (unsigned i = 0; i < o->declared.port_count; i++) {
-		struct ovs_next_hop *hop = &o->next_hops[i];
-		int64_t wait = mac_is_zero(&hop->mac) ? ASK_UNKNOWN_MS : ASK_AGAIN_MS;
-		const struct port *p;
-
-		if (o->declared.ports[i].role != PORT_EXTERNAL ||
-		    (hop->asked_ms && e->core->now_ms - hop->asked_ms < wait))
-			continue;
-		p = port_of(e, i);
-		if (p && p->up)
-			ask(e, i, p);
-	}
-}
+/* --- what it hears ------------------------------------------------------------------------- */
 
 bool ovs_heard(struct element *e, const struct sighting *s)
 {
 	const struct port *p = element_find_port(e, s->port);
 	const struct declared_port *d = p ? ovs_declared_port(e, p) : NULL;
-	struct neighbor n;
-	struct ovs_next_hop *hop;
 
 	if (s->ttl_over) {
 		ovs_time_exceeded(e, s);
 		return true;
 	}
-	if (!d || d->role != PORT_EXTERNAL)
-		return false;
-	hop = &e->ovs->next_hops[d - e->ovs->declared.ports];
-	if (!e->synced || neighbor_parse(s->data, s->size, &n) < 0 || n.kind == NEIGHBOR_RARP ||
-	    !address_equal(&n.sender, &d->next_hop))
+	if (d && d->role == PORT_EXTERNAL) {
+		ovs_exit_heard(e, d, s);
 		return true;
-	if (!mac_equal(&hop->mac, &n.sender_mac)) {
-		hop->mac = n.sender_mac;
-		refresh_way_out(e, true);
 	}
-	return true;
+	ovs_router_heard(e, s);
+	return false;
 }
 
 /* OFPT_SET_ASYNC (OpenFlow 1.3.5, section 7.3.10): for a master and for a slave, the reasons of
@@ -327,8 +242,8 @@ void ovs_tick(struct element *e)
 	if (!e->synced)
 		return;
 	settle(e);
-	ask_next_hops(e);
-	refresh_way_out(e, false);
+	ovs_exit_tick(e);
+	ovs_router_tick(e);
 	ovs_idle_tick(e);
 	ovs_speak(e);
 }

@@ -11,6 +11,12 @@ struct ovs_next_hop {
 	int64_t asked_ms;
 };
 
+/* A port whose nodes are told of the router. */
+struct ovs_routed {
+	int64_t told_ms, next_ms;
+	unsigned told; /* how often, up to the number of quick ones */
+};
+
 /* A node that went to another element, announced where it was. */
 struct departure {
 	uint32_t vrf, port; /* port 0: nothing is left to be said */
@@ -22,8 +28,12 @@ struct departure {
 
 struct ovs {
 	struct declared_element declared;
-	struct ovs_next_hop next_hops[DECLARED_PORTS_MAX]; /* of the external ports */
-	int way_out; /* the declared port that its external rules send to; -1: it has none */
+	struct ovs_next_hop next_hops[DECLARED_PORTS_MAX][FAMILY_COUNT]; /* of external ports */
+	int way_out[FAMILY_COUNT]; /* the declared port that all goes to; -1: it has none */
+	struct table exits;        /* struct rule_key -> struct rule: its external rules */
+	struct table routers;      /* uint32_t port -> struct ovs_routed */
+	uint64_t random;
+	int64_t routers_ms;
 	/* Barriers: 'waiting' was replied to at 'waiting_ms', 'last' is the latest that was. */
 	uint64_t waiting, last;
 	int64_t waiting_ms;
@@ -32,9 +42,9 @@ struct ovs {
 	uint32_t idle_xid; /* of the statistics that are being read; 0: none */
 	int64_t idle_ms;   /* when they were asked for */
 	bool idle_asking;  /* somebody is silent */
-	int64_t ttl_second_ms;
-	unsigned ttl_answers; /* within that second */
-	size_t greeted;       /* so many peers */
+	int64_t icmp_second_ms;
+	unsigned icmp_answers; /* within that second */
+	size_t greeted;        /* so many peers */
 	int64_t greeted_ms;
 };
 
@@ -43,6 +53,8 @@ int ovs_declare(struct core *c, const struct declared_element *d, struct reason 
 void ovs_destroy(struct ovs *o);
 /* What a victor-fe says in its ELEMENT message. */
 void ovs_describe(const struct element *e, struct element_info *ret);
+/* What fits into its tunnel to any other FE, in bytes of IP; 0: not known. */
+uint32_t ovs_tunnel_mtu(const struct element *e);
 /* A NULL-terminated list, for people. */
 const char *const *ovs_cannot(void);
 
@@ -69,19 +81,31 @@ int ovs_idle_flows(struct element *e, struct ofp_multipart *m);
 /* ovs_speak.c: what the controller says in the switch's place. */
 void ovs_departed(struct element *e, const struct node *n, const struct place *left);
 void ovs_speak(struct element *e);
-/* A packet whose TTL ran out: the gateway tells its sender. */
+/* A packet that goes no further: the gateway tells its sender. */
 void ovs_time_exceeded(struct element *e, const struct sighting *s);
 
-/* The rule for what leaves by its external port: false while the next hop's MAC is not known. */
-bool ovs_way_out(const struct element *e, struct rule *rule);
+/* ovs_exit.c: the rules of what leaves by its external ports.  While a next hop's MAC is not known,
+ * there is none towards it. */
+void ovs_exit_rules(const struct element *e, void (*emit)(void *to, const struct rule *), void *to);
+/* Deletes what is there of them: another FE is the way out now, or none. */
+void ovs_exit_withdraw(struct element *e);
 /* Such a rule is there already (after a restart). */
-void ovs_adopt_way_out(struct element *e, const struct rule *rule);
+void ovs_exit_adopt(struct element *e, const struct rule *rule);
+/* Somebody on the LAN of the declared port says where it is. */
+void ovs_exit_heard(struct element *e, const struct declared_port *d, const struct sighting *s);
+void ovs_exit_tick(struct element *e);
+
+/* ovs_router.c: router advertisements. */
+void ovs_router_heard(struct element *e, const struct sighting *s);
+/* An IPv6 node is on that port now: it is told soon. */
+void ovs_router_arrived(struct element *e, uint32_t port);
+void ovs_router_tick(struct element *e);
 
 /* The name of the drop that a rule's packets are, or NULL: one of the data plane's verdicts. */
 const char *ovs_drop_reason(const struct rule *rule);
 
 /* ovs_rules.c: what an FE that is told flows alone is told beside what a victor-fe is. */
-#define OVS_PORT_RULES_MAX 3
+#define OVS_PORT_RULES_MAX 8
 #define OVS_NODE_RULES_MAX 4 /* of one address */
 unsigned ovs_port_rules(const struct element *e, const struct port *p,
 			struct rule rules[OVS_PORT_RULES_MAX]);

@@ -1,6 +1,7 @@
 /* Nodes of a switch that fell silent.  A victor-fe sees by itself when a node's packets stop, asks
  * it, and says when it gives up; for a switch the guard flows' statistics are read every few
- * seconds, and what stopped growing is asked by ARP.  An answer is a claim like any other, so it is
+ * seconds, and what stopped growing is asked by ARP
+ * or neighbour discovery.  An answer is a claim like any other, so it is
  * in the attachment's heard_ms. */
 #include "controller/ovs.h"
 
@@ -51,15 +52,6 @@ static void count(struct element *e, const struct rule *rule, uint64_t packets)
 		r->idle.counting += packets;
 }
 
-/* It can be asked. */
-static bool has_ipv4(const struct node *n)
-{
-	for (unsigned i = 0; n && i < n->address_count; i++)
-		if (address_is_ipv4(&n->addresses[i]))
-			return true;
-	return false;
-}
-
 /* True: it answers no more. */
 static bool judge(struct element *e, struct attachment_record *r)
 {
@@ -70,7 +62,7 @@ static bool judge(struct element *e, struct attachment_record *r)
 	r->idle.packets = r->idle.counting;
 	r->idle.counting = 0;
 	heard = r->idle.heard_ms > r->a.heard_ms ? r->idle.heard_ms : r->a.heard_ms;
-	if (now - heard < probe_ms(e->ovs) || !has_ipv4(r->node)) {
+	if (now - heard < probe_ms(e->ovs)) {
 		r->idle.asked_ms = 0;
 		return false;
 	}

@@ -1,12 +1,12 @@
 /* Rules for Open vSwitch.  victor-fe answers ARP by one rule for a whole prefix, because it knows
- *by itself which requests are not its to answer, and it leaves alone what a neighbour gets from its
- * own LAN; a switch must be told each of these as a flow:
+ * by itself which requests are not its to answer, and it leaves alone what a neighbour gets from
+ * its own LAN; a switch must be told each of these as a flow:
  *
- *	table 0   frames to a group's MAC go nowhere
- *	table 3   an echo request to the gateway is turned round; a frame that was sent to a node's
- *own MAC on the node's own port is not sent there a second time table 5   answers for the gateway
- *and for each node, apart from probes, announcements, and requests on the node's own port
- */
+ * - table 0: frames to a group's MAC go nowhere
+ * - table 3: an echo request to the gateway is turned round; a frame that was sent to a node's own
+ *   MAC on the node's own port is not sent there a second time
+ * - table 5: answers for the gateway and for each node, apart from probes, announcements, and
+ *   requests on the node's own port; neighbour solicitations likewise */
 #include "controller/ovs.h"
 
 #include "controller/element.h"
@@ -22,6 +22,22 @@ static struct rule echo_rule(uint32_t vrf, const struct address *a, const struct
 	return (struct rule){.key = {.kind = RULE_ECHO, .vrf = vrf, .address = *a}, .mac = *mac};
 }
 
+static unsigned listen_outside(const struct port *p, const struct declared_way *way, bool v4,
+			       struct rule *rules)
+{
+	static const uint16_t v6_listened[] = {LISTEN_NS, LISTEN_NA};
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < (v4 ? 1 : ARRAY_SIZE(v6_listened)); i++)
+		rules[count++] =
+			(struct rule){.key = {.kind = RULE_LISTEN,
+					      .ethertype = v4 ? ETHERTYPE_ARP_ : v6_listened[i],
+					      .port = p->number}};
+	rules[count++] = answer_rule(&way->address, &p->mac);
+	rules[count++] = echo_rule(DEFAULT_VRF, &way->address, &p->mac);
+	return count;
+}
+
 unsigned ovs_port_rules(const struct element *e, const struct port *p,
 			struct rule rules[OVS_PORT_RULES_MAX])
 {
@@ -31,10 +47,10 @@ unsigned ovs_port_rules(const struct element *e, const struct port *p,
 	if (!d || d->role != PORT_EXTERNAL)
 		return 0;
 	/* The next hop's answers, and its questions for the FE's own address. */
-	rules[count++] = (struct rule){
-		.key = {.kind = RULE_LISTEN, .ethertype = ETHERTYPE_ARP_, .port = p->number}};
-	rules[count++] = answer_rule(&d->address, &p->mac);
-	rules[count++] = echo_rule(DEFAULT_VRF, &d->address, &p->mac);
+	for (unsigned family = 0; family < FAMILY_COUNT; family++)
+		if (!address_is_zero(&d->ways[family].address))
+			count += listen_outside(p, &d->ways[family], family == FAMILY_IPV4,
+						rules + count);
 	return count;
 }
 
@@ -50,10 +66,9 @@ unsigned ovs_node_rules(const struct core *c, const struct node *n, const struct
 						       .port = place->port,
 						       .mac = place->mac,
 						       .address = *a}};
-	if (!address_is_ipv4(a))
-		return count;
 	rules[count++] = answer_rule(a, &c->config.gateway_mac);
-	rules[count++] = (struct rule){.key = {.kind = RULE_SELF, .address = *a}};
+	if (address_is_ipv4(a))
+		rules[count++] = (struct rule){.key = {.kind = RULE_SELF, .address = *a}};
 	if (local)
 		rules[count++] = (struct rule){
 			.key = {.kind = RULE_BESIDE_ASKED, .port = place->port, .address = *a}};
@@ -62,10 +77,14 @@ unsigned ovs_node_rules(const struct core *c, const struct node *n, const struct
 
 void ovs_constant_rules(void (*emit)(void *to, const struct rule *), void *to)
 {
-	static const enum rule_kind constants[] = {RULE_MULTICAST, RULE_PROBE};
+	static const struct rule_key constants[] = {
+		{.kind = RULE_MULTICAST},
+		{.kind = RULE_PROBE},
+		{.kind = RULE_PROBE, .ethertype = LISTEN_NS},
+	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(constants); i++) {
-		struct rule rule = {.key = {.kind = (uint8_t)constants[i]}};
+		struct rule rule = {.key = constants[i]};
 
 		emit(to, &rule);
 	}
@@ -76,7 +95,7 @@ void ovs_gateway_rules(const struct core *c, const struct covered_prefix *p,
 {
 	struct rule answer, echo;
 
-	if (!address_is_ipv4(&p->gateway))
+	if (address_is_zero(&p->gateway))
 		return;
 	answer = answer_rule(&p->gateway, &c->config.gateway_mac);
 	echo = echo_rule(p->vrf, &p->gateway, &c->config.gateway_mac);

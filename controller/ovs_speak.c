@@ -5,12 +5,12 @@
 #include "controller/ovs.h"
 
 #include "controller/element.h"
+#include "packet/icmp_error.h"
 #include "packet/neighbor.h"
-#include "packet/time_exceeded.h"
 
 #include <string.h>
 
-#define TTL_ANSWERS_MAX 100           /* a second */
+#define ICMP_ANSWERS_MAX 100          /* a second */
 #define GREET_AGAIN_MS 300000         /* the switch forgets a neighbour after 15 minutes */
 #define ETHERTYPE_EXPERIMENTAL 0x88b5 /* IEEE 802, local experimental: no FE forwards it */
 
@@ -49,8 +49,6 @@ void ovs_departed(struct element *e, const struct node *n, const struct place *l
 	for (unsigned i = 0; i < n->address_count && left->port; i++) {
 		struct departure *d = &o->departures[o->departure_next];
 
-		if (!address_is_ipv4(&n->addresses[i]))
-			continue;
 		o->departure_next = (o->departure_next + 1) % OVS_DEPARTURES_MAX;
 		*d = (struct departure){.vrf = n->vrf,
 					.address = n->addresses[i],
@@ -70,7 +68,7 @@ static void announce_departed(struct element *e)
 	}
 }
 
-/* --- a TTL that ran out -------------------------------------------------------------------- */
+/* --- packets that go no further ------------------------------------------------------------ */
 
 /* The gateway of the sender's prefix; to somebody outside, the FE's address there. */
 static bool answering_router(const struct element *e, const struct sighting *s, struct mac *mac,
@@ -81,34 +79,41 @@ static bool answering_router(const struct element *e, const struct sighting *s, 
 	const struct covered_prefix *prefix;
 	struct address source;
 
-	if (!d || time_exceeded_source(s->data, s->size, &source) < 0)
+	if (!d || icmp_error_source(s->data, s->size, &source) < 0)
 		return false;
 	if (d->role == PORT_EXTERNAL) {
 		*mac = p->mac;
-		*router = d->address;
-		return true;
+		*router = d->ways[address_is_ipv4(&source) ? FAMILY_IPV4 : FAMILY_IPV6].address;
+		return !address_is_zero(router);
 	}
 	prefix = inventory_prefix(&e->core->inventory, DEFAULT_VRF, &source);
 	*mac = e->core->config.gateway_mac;
 	*router = prefix ? prefix->gateway : (struct address){{0}};
-	return address_is_ipv4(router);
+	return !address_is_zero(router);
+}
+
+/* At most so many errors a second leave an element. */
+static bool may_answer(struct element *e)
+{
+	struct ovs *o = e->ovs;
+
+	if (e->core->now_ms - o->icmp_second_ms >= 1000) {
+		o->icmp_second_ms = e->core->now_ms;
+		o->icmp_answers = 0;
+	}
+	return o->icmp_answers < ICMP_ANSWERS_MAX;
 }
 
 void ovs_time_exceeded(struct element *e, const struct sighting *s)
 {
-	struct ovs *o = e->ovs;
 	struct buffer frame = {0};
 	struct address router;
 	struct mac mac;
 
-	if (e->core->now_ms - o->ttl_second_ms >= 1000) {
-		o->ttl_second_ms = e->core->now_ms;
-		o->ttl_answers = 0;
-	}
-	if (o->ttl_answers >= TTL_ANSWERS_MAX || !answering_router(e, s, &mac, &router) ||
-	    time_exceeded_build(&frame, s->data, s->size, &mac, &router) < 0)
+	if (!may_answer(e) || !answering_router(e, s, &mac, &router) ||
+	    icmp_error_build(&frame, s->data, s->size, ICMP_TIME_EXCEEDED, 0, &mac, &router) < 0)
 		return;
-	o->ttl_answers++;
+	e->ovs->icmp_answers++;
 	element_transmit(e, s->port, &frame);
 	buffer_finish(&frame);
 }

@@ -274,13 +274,25 @@ static void tell_involved(struct change *ch)
 	}
 }
 
-/* A victor-fe announces itself for a node that left; for a switch we do. */
-static void tell_departed(const struct change *ch)
+static bool has_ipv6(const struct node *n)
+{
+	for (unsigned i = 0; i < n->address_count; i++)
+		if (!address_is_ipv4(&n->addresses[i]))
+			return true;
+	return false;
+}
+
+/* A victor-fe announces itself for a node that left, and tells one that came of its router; for a
+ * switch we do. */
+static void speak_for_switches(const struct change *ch)
 {
 	struct element *e = ch->before ? element_find(ch->c, ch->before->place.fe) : NULL;
 
 	if (e && e->ovs && ch->after && ch->node_after && ch->after->place.fe != e->id)
 		ovs_departed(e, ch->node_after, &ch->before->place);
+	e = ch->after ? element_find(ch->c, ch->after->place.fe) : NULL;
+	if (e && e->ovs && ch->node_after && has_ipv6(ch->node_after))
+		ovs_router_arrived(e, ch->after->place.port);
 }
 
 /* What FEs of one kind that have no part in it are told. */
@@ -350,7 +362,7 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 		if (tell_switches)
 			told += tell_rest(&ch, borders, &switches);
 	}
-	tell_departed(&ch);
+	speak_for_switches(&ch);
 	if (told && fes.d.put_count)
 		r->element_version_guessed = false; /* others know it now */
 }

@@ -25,6 +25,12 @@ void planner_intent(const struct core *c, const struct element *e,
 void planner_note_spreads(const struct core *c, struct element *e);
 int64_t planner_exit(const struct core *c, const struct element *e);
 
+/* Whether the FE is the prefix's gateway. */
+bool planner_serves(const struct element *e, const struct covered_prefix *p);
+/* The VRFs that there are: how many. */
+#define PLANNER_VRFS_MAX (PREFIXES_MAX + 1)
+unsigned planner_vrfs(const struct core *c, uint32_t vrfs[PLANNER_VRFS_MAX]);
+
 /* enum port_role that its rules are for: 0, none, for the underlay's backplane port, where no links
  * are looked for. */
 uint8_t planner_port_role(const struct port *p);
@@ -36,8 +42,6 @@ void planner_refresh_port(struct core *c, struct element *e, struct port *p);
 void planner_refresh_beside(struct core *c, struct element *e, const struct port *p, bool is_there);
 void planner_refresh_peer(struct core *c, struct element *peer);
 void planner_refresh_exits(struct core *c);
-/* The next hop of an Open vSwitch's external rules is another; 'had': it had rules. */
-void planner_refresh_way_out(struct element *e, bool had);
 /* Queues a group-mod where the paths towards 'peer' are others than e's group has; whether it did.
  */
 bool planner_refresh_group(struct element *e, const struct element *peer);

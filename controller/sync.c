@@ -155,6 +155,22 @@ static void adopt_groups(struct sync *sync)
 	}
 }
 
+/* A switch's own external rules: they say the next hops' MACs. */
+static void adopt_switch_exit(struct sync *sync)
+{
+	struct reported_rule *reported;
+	size_t at = 0;
+
+	while (table_next(&sync->rules, &at, NULL, (void **)&reported)) {
+		const struct rule *rule = &reported->rule;
+
+		if (rule->key.kind != RULE_EXTERNAL || !rule->port)
+			continue;
+		sync->element->exit = 0;
+		ovs_exit_adopt(sync->element, rule);
+	}
+}
+
 /* An external rule that points to an FE which is not back yet stays until that FE is, or learning
  * is over. */
 static void adopt_exit(struct sync *sync)
@@ -166,8 +182,8 @@ static void adopt_exit(struct sync *sync)
 	key.address = address_from_ipv4(any);
 	reported = table_get(&sync->rules, &key);
 	sync->element->exit = reported ? (int64_t)reported->rule.fe : -1;
-	if (reported && sync->element->ovs)
-		ovs_adopt_way_out(sync->element, &reported->rule);
+	if (sync->element->ovs)
+		adopt_switch_exit(sync);
 }
 
 static void adopt_rules(struct sync *sync)

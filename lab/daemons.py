@@ -94,13 +94,24 @@ def element_config(element: Element, topology: Topology, run_dir: Path,
 
 def declared_elements(topology: Topology) -> list[dict[str, Any]]:
     """What the controller must be told of elements that cannot tell it."""
-    return [{"name": e.name, "id": e.id, "kind": e.kind, "backplane": {"address": e.backplane},
+    return [{"name": e.name, "id": e.id, "kind": e.kind,
+             "backplane": {"address": e.switch_backplane, "mtu": _underlay_mtu(e, topology)},
              "ports": [{"match": p["match"], "role": "access",
                         **{k: p[k] for k in ("identity",) if k in p}}
                        for p in e.access]
-             + [{"match": p["match"], "role": "external", "address": e.outside,
-                 "next_hop": e.next_hop} for p in e.external]}
+             + [{"match": p["match"], "role": "external", **_outside(e)} for p in e.external]}
             for e in topology.elements if e.kind == "ovs"]
+
+
+def _outside(element: Element) -> dict[str, Any]:
+    ways = {"address": element.outside, "next_hop": element.next_hop,
+            "address6": element.outside6, "next_hop6": element.next_hop6}
+    return {key: value for key, value in ways.items() if value}
+
+
+def _underlay_mtu(element: Element, topology: Topology) -> int:
+    return min((link.mtu for link in topology.links for end in (link.a, link.b)
+                if (end.node, end.name) == (element.name, "bp0")), default=0)
 
 
 def _pair(element: Element) -> dict[str, Any]:

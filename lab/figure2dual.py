@@ -8,6 +8,7 @@ The tunnels between the elements are IPv4's unless the topology is made otherwis
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from . import figure2, netns
@@ -25,6 +26,8 @@ def topology(**options: Any) -> Topology:
     t = figure2.topology(**options)
     t.name, t.picture = "figure2-dual", (__doc__ or "").split("\n\n")[1]
     t.prefixes.append({"prefix": PREFIX, "mobile": True, "autoconf": True, "gateway": GATEWAY})
+    t.elements = [replace(e, outside6=f"{CLIENT_ROUTER}/64", next_hop6=CLIENT) if e.external else e
+                  for e in t.elements]
     for node in t.inventory:
         if node["id"] in ("laptop", "vm1"):
             node["addresses"].append(LAPTOP if node["id"] == "laptop" else VM)
@@ -38,11 +41,14 @@ class Lab(RuntimeLab):
 
     def _make_network(self) -> None:
         super()._make_network()
-        for element in self.topology.elements:
-            self._enable(element.name, **{"all.forwarding": "1"})
+        # A switch's ports have no addresses, and its kernel no business with what comes in by them.
+        own = [e.name for e in self.topology.elements if e.kind != "ovs"]
+        for name in own:
+            self._enable(name, **{"all.forwarding": "1"})
         self._enable("client")
         self._enable("laptop", **{"all.accept_ra": "0", "wlan0.accept_ra": "0"})
-        netns.batch([f"addr add {CLIENT_ROUTER}/64 dev ext0 nodad"], self.netns("fe1"))
+        if "fe1" in own:
+            netns.batch([f"addr add {CLIENT_ROUTER}/64 dev ext0 nodad"], self.netns("fe1"))
         netns.batch([f"addr add {CLIENT}/64 dev eth0 nodad",
                      f"route add default via {CLIENT_ROUTER}"], self.netns("client"))
         netns.batch([f"addr add {LAPTOP}/64 dev wlan0 nodad",

@@ -95,7 +95,7 @@ class Database(Daemon):
             words += ["--", "add-port", BRIDGE, port["match"], "--", "set", "interface",
                       port["match"], f"ofport_request={port['number']}"]
         words += ["--", "add-port", BRIDGE, TUNNEL, "--", "set", "interface", TUNNEL,
-                  "type=vxlan", "options:remote_ip=flow", f"options:local_ip={e.backplane}",
+                  "type=vxlan", "options:remote_ip=flow", f"options:local_ip={e.switch_backplane}",
                   "options:key=flow", f"ofport_request={TUNNEL_PORT}"]
         words += ["--", "add-br", UNDERLAY, "--", "set", "bridge", UNDERLAY,
                   "datapath_type=netdev", "fail_mode=standalone",

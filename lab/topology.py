@@ -76,7 +76,14 @@ class Element:
     kind: str = "victor-fe"
     outside: str = ""
     next_hop: str = ""
+    outside6: str = ""
+    next_hop6: str = ""
     underlay: dict[str, Any] = field(default_factory=dict)    # more of `backplane:` in its config
+
+    @property
+    def switch_backplane(self) -> str:
+        """An Open vSwitch has one: of IPv4 where the element has that."""
+        return self.backplane or str(self.underlay["address6"])
 
 
 @dataclass(frozen=True)

@@ -294,6 +294,19 @@ void nd_build_probe(struct buffer *b, uint16_t vlan, const struct mac *gateway_m
 	end(b, ip);
 }
 
+void nd_build_question(struct buffer *b, const struct mac *mac, const struct address *from,
+		       const struct mac *to, const struct address *target)
+{
+	const uint8_t *t = target->bytes;
+	const struct address group = {{0xff, 2, [11] = 1, 0xff, t[13], t[14], t[15]}};
+	size_t ip = begin(b, 0, mac, from, to, to ? target : &group, ND_SOLICITATION);
+
+	write_u32(b, 0);
+	buffer_add_bytes(b, t, 16);
+	add_link_layer(b, OPTION_SOURCE, mac);
+	end(b, ip);
+}
+
 static void add_prefix(struct buffer *b, const struct nd_prefix *p)
 {
 	write_u8(b, OPTION_PREFIX);

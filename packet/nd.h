@@ -68,6 +68,10 @@ void nd_build_announcement(struct buffer *b, uint16_t vlan, const struct mac *ma
 /* Unicast "are you there?" from the gateway to a node (section 7.3.3). */
 void nd_build_probe(struct buffer *b, uint16_t vlan, const struct mac *gateway_mac,
 		    const struct mac *node_mac, const struct address *node);
+/* "Who is target?", from an address of ours; to the one MAC that it had, or (NULL) to whom it may
+ * concern (section 7.2.2). */
+void nd_build_question(struct buffer *b, const struct mac *mac, const struct address *from,
+		       const struct mac *to, const struct address *target);
 /* From the router with that MAC, to one node or (NULL) to all. */
 struct nd_host {
 	struct mac mac;

@@ -117,16 +117,18 @@ enum rule_kind {
 	 * 0, 150: a group's Ethernet destination -> drop */
 	RULE_MULTICAST,
 	/* 3, 250: metadata vrf, ICMP echo request, ip dst -> the request turned into its reply by
-	 * 'mac', back out of the port in reg0.  IPv4 only. */
+	 * 'mac', back out of the port in reg0 */
 	RULE_ECHO,
 	/* 3, 225: metadata vrf, reg0 = port, eth_dst, ip dst -> drop: the node gets the frame from
 	 * its own LAN */
 	RULE_BESIDE,
-	/* 5, 200: arp_spa 0.0.0.0 -> drop: an address probe (RFC 5227) is not answered */
+	/* 5, 200: arp_spa 0.0.0.0 (icmpv6_type 135, ipv6_src ::) -> drop: an address probe (RFC
+	 * 5227; duplicate address detection) is not answered */
 	RULE_PROBE,
 	/* 5, 150: arp_spa and arp_tpa -> drop: nor is an announcement */
 	RULE_SELF,
-	/* 5, 125: in_port, arp_tpa -> drop: nor a request for a neighbour on the same port */
+	/* 5, 125: in_port, arp_tpa (icmpv6_type 135, nd_target) -> drop: nor a request for a
+	 * neighbour on the same port */
 	RULE_BESIDE_ASKED,
 	/* 5, 90: icmpv6_type 136 -> nd_tll := eth_src, IN_PORT: the rest of an ANSWER to an NS,
 	 * which Open vSwitch lets nobody write before the type says that there is an nd_tll */
@@ -140,7 +142,8 @@ struct rule_key {
 	uint8_t kind;           /* enum rule_kind */
 	uint8_t length;         /* prefix length in 128 bits, where 'address' is a prefix */
 	uint16_t ethertype;     /* LISTEN, or the icmpv6_type (LISTEN_RS...) instead; ADMIT: 0 is
-				 * IPv4, else ETHERTYPE_IPV6_; zero otherwise */
+				 * IPv4, else ETHERTYPE_IPV6_; PROBE: 0 is ARP, else LISTEN_NS;
+				 * zero otherwise */
 	uint32_t vrf;           /* STRANGER, GUARD, LOCAL, TENTATIVE, FOREIGN, COVERED, EXTERNAL,
 				 * ECHO, BESIDE */
 	uint32_t port;          /* ADMIT, LISTEN, GUARD, BESIDE, BESIDE_ASKED; PEER*: that of

@@ -132,10 +132,13 @@ static void read_scalars(const struct ofp_match *m, struct rule_key *key)
 	case RULE_BINDING_PASS:
 	case RULE_ANSWER:
 	case RULE_MULTICAST:
-	case RULE_PROBE:
 	case RULE_SELF:
 	case RULE_ADVERTISE:
 	case RULE_KIND_COUNT:
+		return;
+	case RULE_PROBE:
+		if (value_or_zero(m, OFP_FIELD_ETH_TYPE) == ETHERTYPE_IPV6_)
+			key->ethertype = LISTEN_NS;
 		return;
 	}
 	key->vrf = (uint32_t)(value_or_zero(m, OFP_FIELD_METADATA) & PIPELINE_METADATA_VRF);
@@ -173,8 +176,6 @@ static int check_key(const struct rule_key *key)
 	if ((key->kind == RULE_PEER || key->kind == RULE_PEER_MARKED) && !is_tunnel_port(key->port))
 		return -OFP_BAD_MATCH_BAD_VALUE;
 	if (key->vrf > PIPELINE_VRF_MAX)
-		return -OFP_BAD_MATCH_BAD_VALUE;
-	if (key->kind == RULE_ECHO && !address_is_ipv4(&key->address))
 		return -OFP_BAD_MATCH_BAD_VALUE;
 	if (key->kind == RULE_LISTEN && !listens_for(key->ethertype))
 		return -OFP_BAD_MATCH_BAD_VALUE;

@@ -11,6 +11,8 @@
 #define IP_PROTOCOL_ICMP 1
 #define ICMP_ECHO_REQUEST 8
 #define ICMP_ECHO_REPLY 0
+#define ICMPV6_ECHO_REQUEST 128
+#define ICMPV6_ECHO_REPLY 129
 #define ECHO_TTL 64
 #define NA_ROUTER 0x80000000u /* a gateway that is none is forgotten (RFC 4861, section 7.2.5) */
 #define NA_SOLICITED_OVERRIDE 0x60000000u
@@ -37,9 +39,9 @@ enum ofp_field rule_address_field(const struct rule_key *key)
 	case RULE_BESIDE:
 		return v4 ? OFP_FIELD_IPV4_DST : OFP_FIELD_IPV6_DST;
 	case RULE_ANSWER:
+	case RULE_BESIDE_ASKED:
 		return v4 ? OFP_FIELD_ARP_TPA : OFP_FIELD_IPV6_ND_TARGET;
 	case RULE_SELF:
-	case RULE_BESIDE_ASKED:
 		return OFP_FIELD_ARP_TPA;
 	case RULE_MULTICAST:
 	case RULE_PROBE:
@@ -104,8 +106,13 @@ static void match_echo(struct ofp_match *m, const struct rule_key *key)
 {
 	match_vrf(m, key->vrf);
 	match_ip(m, key);
-	ofp_match_set(m, OFP_FIELD_IP_PROTO, IP_PROTOCOL_ICMP);
-	ofp_match_set(m, OFP_FIELD_ICMPV4_TYPE, ICMP_ECHO_REQUEST);
+	if (address_is_ipv4(&key->address)) {
+		ofp_match_set(m, OFP_FIELD_IP_PROTO, IP_PROTOCOL_ICMP);
+		ofp_match_set(m, OFP_FIELD_ICMPV4_TYPE, ICMP_ECHO_REQUEST);
+		return;
+	}
+	ofp_match_set(m, OFP_FIELD_IP_PROTO, PROTOCOL_ICMPV6_);
+	ofp_match_set(m, OFP_FIELD_ICMPV6_TYPE, ICMPV6_ECHO_REQUEST);
 }
 
 static void match_beside(struct ofp_match *m, const struct rule_key *key)
@@ -123,27 +130,32 @@ static void match_multicast(struct ofp_match *m)
 	ofp_match_set_bytes(m, OFP_FIELD_ETH_DST, group_bit, group_bit);
 }
 
-/* What is not answered of ARP. */
+static void match_nd(struct ofp_match *m, uint8_t type)
+{
+	ofp_match_set(m, OFP_FIELD_ETH_TYPE, ETHERTYPE_IPV6_);
+	ofp_match_set(m, OFP_FIELD_IP_PROTO, PROTOCOL_ICMPV6_);
+	ofp_match_set(m, OFP_FIELD_ICMPV6_TYPE, type);
+}
+
+/* What is not answered of ARP and neighbour solicitations. */
 static void match_unanswered(struct ofp_match *m, const struct rule_key *key)
 {
-	static const uint8_t none[4];
+	static const uint8_t none[16];
+	bool v6 = key->kind == RULE_PROBE ? key->ethertype == LISTEN_NS
+					  : !address_is_ipv4(&key->address);
 
-	ofp_match_set(m, OFP_FIELD_ETH_TYPE, ETHERTYPE_ARP_);
+	if (v6)
+		match_nd(m, LISTEN_NS);
+	else
+		ofp_match_set(m, OFP_FIELD_ETH_TYPE, ETHERTYPE_ARP_);
 	if (key->kind == RULE_PROBE)
-		ofp_match_set_bytes(m, OFP_FIELD_ARP_SPA, none, NULL);
+		ofp_match_set_bytes(m, v6 ? OFP_FIELD_IPV6_SRC : OFP_FIELD_ARP_SPA, none, NULL);
 	if (key->kind == RULE_SELF)
 		ofp_match_set_bytes(m, OFP_FIELD_ARP_SPA, address_ipv4(&key->address), NULL);
 	if (key->kind == RULE_BESIDE_ASKED)
 		ofp_match_set(m, OFP_FIELD_IN_PORT, key->port);
 	if (key->kind != RULE_PROBE)
 		match_address(m, key);
-}
-
-static void match_nd(struct ofp_match *m, uint8_t type)
-{
-	ofp_match_set(m, OFP_FIELD_ETH_TYPE, ETHERTYPE_IPV6_);
-	ofp_match_set(m, OFP_FIELD_IP_PROTO, PROTOCOL_ICMPV6_);
-	ofp_match_set(m, OFP_FIELD_ICMPV6_TYPE, type);
 }
 
 static void match_answer(struct ofp_match *m, const struct rule_key *key)
@@ -321,17 +333,23 @@ static void answer(const struct rule *r, struct ofp_instructions *i)
 	ofp_actions_add_output(a, OFPP_IN_PORT);
 }
 
-/* in_port was cleared; reg0 remembers it, reg2 holds the address that is asked. */
+/* in_port was cleared; reg0 remembers it, reg2 (xxreg1) holds the address that is asked. */
 static void echo(const struct rule *r, struct ofp_instructions *i)
 {
+	bool v4 = address_is_ipv4(&r->key.address);
+	enum ofp_field source = v4 ? OFP_FIELD_IPV4_SRC : OFP_FIELD_IPV6_SRC;
+	enum ofp_field destination = v4 ? OFP_FIELD_IPV4_DST : OFP_FIELD_IPV6_DST;
+	enum ofp_field scratch = v4 ? OFP_FIELD_REG2 : OFP_FIELD_XXREG1;
+	unsigned bits = v4 ? 32 : 128;
 	struct ofp_actions *a = apply(i);
 
 	ofp_actions_add_move(a, OFP_FIELD_ETH_SRC, 0, OFP_FIELD_ETH_DST, 0, 48);
 	ofp_actions_add_set_bytes(a, OFP_FIELD_ETH_SRC, r->mac.bytes);
-	ofp_actions_add_move(a, OFP_FIELD_IPV4_DST, 0, OFP_FIELD_REG2, 0, 32);
-	ofp_actions_add_move(a, OFP_FIELD_IPV4_SRC, 0, OFP_FIELD_IPV4_DST, 0, 32);
-	ofp_actions_add_move(a, OFP_FIELD_REG2, 0, OFP_FIELD_IPV4_SRC, 0, 32);
-	ofp_actions_add_set(a, OFP_FIELD_ICMPV4_TYPE, ICMP_ECHO_REPLY);
+	ofp_actions_add_move(a, destination, 0, scratch, 0, bits);
+	ofp_actions_add_move(a, source, 0, destination, 0, bits);
+	ofp_actions_add_move(a, scratch, 0, source, 0, bits);
+	ofp_actions_add_set(a, v4 ? OFP_FIELD_ICMPV4_TYPE : OFP_FIELD_ICMPV6_TYPE,
+			    v4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY);
 	ofp_actions_add(a, OFP_ACTION_SET_NW_TTL)->ttl = ECHO_TTL;
 	ofp_actions_add_move(a, OFP_FIELD_REG0, 0, OFP_FIELD_NXM_IN_PORT, 0, 16);
 	ofp_actions_add_output(a, OFPP_IN_PORT);

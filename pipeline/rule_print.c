@@ -140,7 +140,7 @@ static void format_flow(struct text *t, const struct rule_key *key)
 		add(t, "multicast");
 		return;
 	case RULE_ECHO:
-		add(t, "icmp_type=8");
+		add(t, address_is_ipv4(&key->address) ? "icmp_type=8" : "icmpv6_type=128");
 		add_address(t, key, "nw_dst", "ipv6_dst");
 		return;
 	case RULE_BESIDE:
@@ -149,7 +149,7 @@ static void format_flow(struct text *t, const struct rule_key *key)
 		add_address(t, key, "nw_dst", "ipv6_dst");
 		return;
 	case RULE_PROBE:
-		add(t, "arp_spa=0.0.0.0");
+		add(t, key->ethertype ? "icmp6,icmpv6_type=135,ipv6_src=::" : "arp_spa=0.0.0.0");
 		return;
 	case RULE_SELF:
 		add_address(t, key, "arp_spa=arp_tpa", "nd_target");

@@ -146,33 +146,45 @@ static int read_node(const struct reading *r, int index, struct node *ret)
 	return copy_names(r, "nodes", index, y->elements, y->elements_count, ret->elements);
 }
 
+/* One family's address and length, and next hop; 'text' and 'hop' may be NULL. */
+static int read_way(const struct reading *r, int index, const char *text, const char *hop, bool v4,
+		    struct declared_way *ret)
+{
+	const char *example = v4 ? "192.0.2.1/24" : "2001:db8::1/64";
+	const char *slash = text ? strchr(text, '/') : NULL;
+	unsigned long base = v4 ? IPV4_PREFIX_BASE : 0, length = 129;
+	char address[64], *end = NULL;
+	struct prefix own;
+
+	if (hop && address_parse(hop, &ret->next_hop) < 0)
+		return refuse(r, "elements", index, "next_hop '%s' is no address", hop);
+	if (!text)
+		return 0;
+	if (slash && slash - text < (ptrdiff_t)sizeof(address)) {
+		snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
+		length = strtoul(slash + 1, &end, 10) + base;
+	}
+	if (length > 128 || *end || address_parse(address, &ret->address) < 0 ||
+	    address_is_ipv4(&ret->address) != v4)
+		return refuse(r, "elements", index, "'%s' is no address and length such as %s",
+			      text, example);
+	own = (struct prefix){ret->address, (uint8_t)length};
+	for (unsigned bit = own.length; bit < 128; bit++)
+		own.address.bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+	ret->length = own.length;
+	if (!address_is_zero(&ret->next_hop) && !prefix_contains(&own, &ret->next_hop))
+		return refuse(r, "elements", index, "next_hop %s is not in %s", hop, text);
+	return 0;
+}
+
 static int read_port_address(const struct reading *r, int index, const struct yaml_element_port *y,
 			     struct declared_port *ret)
 {
-	struct prefix own;
-	char text[64];
-	const char *slash = y->address ? strchr(y->address, '/') : NULL;
-	unsigned length;
+	int result = read_way(r, index, y->address, y->next_hop, true, &ret->ways[FAMILY_IPV4]);
 
-	if (y->next_hop && address_parse(y->next_hop, &ret->next_hop) < 0)
-		return refuse(r, "elements", index, "next_hop '%s' is no address", y->next_hop);
-	if (!y->address)
-		return 0;
-	if (!slash || slash - y->address >= (ptrdiff_t)sizeof(text))
-		return refuse(r, "elements", index,
-			      "'%s' is no address and length such as 192.0.2.1/24", y->address);
-	snprintf(text, sizeof(text), "%.*s", (int)(slash - y->address), y->address);
-	length = (unsigned)strtoul(slash + 1, NULL, 10);
-	if (address_parse(text, &ret->address) < 0 || length > 32)
-		return refuse(r, "elements", index,
-			      "'%s' is no address and length such as 192.0.2.1/24", y->address);
-	own = (struct prefix){ret->address, (uint8_t)(length + IPV4_PREFIX_BASE)};
-	for (unsigned bit = own.length; bit < 128; bit++)
-		own.address.bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
-	if (!address_is_zero(&ret->next_hop) && !prefix_contains(&own, &ret->next_hop))
-		return refuse(r, "elements", index, "next_hop %s is not in %s", y->next_hop,
-			      y->address);
-	return 0;
+	if (result < 0)
+		return result;
+	return read_way(r, index, y->address6, y->next_hop6, false, &ret->ways[FAMILY_IPV6]);
 }
 
 static int read_element_port(const struct reading *r, int index, const struct yaml_element_port *y,

@@ -117,6 +117,8 @@ static const cyaml_schema_field_t element_port_fields[] = {
 	TEXT(identity, yaml_element_port),
 	TEXT(address, yaml_element_port),
 	TEXT(next_hop, yaml_element_port),
+	TEXT(address6, yaml_element_port),
+	TEXT(next_hop6, yaml_element_port),
 	CYAML_FIELD_END,
 };
 

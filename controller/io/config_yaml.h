@@ -56,7 +56,7 @@ struct yaml_node {
 };
 
 struct yaml_element_port {
-	char *match, *role, *identity, *address, *next_hop;
+	char *match, *role, *identity, *address, *next_hop, *address6, *next_hop6;
 	uint32_t segment;
 };
 

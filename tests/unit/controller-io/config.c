@@ -154,8 +154,8 @@ static void a_switch_is_declared_with_its_ports(void **state)
 	assert_int_equal(c.elements[0].id, 2);
 	assert_string_equal(c.elements[0].ports[0].match, "srv0");
 	assert_int_equal(c.elements[0].ports[0].role, PORT_EXTERNAL);
-	assert_int_equal(c.elements[0].ports[0].address.bytes[15], 1);
-	assert_int_equal(c.elements[0].ports[0].next_hop.bytes[15], 10);
+	assert_int_equal(c.elements[0].ports[0].ways[FAMILY_IPV4].address.bytes[15], 1);
+	assert_int_equal(c.elements[0].ports[0].ways[FAMILY_IPV4].next_hop.bytes[15], 10);
 	config_finish(&c);
 	refused(SWITCH("backplane"), "victor.yaml:2:", "access or external");
 	refused(SWITCH("external, address: 192.0.2.1"), "victor.yaml:2:", "192.0.2.1/24");

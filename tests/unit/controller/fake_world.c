@@ -122,8 +122,8 @@ void world_declare_switch(struct world *w, uint32_t fe)
 		snprintf(p->match, sizeof(p->match), "port%u", f->ports[i].number);
 		p->role = f->ports[i].role;
 		if (p->role == PORT_EXTERNAL) {
-			p->address = an_address("198.51.100.1");
-			p->next_hop = an_address("198.51.100.254");
+			p->ways[FAMILY_IPV4].address = an_address("198.51.100.1");
+			p->ways[FAMILY_IPV4].next_hop = an_address("198.51.100.254");
 		}
 	}
 	f->is_switch = true;

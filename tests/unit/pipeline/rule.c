@@ -46,13 +46,18 @@ static unsigned switch_examples(struct rule *list)
 
 	list[n++] = (struct rule){.key = key(RULE_MULTICAST, NULL)};
 	list[n++] = (struct rule){.key = key(RULE_ECHO, "10.10.0.1"), .mac = gateway};
+	list[n++] = (struct rule){.key = key(RULE_ECHO, "2001:db8::1"), .mac = gateway};
 	list[n] = (struct rule){.key = key(RULE_BESIDE, "10.10.0.5"), .cookie = VERSION};
 	list[n].key.vrf = 4;
 	list[n].key.port = 2;
 	list[n++].key.mac = node;
 	list[n++] = (struct rule){.key = key(RULE_PROBE, NULL)};
+	list[n] = (struct rule){.key = key(RULE_PROBE, NULL)};
+	list[n++].key.ethertype = LISTEN_NS;
 	list[n++] = (struct rule){.key = key(RULE_SELF, "10.10.0.5")};
 	list[n] = (struct rule){.key = key(RULE_BESIDE_ASKED, "10.10.0.5")};
+	list[n++].key.port = 2;
+	list[n] = (struct rule){.key = key(RULE_BESIDE_ASKED, "2001:db8::5")};
 	list[n++].key.port = 2;
 	list[n++] = (struct rule){.key = key(RULE_EXTERNAL, "10.0.0.0/8"),
 				  .port = 1,
