@@ -7,7 +7,6 @@
 #include "controller/element.h"
 #include "controller/planner.h"
 #include "controller/record.h"
-#include "packet/neighbor.h"
 
 #include <string.h>
 
@@ -249,53 +248,6 @@ void segment_adopt(struct core *c, const struct element *e, const struct port *p
 		s->gateway = e->id;
 }
 
-/* ---- what the LAN is told ---- */
-
-void segment_announce(struct core *c, const struct attachment_record *r)
-{
-	struct element *e = element_find(c, r->a.place.fe);
-	struct buffer frame = {0};
-
-	if (!e || !r->node || !segment_of(c, &r->a.place))
-		return;
-	for (unsigned i = 0; i < r->node->address_count; i++) {
-		const struct covered_prefix *p =
-			inventory_prefix(&c->inventory, r->node->vrf, &r->node->addresses[i]);
-		struct mac mac = segment_gateway_mac(c, r->a.node, &r->a.place);
-
-		if (!p || address_is_zero(&p->gateway) || !address_is_ipv4(&p->gateway))
-			continue;
-		/* To the node alone: its neighbours are told other MACs. */
-		buffer_clear(&frame);
-		neighbor_build_announcement(&frame, r->a.place.vlan, &mac, &p->gateway);
-		memcpy(frame.data, r->a.place.mac.bytes, sizeof(r->a.place.mac.bytes));
-		element_transmit(e, r->a.place.port, &frame);
-		break;
-	}
-	buffer_finish(&frame);
-}
-
-/* An ARP probe changes no neighbour's cache; switches learn its source. */
-static void announce_gateway(struct core *c, const struct segment *s,
-			     const struct segment_member *m)
-{
-	static const uint8_t nobody[4];
-	const struct mac broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
-	const struct address sender = address_from_ipv4(nobody);
-	struct buffer frame = {0};
-
-	for (unsigned i = 0; i < c->inventory.prefix_count && !frame.size; i++) {
-		const struct address *gateway = &c->inventory.prefixes[i].gateway;
-
-		if (address_is_ipv4(gateway) && !address_is_zero(gateway))
-			neighbor_build_probe(&frame, 0, &c->config.gateway_mac, &sender, &broadcast,
-					     gateway);
-	}
-	if (frame.size)
-		element_transmit(element_find(c, m->fe), m->port, &frame);
-	buffer_finish(&frame);
-}
-
 /* ---- changes ---- */
 
 static void refresh_gateway(struct core *c, struct segment *s)
@@ -308,7 +260,7 @@ static void refresh_gateway(struct core *c, struct segment *s)
 	/* The new one first. */
 	planner_refresh_port(c, element_find(c, m->fe),
 			     element_port(element_find(c, m->fe), m->port));
-	announce_gateway(c, s, m);
+	segment_announce_gateway(c, element_find(c, m->fe), m->port);
 	for (unsigned i = 0; i < s->count; i++)
 		planner_refresh_port(
 			c, element_find(c, s->members[i].fe),

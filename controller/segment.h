@@ -67,3 +67,4 @@ void segment_refresh_element(struct core *c, const struct element *e);
 void segment_refresh_all(struct core *c);
 /* The switches and the node learn by which FE its gateway is now. */
 void segment_announce(struct core *c, const struct attachment_record *r);
+void segment_announce_gateway(struct core *c, struct element *e, uint32_t port);

@@ -98,7 +98,11 @@ bool router_describe(const struct router *r, const struct agent_port *port, stru
 	void *value;
 
 	*ret = (struct nd_router){
-		.hop_limit = HOP_LIMIT, .lifetime_s = ROUTER_LIFETIME_S, .mtu = mtu_of(r, port)};
+		.hop_limit = HOP_LIMIT,
+		.lifetime_s = ROUTER_LIFETIME_S,
+		.mtu = mtu_of(r, port),
+		.shares_load = port->info.segment != 0,
+	};
 	while (table_next(&r->pipeline->rules[TABLE_NEIGHBOR], &at, NULL, &value)) {
 		const struct rule *rule = &((const struct pipeline_entry *)value)->rule;
 

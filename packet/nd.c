@@ -282,6 +282,19 @@ void nd_build_announcement(struct buffer *b, uint16_t vlan, const struct mac *ma
 	end(b, ip);
 }
 
+void nd_build_gateway(struct buffer *b, uint16_t vlan, const struct mac *mac,
+		      const struct mac *first, const struct address *gateway, const struct mac *to)
+{
+	struct address from = nd_link_local(first);
+	size_t ip = begin(b, vlan, mac, &from, to, &all_nodes, ND_ADVERTISEMENT);
+
+	write_u32(b, FLAG_ROUTER | (to ? FLAG_OVERRIDE : 0));
+	buffer_add_bytes(b, gateway->bytes, 16);
+	if (to)
+		add_link_layer(b, OPTION_TARGET, mac);
+	end(b, ip);
+}
+
 void nd_build_probe(struct buffer *b, uint16_t vlan, const struct mac *gateway_mac,
 		    const struct mac *node_mac, const struct address *node)
 {
@@ -332,7 +345,8 @@ void nd_build_router_advertisement(struct buffer *b, uint16_t vlan, const struct
 			      (router->other ? FLAG_OTHER : 0)));
 	write_u16(b, router->lifetime_s);
 	write_zeros(b, 8); /* reachable time, retransmission timer: the hosts' own */
-	add_link_layer(b, OPTION_SOURCE, router_mac);
+	if (!router->shares_load)
+		add_link_layer(b, OPTION_SOURCE, router_mac);
 	if (router->mtu) {
 		write_u8(b, OPTION_MTU);
 		write_u8(b, 1);

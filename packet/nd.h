@@ -29,6 +29,8 @@ struct nd_router {
 	bool managed, other;
 	uint16_t lifetime_s; /* 0: it is no default router */
 	uint32_t mtu;        /* 0: not said */
+	bool shares_load; /* it has several MACs, and names none (section 4.2): who wants one asks
+			   */
 	uint8_t prefix_count;
 	struct nd_prefix prefixes[ND_PREFIXES_MAX];
 };
@@ -65,6 +67,11 @@ struct address nd_link_local(const struct mac *mac);
  * MAC's link-local address. */
 void nd_build_announcement(struct buffer *b, uint16_t vlan, const struct mac *mac,
 			   const struct address *address);
+/* Unsolicited, from the router that all FEs are ('first': the MAC that makes its link-local
+ * address), sent by this MAC: to one node, "the gateway is at mac"; to all (NULL) it names no MAC,
+ * and no neighbour's cache changes (section 7.2.5), but switches learn the port. */
+void nd_build_gateway(struct buffer *b, uint16_t vlan, const struct mac *mac,
+		      const struct mac *first, const struct address *gateway, const struct mac *to);
 /* Unicast "are you there?" from the gateway to a node (section 7.3.3). */
 void nd_build_probe(struct buffer *b, uint16_t vlan, const struct mac *gateway_mac,
 		    const struct mac *node_mac, const struct address *node);

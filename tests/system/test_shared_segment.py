@@ -10,55 +10,23 @@ dies, comes or is drained costs no more than what is said here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
-import ctl
 import labs
 import pytest
 from lab import netns, shared_segment
-from lab.runtime import HostHandle, Lab
+from lab.runtime import Lab
 from labs import eventually
-from traffic import Conversation, Datagrams, transfer_both_ways
-
-HOSTS = shared_segment.HOSTS
+from sharing import (HOSTS, Outage, designated, drain, gateway_macs, known_at, progress, talk,
+                     without_loss)
+from traffic import Datagrams, transfer_both_ways
 
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     with labs.running(shared_segment.Lab) as one:
         yield one
-
-
-def designated(lab: Lab) -> dict[str, str]:
-    """Which element each host's attachment is at."""
-    return {a["node"]: a["element"] for a in lab.rest.attachments() if a["node"] in HOSTS}
-
-
-def known_at(lab: Lab, mac: str) -> str | None:
-    """The port at which the LAN's switch has that MAC."""
-    for line in netns.run(lab.netns("lan"), "bridge", "fdb", "show", "br", "br0").splitlines():
-        words = line.split()
-        if words[0] == mac and "permanent" not in words:
-            return words[words.index("dev") + 1]
-    return None
-
-
-def gateway_macs(host: HostHandle) -> set[str]:
-    """What the host's neighbour table has for the gateway and for addresses elsewhere."""
-    lines = host.run("ip", "neigh", "show").stdout.splitlines()
-    return {words[words.index("lladdr") + 1] for words in map(str.split, lines)
-            if "lladdr" in words}
-
-
-def talk(lab: Lab, stack: ExitStack, peer: str = "remote") -> dict[str, Conversation]:
-    return {name: stack.enter_context(Conversation(lab.host(peer), lab.host(name)))
-            for name in HOSTS}
-
-
-def progress(talks: dict[str, Conversation]) -> None:
-    for conversation in talks.values():
-        conversation.wait_progress()
 
 
 def test_traffic_of_both_directions_is_spread_over_the_elements(lab: Lab) -> None:
@@ -104,34 +72,6 @@ def test_each_packet_is_delivered_once(lab: Lab, hub: bool) -> None:
                 assert sorted(datagrams.collect()) == list(range(50)), (source, sink)
 
 
-class Outage:
-    """The longest time without an answer to pings that a host sends."""
-
-    def __init__(self, host: HostHandle, address: str, interval_ms: int = 5) -> None:
-        self.interval_ms = interval_ms
-        self._ping = host.popen("ping", "-n", "-D", f"-i{interval_ms / 1000}", address,
-                                stdout=-1, text=True)
-
-    def __enter__(self) -> "Outage":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._ping.poll() is None:
-            self._ping.kill()
-            self._ping.communicate()
-
-    def finish(self) -> tuple[float, int]:
-        """(milliseconds, pings without an answer before the last one that had one)"""
-        self._ping.send_signal(2)
-        text, _ = self._ping.communicate()
-        answers = [(float(line[1:].split("]")[0]), int(line.split("icmp_seq=")[1].split()[0]))
-                   for line in text.splitlines() if "icmp_seq=" in line and "time=" in line]
-        assert len(answers) > 2, text
-        assert len({n for _, n in answers}) == len(answers), "an answer came twice"
-        gap = max(b[0] - a[0] for a, b in zip(answers, answers[1:]))
-        return gap * 1000, answers[-1][1] - len(answers)
-
-
 def test_when_an_element_dies_the_other_takes_over(lab: Lab) -> None:
     at = designated(lab)
     victim = at["h1"]
@@ -173,21 +113,6 @@ def test_when_its_port_fails_the_other_takes_over_at_once(lab: Lab) -> None:
         assert gap < 1000
 
 
-def without_loss(lab: Lab, change: Callable[[], None], name: str) -> None:
-    """Pings and TCP of every host go on through the change, and nothing is lost or doubled."""
-    with ExitStack() as stack:
-        talks = talk(lab, stack)
-        outages = [stack.enter_context(Outage(lab.host(a), lab.host(b).address))
-                   for host in HOSTS for a, b in (("remote", host), (host, "remote"))]
-        progress(talks)
-        change()
-        progress(talks)
-        found = [outage.finish() for outage in outages]
-        print(f"{name}: longest gap {max(gap for gap, _ in found):.0f} ms, "
-              f"lost {sum(lost for _, lost in found)}")
-        assert sum(lost for _, lost in found) == 0, found
-
-
 def test_a_third_element_joins_under_load_without_loss(lab: Lab) -> None:
     before = designated(lab)
 
@@ -202,11 +127,6 @@ def test_a_third_element_joins_under_load_without_loss(lab: Lab) -> None:
     for name in moved:
         transfer_both_ways(lab.host("remote"), lab.host(name), 1 << 20)
         assert labs.delivered(lab, "fe4")[("fe5", lab.host(name).address)] > 100
-
-
-def drain(lab: Lab, element: str, *options: str) -> tuple[int, str]:
-    done = ctl.run(lab, "element", "drain", element, *options)
-    return done.returncode, done.stdout + done.stderr
 
 
 def test_an_element_is_drained_and_comes_back_without_loss(lab: Lab) -> None:

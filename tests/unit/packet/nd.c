@@ -184,6 +184,42 @@ static void a_router_advertisement_is_parsed_as_it_was_built(void **state)
 	buffer_finish(&b);
 }
 
+static void a_router_that_shares_load_names_no_mac(void **state)
+{
+	struct nd_router router = {.lifetime_s = 1800, .shares_load = true};
+	struct buffer b = {0};
+	struct nd nd;
+
+	nd_build_router_advertisement(&b, 0, &gateway, &router, NULL);
+	assert_int_equal(nd_parse(b.data, b.size, &nd), 0);
+	assert_false(nd.has_link_layer);
+	assert_int_equal(nd.router.lifetime_s, 1800);
+	buffer_finish(&b);
+}
+
+static void the_gateway_is_announced_to_one_node_with_its_mac_and_to_all_without(void **state)
+{
+	const struct address address = ip("2001:db8:10::1");
+	struct mac sent = gateway;
+	struct buffer b = {0};
+	struct nd nd;
+
+	sent.bytes[5] = 77;
+	nd_build_gateway(&b, 9, &sent, &gateway, &address, &node);
+	assert_int_equal(nd_parse(b.data, b.size, &nd), 0);
+	assert_int_equal(nd.vlan, 9);
+	assert_true(mac_equal(&nd.ethernet_source, &sent));
+	assert_true(mac_equal(&nd.ethernet_destination, &node));
+	assert_true(is(&nd.source, "fe80::5eff:fe00:5301") && is(&nd.destination, "ff02::1"));
+	assert_true(is(&nd.target, "2001:db8:10::1") && mac_equal(&nd.link_layer, &sent));
+	assert_true(nd.is_router && nd.override && !nd.solicited);
+	buffer_clear(&b);
+	nd_build_gateway(&b, 0, &sent, &gateway, &address, NULL);
+	assert_int_equal(nd_parse(b.data, b.size, &nd), 0);
+	assert_true(nd.is_router && !nd.override && !nd.solicited && !nd.has_link_layer);
+	buffer_finish(&b);
+}
+
 static void a_short_frame_is_refused_at_every_length(void **state)
 {
 	uint8_t frame[sizeof(detection)];
@@ -255,6 +291,9 @@ int main(void)
 		cmocka_unit_test(an_advertisement_claims_its_target),
 		cmocka_unit_test(a_probe_asks_one_node_from_the_gateways_link_local_address),
 		cmocka_unit_test(a_router_advertisement_is_parsed_as_it_was_built),
+		cmocka_unit_test(a_router_that_shares_load_names_no_mac),
+		cmocka_unit_test(
+			the_gateway_is_announced_to_one_node_with_its_mac_and_to_all_without),
 		cmocka_unit_test(a_short_frame_is_refused_at_every_length),
 		cmocka_unit_test(what_the_rfc_says_to_discard_is_discarded),
 		cmocka_unit_test(a_body_that_names_another_mac_claims_nothing),
