@@ -96,7 +96,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, VERDICT_COUNT);
+	__uint(max_entries, VERDICT_COUNT + DATAPLANE_TRIAL);
 	__type(key, __u32);
 	__type(value, __u64);
 } verdicts SEC(".maps");

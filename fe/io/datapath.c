@@ -30,9 +30,6 @@
 
 LOG_MODULE("datapath");
 
-#define RULE_SIZES                                                            \
-	(sizeof(struct datapath_link) << 24 | sizeof(struct rule_key) << 16 | \
-	 sizeof(struct rule) << 8 | sizeof(struct rule_group))
 _Static_assert(sizeof(struct rule) < 256 && sizeof(struct datapath_link) < 256,
 	       "rule_sizes has a byte for each");
 
@@ -141,25 +138,6 @@ static int bpffs_lock(struct datapath *dp, struct reason *why)
 	return 0;
 }
 
-static char *pin_path(const struct datapath *dp, const char *map)
-{
-	return memory_format("%s/%s", dp->pin_directory, map);
-}
-
-static void unpin_all(struct datapath *dp)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, dp->skeleton->obj)
-	{
-		char *path = pin_path(dp, bpf_map__name(map));
-
-		if (unlink(path) && errno != ENOENT)
-			log_warn("%s cannot be removed: %s", path, strerror(errno));
-		free(path);
-	}
-}
-
 /* ---- load or adopt ---- */
 
 static uint64_t program_hash(void)
@@ -171,53 +149,6 @@ static uint64_t program_hash(void)
 	for (size_t i = 0; i < size; i++)
 		hash = (hash ^ bytes[i]) * 0x100000001b3ull;
 	return hash;
-}
-
-/* 1 and the header if there are pins to adopt; 0 if there are none (the rest of a start that did
- * not get to its end is removed); or why they cannot be. */
-static int pins_check(struct datapath *dp, const struct datapath_config *c, struct reason *why)
-{
-	char *path = pin_path(dp, "header");
-	struct map_header h = {};
-	int fd = bpf_obj_get(path), result = 0;
-	uint32_t zero = 0;
-
-	free(path);
-	if (fd < 0 && fd != -ENOENT)
-		return reason_set(why, fd, "the pins in '%s' cannot be opened: %s",
-				  dp->pin_directory, strerror(-fd));
-	if (fd >= 0) {
-		struct bpf_map_info info = {};
-		uint32_t size = sizeof(info);
-
-		result = bpf_obj_get_info_by_fd(fd, &info, &size);
-		if (!result && info.value_size == sizeof(h))
-			result = bpf_map_lookup_elem(fd, &zero, &h);
-		else if (!result)
-			h.magic = DATAPLANE_MAGIC; /* and layout 0: another's */
-		close(fd);
-	}
-	if (result)
-		return reason_set(why, result, "the pins in '%s' cannot be read: %s",
-				  dp->pin_directory, strerror(-result));
-	if (!h.magic) {
-		unpin_all(dp);
-		return 0;
-	}
-	if (h.magic != DATAPLANE_MAGIC || h.layout != DATAPLANE_LAYOUT ||
-	    h.rule_sizes != RULE_SIZES)
-		return reason_set(
-			why, -EEXIST,
-			"the pins in '%s' are of another release (layout %u, this is %u): "
-			"stop forwarding and clear them with 'victor-fe --remove'",
-			dp->pin_directory, h.layout, DATAPLANE_LAYOUT);
-	if (h.fe != c->fe)
-		return reason_set(
-			why, -EBUSY,
-			"the pins in '%s' belong to FE %u, not %u: correct the id, or give "
-			"this FE a pin directory of its own",
-			dp->pin_directory, h.fe, c->fe);
-	return 1;
 }
 
 static int maps_size(struct datapath *dp, const struct datapath_config *c)
@@ -244,37 +175,6 @@ static int maps_size(struct datapath *dp, const struct datapath_config *c)
 	result = result ? result
 			: bpf_map__set_value_size(dp->skeleton->maps.kept,
 						  sizeof(struct kept_frame));
-	return result;
-}
-
-/* Every map pinned by its name; one that is adopted keeps the limit it has. */
-static int maps_pin(struct datapath *dp)
-{
-	struct bpf_map *map;
-	int result = 0;
-
-	bpf_object__for_each_map(map, dp->skeleton->obj)
-	{
-		char *path = pin_path(dp, bpf_map__name(map));
-		int fd = dp->adopted ? bpf_obj_get(path) : -ENOENT;
-		struct bpf_map_info info = {};
-		uint32_t size = sizeof(info);
-
-		if (fd >= 0) {
-			if (!bpf_obj_get_info_by_fd(fd, &info, &size) &&
-			    info.max_entries != bpf_map__max_entries(map)) {
-				log_warn("map %s keeps its limit of %u until the pins are removed",
-					 bpf_map__name(map), info.max_entries);
-				result = bpf_map__set_max_entries(map, info.max_entries);
-			}
-			close(fd);
-		}
-		if (!result)
-			result = bpf_map__set_pin_path(map, path);
-		free(path);
-		if (result)
-			break;
-	}
 	return result;
 }
 
@@ -310,14 +210,17 @@ static int load(struct datapath *dp, const struct datapath_config *c, struct rea
 	dp->skeleton = victor_bpf__open();
 	if (!dp->skeleton)
 		return load_refused(-errno, why);
-	result = pins_check(dp, c, why);
+	result = maps_size(dp, c);
+	if (result)
+		return load_refused(result, why);
+	datapath_pins_recover(dp);
+	result = datapath_pins_check(dp, c->fe, why);
 	if (result < 0)
 		return result;
 	dp->adopted = result == 1;
-	result = maps_size(dp, c);
-	result = result ? result : maps_pin(dp);
+	result = datapath_pins_name(dp);
 	result = result ? result : victor_bpf__load(dp->skeleton);
-	return result ? load_refused(result, why) : 0;
+	return result ? load_refused(result, why) : datapath_pins_migrate(dp, why);
 }
 
 static int header_write(struct datapath *dp, const struct datapath_config *c)
@@ -325,7 +228,7 @@ static int header_write(struct datapath *dp, const struct datapath_config *c)
 	struct map_header h = {.magic = DATAPLANE_MAGIC,
 			       .layout = DATAPLANE_LAYOUT,
 			       .fe = c->fe,
-			       .rule_sizes = RULE_SIZES,
+			       .rule_sizes = DATAPATH_RULE_SIZES,
 			       .program_hash = program_hash(),
 			       .seed = c->seed};
 	struct map_header old = {};
@@ -471,7 +374,7 @@ void datapath_close(struct datapath *dp, bool remove)
 	if (remove && dp->skeleton) {
 		datapath_detach_all(dp);
 		datapath_inner_remove(dp, dp->config.fe);
-		unpin_all(dp);
+		datapath_unpin_all(dp);
 	}
 	ring_buffer__free(dp->ring);
 	victor_bpf__destroy(dp->skeleton);
@@ -493,7 +396,7 @@ void datapath_close(struct datapath *dp, bool remove)
 
 static void detach_others(const struct datapath *dp)
 {
-	char *path = pin_path(dp, "ports");
+	char *path = datapath_pin_path(dp, "ports");
 	int fd = bpf_obj_get(path);
 	struct bpf_map_info info = {};
 	uint32_t ifindex, *previous = NULL, size = sizeof(info);
@@ -543,6 +446,7 @@ int datapath_remove(const struct datapath_config *config, struct reason *why)
 	result = bpffs_lock(dp, why);
 	result = result ? result : sockets_open(dp, why);
 	if (!result) {
+		datapath_pins_recover(dp);
 		detach_others(dp);
 		datapath_inner_remove(dp, config->fe);
 		unpin_others(dp);

@@ -9,6 +9,11 @@
 #include <bpf/libbpf.h>
 #include <victor.skel.h>
 
+/* Of what the agent keeps in maps. */
+#define DATAPATH_RULE_SIZES                                                   \
+	(sizeof(struct datapath_link) << 24 | sizeof(struct rule_key) << 16 | \
+	 sizeof(struct rule) << 8 | sizeof(struct rule_group))
+
 struct datapath_device {
 	struct datapath_port port;
 	bool attached;    /* by this process: the filter runs this process's program */
@@ -29,6 +34,8 @@ struct datapath {
 	int route_fd;  /* asks for the devices' counters, makes the inner device */
 	unsigned cpus;
 	bool adopted;
+	bool migrates;          /* some pinned maps must be made anew */
+	uint32_t pinned_layout; /* adopted: of what was pinned */
 	struct map_config config;
 	uint32_t route_sequence;
 	struct table devices; /* port number -> struct datapath_device */
@@ -52,6 +59,16 @@ static inline int map_fd(const struct bpf_map *map)
 struct map_address_key map_address_key_make(uint32_t vrf, const struct address *address);
 /* A map's refusal in the words of struct datapath_ops. */
 int map_result(int result);
+
+/* datapath_pins.c.  check: 1 if there are pins to adopt, perhaps by a migration; 0 if there are
+ * none (the rest of a start that did not get to its end is removed); or why they cannot be.  name:
+ * before the maps are loaded.  migrate: after that, before anything is attached. */
+char *datapath_pin_path(const struct datapath *dp, const char *map);
+void datapath_unpin_all(struct datapath *dp);
+void datapath_pins_recover(struct datapath *dp);
+int datapath_pins_check(struct datapath *dp, uint32_t fe, struct reason *why);
+int datapath_pins_name(struct datapath *dp);
+int datapath_pins_migrate(struct datapath *dp, struct reason *why);
 
 int datapath_config_write(struct datapath *dp);
 void datapath_adopt_devices(struct datapath *dp);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
 /* What is in the maps that the packet path (bpf/) and user space (fe/io/datapath*.c) share: keys,
  * values, and the verdicts with their names.  Fixed-width fields, visible padding.  A change of any
- * struct here, or of a map's type, raises DATAPLANE_LAYOUT: pins of another layout are refused.
+ * struct here raises DATAPLANE_LAYOUT and needs a step in fe/io/datapath_pins.c, which says what
+ * becomes of the entries that the older release left; so do the agent's own in fe/datapath.h.  A new
+ * map needs nothing, and verdicts are only added at the end.
  *
  * Byte order: addresses are in network order, all integers are the host's. */
 #pragma once
@@ -9,7 +11,13 @@
 #include <linux/types.h>
 
 #define DATAPLANE_MAGIC 0x56494354u /* "VICT" */
+/* Only tests of upgrades say DATAPLANE_TRIAL: bytes more here and there, and a layout of their own. */
+#ifdef DATAPLANE_TRIAL
+#define DATAPLANE_LAYOUT 4
+#else
 #define DATAPLANE_LAYOUT 3
+#define DATAPLANE_TRIAL 0
+#endif
 #define DATAPLANE_PORT_LIMIT 65000 /* OpenFlow port numbers are below this */
 #define DATAPLANE_PEER_LIMIT 65536
 #define DATAPLANE_PREFIX_LIMIT 65536
@@ -124,6 +132,7 @@ _Static_assert(sizeof(struct map_config) == 52 + 2 * sizeof(struct map_underlay)
 #define MAP_PORT_SILENT 16    /* SHARED: another one is the LAN's gateway */
 #define MAP_PORT_ADMITTED6 32 /* IPv6 too */
 struct map_port {             /* by ifindex */
+	__u8 trial[DATAPLANE_TRIAL];
 	__u32 number;
 	__u32 vrf;
 	__u8 role;
@@ -131,7 +140,7 @@ struct map_port {             /* by ifindex */
 	__u8 listen;
 	__u8 kind; /* of a provisioned backplane device: enum map_link_kind; 0: the underlay */
 };
-_Static_assert(sizeof(struct map_port) == 12, "map_port has hidden padding");
+_Static_assert(sizeof(struct map_port) == 12 + DATAPLANE_TRIAL, "map_port has hidden padding");
 
 struct map_output {    /* by port number */
 	__u32 ifindex; /* 0: no such port */
@@ -165,6 +174,7 @@ _Static_assert(sizeof(struct map_address_key) == 20, "map_address_key has hidden
 #define MAP_BINDING_BESIDE 16
 #define MAP_BINDING_LEAVING 32
 struct map_binding {
+	__u8 trial[DATAPLANE_TRIAL];
 	__u8 flags;
 	__u8 pad;
 	__u16 vlan;
@@ -174,7 +184,8 @@ struct map_binding {
 	__u8 gateway_mac[6];
 	__u64 seen_ns; /* CLOCK_MONOTONIC of the last packet that passed the guard; 0: none */
 };
-_Static_assert(sizeof(struct map_binding) == 32, "map_binding has hidden padding");
+_Static_assert(sizeof(struct map_binding) == 32 + DATAPLANE_TRIAL,
+	       "map_binding has hidden padding");
 
 #define MAP_PEER_SEND 1
 #define MAP_PEER_RECEIVE 2
@@ -189,8 +200,9 @@ struct map_peer { /* by FE id */
 	__u32 mtu;                    /* of outer packets, learnt on the way; 0: nothing learnt */
 	__u32 mtu_until_s;            /* until then; CLOCK_MONOTONIC */
 	__u32 paths[DATAPLANE_PATHS]; /* numbers of links */
+	__u8 trial[DATAPLANE_TRIAL];
 };
-_Static_assert(sizeof(struct map_peer) == 68, "map_peer has hidden padding");
+_Static_assert(sizeof(struct map_peer) == 68 + DATAPLANE_TRIAL, "map_peer has hidden padding");
 
 /* By outer source: a host's address, else the longest prefix. */
 #define MAP_TAKES_IPIP 1

@@ -113,12 +113,19 @@ def ports(lab: Lab, name: str) -> dict[str, dict[str, Any]]:
     return {p["name"]: p for p in lab.rest.get(f"/v1/elements/{name}/ports")["ports"]}
 
 
+def _bpftool(*words: str) -> Any:
+    shown = subprocess.run([BPFTOOL, "--json", *words], text=True, capture_output=True,
+                           timeout=TIMEOUT_S, check=True)
+    return json.loads(shown.stdout)
+
+
 def pinned(lab: Lab, name: str, map_name: str) -> list[dict[str, Any]]:
     """The entries of one of the element's pinned maps."""
-    path = str(state_of(lab, name) / map_name)
-    shown = subprocess.run([BPFTOOL, "--json", "map", "dump", "pinned", path], text=True,
-                           capture_output=True, timeout=TIMEOUT_S, check=True)
-    return json.loads(shown.stdout)
+    return _bpftool("map", "dump", "pinned", str(state_of(lab, name) / map_name))
+
+
+def pinned_shape(lab: Lab, name: str, map_name: str) -> dict[str, Any]:
+    return _bpftool("map", "show", "pinned", str(state_of(lab, name) / map_name))
 
 
 def state_of(lab: Lab, name: str) -> Path:
