@@ -2,8 +2,8 @@
 /* What is in the maps that the packet path (bpf/) and user space (fe/io/datapath*.c) share: keys,
  * values, and the verdicts with their names.  Fixed-width fields, visible padding.  A change of any
  * struct here raises DATAPLANE_LAYOUT and needs a step in fe/io/datapath_pins.c, which says what
- * becomes of the entries that the older release left; so do the agent's own in fe/datapath.h.  A new
- * map needs nothing, and verdicts are only added at the end.
+ * becomes of the entries that the older release left; so do the agent's own in fe/datapath.h.  A
+ * new map needs nothing, and verdicts are only added at the end.
  *
  * Byte order: addresses are in network order, all integers are the host's. */
 #pragma once
@@ -11,7 +11,8 @@
 #include <linux/types.h>
 
 #define DATAPLANE_MAGIC 0x56494354u /* "VICT" */
-/* Only tests of upgrades say DATAPLANE_TRIAL: bytes more here and there, and a layout of their own. */
+/* Only tests of upgrades say DATAPLANE_TRIAL: bytes more here and there, and a layout of their own.
+ */
 #ifdef DATAPLANE_TRIAL
 #define DATAPLANE_LAYOUT 4
 #else
