@@ -95,7 +95,7 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 	int local = t->marked ? to && to->flags & MAP_BINDING_LOCAL : binding_is_local(to);
 	struct map_prefix *prefix;
 	struct map_peer *next = NULL;
-	int tos;
+	int tos, serves = 0;
 
 	if (!local) {
 		if (t->marked)
@@ -104,7 +104,8 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 			next = lookup_peer(to->fe);
 			if (!next || !(next->flags & MAP_PEER_SEND))
 				return verdict_drop(VERDICT_no_peer);
-			if (tunnel_serves(t, next))
+			serves = tunnel_serves(t, next);
+			if (serves && !next->path_count && !skb->cb[CB_CARRIED])
 				return tc_redirect_on(skb, cfg, p, t, to->fe);
 		} else {
 			prefix = lookup_prefix(PREFIX_COVERED, &p->destination);
@@ -120,8 +121,10 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 	if (tos < 0)
 		return verdict_drop(VERDICT_ecn_mismatch);
 	t->tos = (__u8)tos;
-	if (inner_is_wanted(skb, cfg, p) && !inner_send(skb, cfg, t, p))
+	if (inner_is_wanted(skb, cfg, p) && !inner_send(skb, cfg, t, p, INNER_NODE))
 		return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
+	if (serves)
+		return tc_redirect_on(skb, cfg, p, t, to->fe);
 	if (tc_decapsulate(skb, t, p))
 		return verdict_drop(VERDICT_rewrite_failed);
 	t->size = 0;
@@ -138,9 +141,9 @@ static __always_inline int backplane_tell(struct __sk_buff *skb, const struct ma
 					  struct tunnel *t, const struct packet *p, int result)
 {
 	t->tos = p->tos;
-	if (!cfg->inner_ifindex || p->size + sizeof(struct inner_header) > 0xffff ||
+	if (!cfg->inner_ifindex || p->size + INNER_ADDED_MAX > 0xffff ||
 	    icmp_limited(skb, result >> 16) || !inner_is_alive(bpf_ktime_get_ns()) ||
-	    inner_send(skb, cfg, t, p))
+	    inner_send(skb, cfg, t, p, INNER_NODE))
 		return TC_ACT_SHOT;
 	return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
 }
@@ -207,8 +210,10 @@ static __noinline int backplane_outer(struct __sk_buff *skb, const struct map_co
 	inside = (struct cursor){cursor_at(c, sizeof(struct ethhdr) + t->size), c.end};
 	if (result < 0 || parse_ip(inside, p, 0, t->ip.size - t->size, skb->gso_size))
 		return verdict_drop(VERDICT_bad_packet);
-	if (label)
-		return transit_forward(skb, cfg, t, *label, p->segment + t->size);
+	if (label) {
+		t->fe = *label;
+		return transit_forward(skb, cfg, t, p);
+	}
 	t->fe = peer->fe;
 	if (!t->is_vxlan)
 		t->vrf = peer->vrf;
@@ -227,8 +232,9 @@ int victor_backplane(struct __sk_buff *skb)
 
 	if (!cfg || !in)
 		return VERDICT_PASS;
-	/* By which link, for transit_forward; a carrier says it for the underlay. */
-	skb->cb[0] = in->kind ? in->number : 0;
+	/* A carrier says it for the underlay. */
+	skb->cb[CB_LINK] = in->kind ? in->number : 0;
+	skb->cb[CB_CARRIED] = 0;
 	if (in->kind)
 		result = link_arrive(skb, cfg, in);
 	else if (skb->pkt_type != PACKET_HOST)
@@ -258,9 +264,9 @@ static __always_inline int inner_forward(struct __sk_buff *skb, const struct map
 	struct map_prefix *covered;
 	int result;
 
-	if (head->marked ? to && to->flags & MAP_BINDING_LOCAL : binding_is_local(to))
+	if (head->what == INNER_MARKED ? to && to->flags & MAP_BINDING_LOCAL : binding_is_local(to))
 		return tc_deliver(skb, p, to, head->fe);
-	if (head->marked)
+	if (head->what == INNER_MARKED)
 		return verdict_drop(VERDICT_redirected_miss);
 	if (binding_is_foreign(to))
 		return tc_encapsulate(skb, cfg, p, to->fe, VERDICT_redirected);
@@ -307,7 +313,9 @@ int victor_inner(struct __sk_buff *skb)
 	if (!cfg || !known || inner_read(tc_cursor(skb, sizeof(head)), cfg, &head))
 		return verdict_drop(VERDICT_inner_refused);
 	inner_heard();
-	if (inner_strip(skb, &head))
+	if (head.what == INNER_TRANSIT)
+		return transit_again(skb, cfg, &head);
+	if (inner_strip(skb, &head, 0))
 		return verdict_drop(VERDICT_rewrite_failed);
 	c = tc_cursor(skb, HEADERS_SIZE);
 	p = &known->packet;
@@ -317,8 +325,8 @@ int victor_inner(struct __sk_buff *skb)
 	if (tc_set_tos(skb, p, head.tos))
 		return verdict_drop(VERDICT_rewrite_failed);
 	p->tos = head.tos;
-	p->source.vrf = head.vrf;
-	p->destination.vrf = head.vrf;
+	p->source.vrf = head.detail;
+	p->destination.vrf = head.detail;
 	result = inner_forward(skb, cfg, &head, p);
 	if (verdict_tells(result))
 		result = inner_tell(skb, cfg, &head, p, result);

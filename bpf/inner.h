@@ -11,10 +11,13 @@
  *	own device, in: Ethernet | IPv6 | inner_header | the packet       (the kernel: End.DX2)
  *	own device, out: inner_header | the packet        (victor_inner: inner_read, inner_strip)
  *
+ * A packet on its way to another FE takes the same way, and keeps its outer header, where it came
+ * and goes on by links of which only one puts UDP in front: the marks are other ones.
+ *
  * The device is the element's own (fe/io/datapath_inner.c); nothing else goes there, and what does
  * not carry the token is refused.  Packets that follow a long one take the same way for a while, so
  * that none overtakes another.  Where nothing comes out of the device (somebody took it down or
- *turned its IPv6 off), the long way is left alone but for one packet a second. */
+ * turned its IPv6 off), the long way is left alone but for one packet a second. */
 #pragma once
 
 #include "bpf/tunnel.h"
@@ -24,15 +27,23 @@
 #define INNER_RETRY_NS 1000000000ll
 #define INNER_PROTOCOL 143 /* Ethernet (RFC 8986) */
 
+enum inner_what {
+	INNER_NODE,    /* a node's packet, out of its tunnel */
+	INNER_MARKED,  /* the same, and it was marked */
+	INNER_TRANSIT, /* with its outer header, on its way to the FE 'fe'; 'detail': the link it
+			  came by */
+	INNER_TOO_BIG, /* as before, but too large; 'detail': what would go on */
+};
+
 /* In front of the packet: Ethernet for the kernel, the rest is victor_backplane's word to
  * victor_inner. */
 struct inner_header {
 	struct ethhdr eth;
 	__u32 token[2];
-	__u32 fe; /* the peer it came from */
-	__u32 vrf;
-	__u8 tos; /* that the packet leaves with */
-	__u8 marked;
+	__u32 fe;      /* the peer it came from */
+	__u32 detail;  /* INNER_NODE: the VRF */
+	__u8 tos;      /* that the packet leaves with */
+	__u8 what;     /* enum inner_what */
 	__u8 mac[6];   /* it was sent to */
 	__u32 ifindex; /* of the device that it came in by, whatever kind of backplane that is */
 } __attribute__((packed));
@@ -43,6 +54,7 @@ struct inner_frame {
 	struct inner_header head;
 } __attribute__((packed));
 
+#define INNER_ADDED_MAX (sizeof(struct inner_header) + OUTER_SIZE_MAX)
 #define INNER_SIZE ((int)(sizeof(struct inner_frame) - sizeof(struct ethhdr)))
 #define INNER_FLAGS (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET)
 
@@ -95,7 +107,7 @@ static __always_inline int inner_is_wanted(const struct __sk_buff *skb,
 	__u32 key = inner_trail_of(p);
 	__u64 *last, now;
 
-	if (!cfg->inner_ifindex || p->size + sizeof(struct inner_header) > 0xffff)
+	if (!cfg->inner_ifindex || p->size + INNER_ADDED_MAX > 0xffff)
 		return 0;
 	last = bpf_map_lookup_elem(&trails, &key);
 	if (!last)
@@ -108,11 +120,12 @@ static __always_inline int inner_is_wanted(const struct __sk_buff *skb,
 	return (__s64)(now - *last) < INNER_TRAIL_NS && inner_is_alive(now);
 }
 
-/* The tunnel packet in the other clothes (the outer header is gone where t->size is zero); the
- * packet is as it was where this fails. */
+/* The tunnel packet in the other clothes; the packet is as it was where this fails. */
 static __noinline int inner_send(struct __sk_buff *skb, const struct map_config *cfg,
-				 const struct tunnel *t, const struct packet *p)
+				 const struct tunnel *t, const struct packet *p,
+				 enum inner_what what)
 {
+	__u32 kept = what == INNER_NODE ? 0 : t->size;
 	struct inner_frame frame = {}, *at;
 	struct cursor c;
 
@@ -120,23 +133,23 @@ static __noinline int inner_send(struct __sk_buff *skb, const struct map_config 
 	__builtin_memcpy(frame.eth.h_source, cfg->inner_mac, 6);
 	frame.eth.h_proto = bpf_htons(ETH_P_IPV6);
 	frame.ip.version = 6;
-	frame.ip.payload_len = bpf_htons(sizeof(frame.head) + p->size);
+	frame.ip.payload_len = bpf_htons(sizeof(frame.head) + kept + p->size);
 	frame.ip.nexthdr = INNER_PROTOCOL;
 	frame.ip.hop_limit = 64;
 	/* From where it goes to: a route back is what reverse path filters ask for. */
 	__builtin_memcpy(&frame.ip.saddr, cfg->inner_address, 16);
 	__builtin_memcpy(&frame.ip.daddr, cfg->inner_address, 16);
-	frame.head.eth.h_proto = bpf_htons(p->ethertype);
+	frame.head.eth.h_proto = bpf_htons(what == INNER_TOO_BIG ? t->ip.ethertype : p->ethertype);
 	frame.head.token[0] = cfg->inner_token[0];
 	frame.head.token[1] = cfg->inner_token[1];
 	frame.head.fe = t->fe;
-	frame.head.vrf = t->vrf;
+	frame.head.detail = t->vrf;
+	frame.head.what = what == INNER_NODE && t->marked ? INNER_MARKED : what;
 	frame.head.tos = t->tos;
-	frame.head.marked = t->marked;
 	__builtin_memcpy(frame.head.mac, t->ip.mac_destination, 6);
 	frame.head.ifindex = skb->ifindex;
-	if (tc_set_vlan(skb, 0) ||
-	    bpf_skb_adjust_room(skb, INNER_SIZE - (int)t->size, BPF_ADJ_ROOM_MAC, INNER_FLAGS))
+	if (tc_set_vlan(skb, 0) || bpf_skb_adjust_room(skb, INNER_SIZE - (int)(t->size - kept),
+						       BPF_ADJ_ROOM_MAC, INNER_FLAGS))
 		return -1;
 	c = tc_cursor(skb, sizeof(frame));
 	at = c.data;
@@ -159,15 +172,17 @@ static __always_inline int inner_read(struct cursor c, const struct map_config *
 											    : -1;
 }
 
-/* Leaves Ethernet and the packet.  The kernel thinks that the network header is where inner_header
- * begins: room for Ethernet is made before it, then it is taken out. */
-static __always_inline int inner_strip(struct __sk_buff *skb, const struct inner_header *head)
+/* Leaves Ethernet and, without the 'more' bytes behind inner_header, the packet.  The kernel thinks
+ * that the network header is where inner_header begins: room for Ethernet is made before it, then
+ * it is taken out. */
+static __always_inline int inner_strip(struct __sk_buff *skb, const struct inner_header *head,
+				       __u32 more)
 {
 	struct cursor c;
 	struct ethhdr *eth;
 
 	if (bpf_skb_change_head(skb, sizeof(struct ethhdr), 0) ||
-	    bpf_skb_adjust_room(skb, -(int)sizeof(*head), BPF_ADJ_ROOM_MAC, INNER_FLAGS))
+	    bpf_skb_adjust_room(skb, -(int)(sizeof(*head) + more), BPF_ADJ_ROOM_MAC, INNER_FLAGS))
 		return -1;
 	c = tc_cursor(skb, HEADERS_SIZE);
 	eth = c.data;

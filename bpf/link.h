@@ -203,6 +203,12 @@ static __noinline int link_mend(struct __sk_buff *skb, const struct link_head *h
 
 	if (skb->gso_size || h->length == length || length < h->size)
 		return 0;
+	if (h->protocol == IPPROTO_UDP && h->udp.destination == bpf_htons(VXLAN_PORT)) {
+		is = bpf_htons(length - h->size);
+		if (bpf_skb_store_bytes(skb, sizeof(struct ethhdr) + h->size + 4, &is, 2,
+					BPF_F_RECOMPUTE_CSUM))
+			return -1;
+	}
 	if (h->is_ipv6) {
 		is = bpf_htons(length - h->size);
 		return (int)bpf_skb_store_bytes(skb, sizeof(struct ethhdr) + 4, &is, 2,
@@ -220,12 +226,19 @@ static __noinline int link_mend(struct __sk_buff *skb, const struct link_head *h
 static __always_inline __u32 *link_of_carrier(const struct link_head *carrier)
 {
 	struct map_carrier_key key = {};
+	struct map_link *link;
+	__u32 *number;
 
 	if (carrier->protocol != IPPROTO_UDP)
 		return bpf_map_lookup_elem(&link_ends, carrier->source);
 	__builtin_memcpy(key.address, carrier->source, 16);
 	key.port = carrier->udp.source;
-	return bpf_map_lookup_elem(&carriers, &key);
+	number = bpf_map_lookup_elem(&carriers, &key);
+	if (number || key.port != bpf_htons(LINK_UDP_PORT_))
+		return number;
+	number = bpf_map_lookup_elem(&link_ends, carrier->source);
+	link = number ? lookup_link(*number) : NULL;
+	return link && link->kind == MAP_LINK_IP ? number : NULL;
 }
 
 /* What is in front of an outer header comes off.  0: there is nothing, or not any more; 1: it is
@@ -258,7 +271,8 @@ __noinline int link_uncarry(struct __sk_buff *skb, const struct map_config *cfg,
 	number = link_of_carrier(&carrier);
 	if (!number)
 		return verdict_drop(VERDICT_unknown_carrier);
-	skb->cb[0] = *number; /* for transit_forward */
+	skb->cb[CB_LINK] = *number;
+	skb->cb[CB_CARRIED] = is_udp;
 	if (h.is_ipv6 != carrier.is_ipv6 || carrier.length < size)
 		return verdict_drop(VERDICT_bad_packet);
 	if (bpf_skb_adjust_room(skb, -(int)size, BPF_ADJ_ROOM_MAC,

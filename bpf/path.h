@@ -40,6 +40,9 @@ struct path {
 	__u8 tos;
 	__u8 is_ipv6;
 	__u8 is_transit; /* in: the outer source is another FE's */
+	__u8 is_vxlan;
+	__u8 pad;
+	__be16 carrier_port; /* where the carrier's UDP goes; 0: it has none */
 };
 
 /* ---- which of a peer's paths ---- */
@@ -183,7 +186,8 @@ static __always_inline int path_straight(struct __sk_buff *skb, const struct map
 	}
 }
 
-/* In front of the outer header: IP, or IP and UDP, to the next FE. */
+/* In front of the outer header: IP, or IP and UDP, to the next FE.  (The kernel cuts IP in IP and
+ * whatever is in UDP, but not UDP in IP: an IP link has VXLAN in UDP.) */
 static __noinline int path_carry(struct __sk_buff *skb, const struct map_config *cfg,
 				 const struct map_link *link, __u32 size, struct path *ret)
 {
@@ -196,9 +200,12 @@ static __noinline int path_carry(struct __sk_buff *skb, const struct map_config 
 	ret->carrier_size = ret->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	ret->carrier_flags =
 		ret->is_ipv6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
-	if (link->kind == MAP_LINK_UDP) {
-		if (!link->carrier_port)
-			return -1;
+	ret->carrier_port = link->carrier_port;
+	if (link->kind != MAP_LINK_UDP)
+		ret->carrier_port = ret->is_vxlan ? bpf_htons(LINK_UDP_PORT_) : 0;
+	else if (!ret->carrier_port)
+		return -1;
+	if (ret->carrier_port) {
 		ret->carrier_size += 8;
 		ret->carrier_flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
 	}
@@ -226,6 +233,7 @@ __noinline int path_by_link(struct __sk_buff *skb, const struct map_config *cfg,
 	ret->kind = link->kind;
 	ret->tos = o->tos;
 	ret->is_ipv6 = o->is_ipv6;
+	ret->is_vxlan = o->is_vxlan;
 	if (link->kind == MAP_LINK_IP && link->fe == o->to_fe && !ret->is_transit) {
 		/* Nothing in front.  (With another FE's source it would look forged to the
 		 * underlay, RFC 2827, and a NAT would rewrite it.) */
@@ -248,6 +256,7 @@ static __always_inline int path_find(struct __sk_buff *skb, const struct map_con
 {
 	ret->carrier_size = 0;
 	ret->carrier_flags = 0;
+	ret->carrier_port = 0;
 	ret->kind = 0;
 	ret->link = 0;
 	ret->mtu = 0;
@@ -322,7 +331,7 @@ static __noinline int path_write_carrier(struct __sk_buff *skb, const struct map
 	} udp = {};
 	__u8 protocol = path->is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
 
-	if (link->kind == MAP_LINK_UDP)
+	if (path->carrier_port)
 		protocol = IPPROTO_UDP;
 	if (path->is_ipv6) {
 		__be32 first = bpf_htonl(6u << 28 | (__u32)path->tos << 20);
@@ -357,7 +366,7 @@ static __noinline int path_write_carrier(struct __sk_buff *skb, const struct map
 	if (protocol != IPPROTO_UDP)
 		return 0;
 	udp.source = bpf_htons(LINK_UDP_PORT_);
-	udp.destination = link->carrier_port;
+	udp.destination = path->carrier_port;
 	udp.size = outer_length(size - ip_size);
 	return (int)bpf_skb_store_bytes(skb, at + ip_size, &udp, sizeof(udp), BPF_F_RECOMPUTE_CSUM);
 }

@@ -95,8 +95,14 @@ struct outer {
 	__u16 ethertype; /* of the packet inside, host order */
 	__u8 is_ipv6, is_vxlan;
 	__u8 tos;
-	__u8 pad[3];
+	__u8 ttl; /* 0: a new one's */
+	__u8 pad[2];
 };
+
+static __always_inline __u8 outer_ttl(const struct outer *o)
+{
+	return o->ttl ? o->ttl : 64;
+}
 
 static __always_inline __u32 outer_ip_size(const struct outer *o)
 {
@@ -136,7 +142,7 @@ static __always_inline void outer_fill_ipv4(struct iphdr *ip, const struct outer
 	ip->tos = o->tos;
 	ip->tot_len = outer_length(o->size + outer_size(o));
 	ip->frag_off = bpf_htons(IP_DF);
-	ip->ttl = 64;
+	ip->ttl = outer_ttl(o);
 	ip->protocol = outer_protocol(o);
 	ip->saddr = address_get_ipv4(o->source);
 	ip->daddr = address_get_ipv4(o->destination);
@@ -151,7 +157,7 @@ static __always_inline void outer_fill_ipv6(struct ipv6hdr *ip, const struct out
 	__builtin_memcpy(ip, &first, sizeof(first));
 	ip->payload_len = outer_length(o->size + outer_size(o) - sizeof(*ip));
 	ip->nexthdr = outer_protocol(o);
-	ip->hop_limit = 64;
+	ip->hop_limit = outer_ttl(o);
 	__builtin_memcpy(&ip->saddr, o->source, 16);
 	__builtin_memcpy(&ip->daddr, o->destination, 16);
 }

@@ -12,6 +12,12 @@
 #define AF_INET6 10
 #endif
 #define PACKET_HOST 0
+
+/* What victor_backplane's first steps leave to its last ones in skb->cb. */
+enum tc_cb {
+	CB_LINK,    /* by which link it came in; 0: none */
+	CB_CARRIED, /* whether in UDP */
+};
 #ifndef BPF_F_ADJ_ROOM_DECAP_L3_IPV6
 #define BPF_F_ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7) /* since Linux 6.3 */
 #define BPF_F_ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)

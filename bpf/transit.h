@@ -3,6 +3,7 @@
  * What is inside is nobody's business here, but for how large its segments are. */
 #pragma once
 
+#include "bpf/inner.h"
 #include "bpf/link.h"
 #include "bpf/tunnel.h"
 
@@ -16,37 +17,143 @@ static __always_inline int transit_decrement(struct __sk_buff *skb, const struct
 					BPF_F_RECOMPUTE_CSUM);
 }
 
-/* 'segment' is the size of the outer packet as a wire has it. */
-__noinline int transit_forward(struct __sk_buff *skb, const struct map_config *cfg,
-			       const struct tunnel *t, __u32 fe, __u32 segment)
+/* A packet of many segments is marked as what was in front of its outer header, which by way of UDP
+ * and by any other way is not the same; marked as the one and sent as the other, nobody can cut it.
+ * (VXLAN is UDP itself.)  So it gets new marks, the long way. */
+static __always_inline int transit_crosses(struct __sk_buff *skb, const struct outer *o,
+					   const struct path *path)
 {
-	struct map_peer *peer = lookup_peer(fe);
+	return !o->is_vxlan && !skb->cb[CB_CARRIED] != !path->carrier_port;
+}
+
+/* 'p' is inside 't', whose 'fe' is where it goes. */
+__noinline int transit_forward(struct __sk_buff *skb, const struct map_config *cfg,
+			       struct tunnel *t, const struct packet *p)
+{
+	struct map_peer *peer;
 	struct outer o = {};
 	struct path path = {};
+	__u32 segment;
 
-	if (!cfg || !t || !peer || !(peer->flags & MAP_PEER_SEND))
+	if (!cfg || !t || !p)
+		return TC_ACT_SHOT;
+	peer = lookup_peer(t->fe);
+	segment = p->segment + t->size;
+	if (!peer || !(peer->flags & MAP_PEER_SEND))
 		return verdict_drop(VERDICT_no_peer);
 	if (t->ip.ttl <= 1)
 		return verdict_drop(VERDICT_transit_ttl_expired);
 	__builtin_memcpy(o.source, t->ip.source.address, 16);
 	__builtin_memcpy(o.destination, t->ip.destination.address, 16);
-	o.to_fe = fe;
+	o.to_fe = t->fe;
 	o.is_ipv6 = t->is_ipv6;
 	o.is_vxlan = t->is_vxlan;
 	o.tos = t->ip.tos;
 	o.ethertype = t->ip.protocol == IPPROTO_IPV6 ? ETH_P_IPV6 : ETH_P_IP;
 	if (peer->select)
 		o.flow = path_flow(skb, sizeof(struct ethhdr) + t->size);
-	path.from = skb->cb[0];
+	path.from = skb->cb[CB_LINK];
 	path.is_transit = 1;
 	if (path_find(skb, cfg, peer, &o, segment, &path))
 		return verdict_drop(VERDICT_no_path);
 	if (path_exceeds(&path, segment))
 		return verdict_drop(VERDICT_mtu_exceeded);
+	if (transit_crosses(skb, &o, &path) && inner_is_wanted(skb, cfg, p)) {
+		t->vrf = path.from;
+		if (inner_send(skb, cfg, t, p, INNER_TRANSIT))
+			return verdict_drop(VERDICT_rewrite_failed);
+		return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
+	}
 	if (transit_decrement(skb, t) ||
 	    (path.carrier_size &&
 	     bpf_skb_adjust_room(skb, (int)path.carrier_size, BPF_ADJ_ROOM_MAC, TUNNEL_FLAGS)))
 		return verdict_drop(VERDICT_rewrite_failed);
 	verdict_count(VERDICT_forwarded_transit);
 	return path_send(skb, cfg, &path);
+}
+
+/* ---- the long way (inner.h) ---- */
+
+/* The IP-in-IP header behind inner_header; its size, or 0: there is none. */
+static __always_inline __u32 transit_read(struct __sk_buff *skb, const struct inner_header *head,
+					  struct outer *ret)
+{
+	struct ipv6hdr ip6;
+	struct iphdr ip;
+
+	if (bpf_skb_load_bytes(skb, sizeof(*head), &ip, sizeof(ip)))
+		return 0;
+	ret->to_fe = head->fe;
+	ret->ethertype = bpf_ntohs(head->eth.h_proto);
+	if (ip.version == 4) {
+		ret->tos = ip.tos;
+		ret->ttl = ip.ttl - 1;
+		address_set_ipv4(ret->source, ip.saddr);
+		address_set_ipv4(ret->destination, ip.daddr);
+		return sizeof(ip);
+	}
+	if (bpf_skb_load_bytes(skb, sizeof(*head), &ip6, sizeof(ip6)))
+		return 0;
+	ret->is_ipv6 = 1;
+	ret->tos = (__u8)(ip6.priority << 4 | ip6.flow_lbl[0] >> 4);
+	ret->ttl = ip6.hop_limit - 1;
+	ret->flow = (ip6.flow_lbl[0] & 0xf) << 16 | ip6.flow_lbl[1] << 8 | ip6.flow_lbl[2];
+	__builtin_memcpy(ret->source, &ip6.saddr, 16);
+	__builtin_memcpy(ret->destination, &ip6.daddr, 16);
+	return sizeof(ip6);
+}
+
+/* Off the stack, which is small. */
+struct transit_scratch {
+	struct outer outer;
+	struct path path;
+	struct packet packet;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct transit_scratch);
+} transits SEC(".maps");
+
+/* What transit_forward found is found again: a table may have changed between. */
+__noinline int transit_again(struct __sk_buff *skb, const struct map_config *cfg,
+			     const struct inner_header *head)
+{
+	__u32 size, label, zero = 0;
+	struct transit_scratch *s = bpf_map_lookup_elem(&transits, &zero);
+	struct map_peer *peer;
+	struct packet *p;
+
+	if (!cfg || !head || !s)
+		return TC_ACT_SHOT;
+	__builtin_memset(s, 0, sizeof(*s));
+	p = &s->packet;
+	size = transit_read(skb, head, &s->outer);
+	peer = lookup_peer(head->fe);
+	if (!peer || !(peer->flags & MAP_PEER_SEND))
+		return verdict_drop(VERDICT_no_peer);
+	if (!size || inner_strip(skb, head, size))
+		return verdict_drop(VERDICT_rewrite_failed);
+	p->ethertype = s->outer.ethertype;
+	if (parse_ip(tc_cursor(skb, HEADERS_SIZE), p, sizeof(struct ethhdr),
+		     skb->len - sizeof(struct ethhdr), skb->gso_size))
+		return verdict_drop(VERDICT_bad_packet);
+	s->outer.size = p->size;
+	label = s->outer.flow;
+	if (peer->select)
+		s->outer.flow = path_flow(skb, sizeof(struct ethhdr));
+	s->path.from = head->detail;
+	s->path.is_transit = 1;
+	if (path_find(skb, cfg, peer, &s->outer, p->segment + size, &s->path))
+		return verdict_drop(VERDICT_no_path);
+	s->outer.flow = label;
+	if (path_exceeds(&s->path, p->segment + size))
+		return verdict_drop(VERDICT_mtu_exceeded);
+	if (tc_make_room(skb, &s->outer, &s->path) ||
+	    tc_write_outer(skb, &s->outer, s->path.carrier_size))
+		return verdict_drop(VERDICT_rewrite_failed);
+	verdict_count(VERDICT_forwarded_transit);
+	return path_send(skb, cfg, &s->path);
 }

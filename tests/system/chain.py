@@ -262,14 +262,16 @@ class Chain:
     def cut(self, number: int, k: int) -> None:
         netns.batch([f"link set s{number}{k} nomaster"], self.ns("net"))
 
+    def backplane(self, k: int) -> dict[str, Any]:
+        """Of the element's configuration."""
+        return {"address": address(k), "redirect": f"172.16.{k}.2",
+                **({"device": "bp0"} if self.underlay else {})}
+
     def start(self) -> None:
         for k in (1, 2, 3):
-            backplane = {"address": address(k), "redirect": f"172.16.{k}.2"}
-            if self.underlay:
-                backplane["device"] = "bp0"
             config: dict[str, Any] = {"name": f"fe{k}", "id": k, "state": str(self.tmp / f"fe{k}"),
                                       "inspect": f"unix:{self.tmp}/fe{k}.mgmt",
-                                      "backplane": backplane}
+                                      "backplane": self.backplane(k)}
             if k != 2:
                 config["access"] = [{"match": "acc0", "number": 2}]
             if k == 3 and self.border:
@@ -312,12 +314,8 @@ class Chain:
         flows = []
         for other in {1, 2, 3} - {k}:
             self.group(k, other, "add-group")
-            match = f"tun_src={address(other)},in_port=65000"
-            rest = f"set_field:{other:#x}->reg1,set_field:0x800000->tun_id,write_metadata"
-            flows += [f"table=0,priority=100,tun_id=0/0x800000,{match},"
-                      f"actions={rest}:0/0x1ffffff,goto_table:3",
-                      f"table=0,priority=110,tun_id=0x800000/0x800000,{match},"
-                      f"actions={rest}:0x1000000/0x1ffffff,goto_table:3"]
+            flows += self.peer_flows(other)
+        flows += self.more_flows(k)
         for where, node in self.nodes.items():
             mac, ip = node.mac, node.address
             if where != k:
@@ -335,6 +333,20 @@ class Chain:
             flows += self.outward(k)
         for flow in flows:
             self.ofctl(k, "add-flow", flow)
+
+    def peer_flows(self, other: int) -> list[str]:
+        """What comes from another element."""
+        match = f"tun_src={address(other)},in_port=65000"
+        rest = f"set_field:{other:#x}->reg1,set_field:0x800000->tun_id,write_metadata"
+        return [f"table=0,priority=100,tun_id=0/0x800000,{match},"
+                f"actions={rest}:0/0x1ffffff,goto_table:3",
+                f"table=0,priority=110,tun_id=0x800000/0x800000,{match},"
+                f"actions={rest}:0x1000000/0x1ffffff,goto_table:3"]
+
+    def more_flows(self, k: int) -> list[str]:
+        """For those that are more than this chain."""
+        del k
+        return []
 
     @staticmethod
     def outward(k: int) -> list[str]:
