@@ -9,20 +9,7 @@
  *	PREPARED --timeout, revert, fresh claim from before, port down there--> ACTIVE as before
  *	PROVISIONAL (restored, or learnt from FEs' tables) --claim--> ACTIVE
  *
- * Which claims are taken at once (P4a).  Claims travel with different delays, so the last to arrive
- * need not be the last that was made.  A claim from FE x is fresh if x has replied to the barrier
- * behind its last change for this node: x then spoke after it knew where we think the node is.  Any
- * other claim, and each one that an FE replayed, is ambiguous: both places are asked by ARP and ND.
- * The request goes out behind that barrier, so the answer to it is fresh by the same rule.
- *
- *   - the current place answers: the node stays;
- *   - both answer: it stays, and people are told (two machines with one address);
- *   - only the claimant answers: it moves, a quarter of the probe time after its answer, or at once
- *     if the current port is down or the claimant announces itself unasked;
- *   - none answers: it stays, unless the current port is down and the claimant's is up.  (Should
- *     that be wrong, the node's first packet at the other place is a fresh claim.)
- *
- * Five ambiguous claims in three minutes are flapping: more are not heard until the window is over.
+ * Which claims are taken at once, and what becomes of the others, is in probing.c.
  *
  * A fresh claim can still be old news where the new FE's connection is slow: A to B and back to A,
  * with B's announcement arriving last.  So after a move the place that was left is asked once, if
@@ -31,9 +18,9 @@
 #include "controller/record.h"
 
 #include "controller/element.h"
-#include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/probe.h"
+#include "controller/probing.h"
 #include "controller/segment.h"
 
 #include <errno.h>
@@ -51,14 +38,14 @@ const char *attachment_state_name(enum attachment_state state)
 	return state < ARRAY_SIZE(state_names) ? state_names[state] : "unknown";
 }
 
-static bool place_equal(const struct place *a, const struct place *b)
+bool place_equal(const struct place *a, const struct place *b)
 {
 	return a->fe == b->fe && a->port == b->port && a->vlan == b->vlan &&
 	       mac_equal(&a->mac, &b->mac);
 }
 
 /* A prepared place may have been given without the VLAN that the node then uses. */
-static bool same_port(const struct place *a, const struct place *b)
+bool place_same_port(const struct place *a, const struct place *b)
 {
 	return a->fe == b->fe && a->port == b->port;
 }
@@ -95,7 +82,8 @@ static void move(struct core *c, struct attachment_record *r, const struct place
 		       r->a.node, from, record_place_text(c, to, place), reason);
 }
 
-static void move_by_claim(struct core *c, struct attachment_record *r, const struct claim *claim)
+void attachment_move_by_claim(struct core *c, struct attachment_record *r,
+			      const struct claim *claim)
 {
 	struct place left = r->a.place;
 	bool look = !r->detached && r->live && !claim->elicited &&
@@ -142,46 +130,15 @@ static void revert(struct core *c, struct attachment_record *r, const char *reas
 
 /* --- claims -------------------------------------------------------------------------------- */
 
-/* A switch that has replied to the barrier, but not long ago: its packet-ins may be older. */
-static bool is_settling(const struct core *c, const struct attachment_record *r,
-			const struct claim *claim)
-{
-	const struct element *e = element_find(c, claim->heard_by);
-
-	return e && e->ovs && !claim->replay &&
-	       ovs_has_replied(e, record_last_told(r, claim->heard_by));
-}
-
-/* P4a: x has replied to the barrier behind its last change for this node.  What a switch's node
- * answers to a question that went out behind the barrier is not older either. */
-static bool is_fresh(const struct core *c, const struct attachment_record *r,
-		     const struct claim *claim)
-{
-	const struct element *e = element_find(c, claim->heard_by);
-
-	if (c->config.fault == FAULT_NO_BARRIER)
-		return true;
-	return e && !claim->replay &&
-	       (element_is_settled(e, record_last_told(r, claim->heard_by)) ||
-		(claim->elicited && is_settling(c, r, claim)));
-}
-
-static void end_probing_here(struct core *c, struct attachment_record *r, bool both)
-{
-	char text[96];
-
-	if (both)
-		report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, r->a.place.fe), r->a.place.port,
-		       "%s: both its place and %s answer: two machines with one address? it stays",
-		       r->a.node, record_place_text(c, &r->a.previous, text));
-	r->a.previous = (struct place){0};
-	record_settle(c, r);
-}
-
 static void heard_here(struct core *c, struct attachment_record *r, const struct claim *claim)
 {
 	bool was_live = r->live;
 
+	/* What was on its way before a restart tells where the node was: its answer counts. */
+	if (r->a.state == ATTACHMENT_PROVISIONAL && !claim_is_fresh(c, r, claim)) {
+		probe_place(c, r, &r->a.place);
+		return;
+	}
 	r->a.heard_ms = c->now_ms;
 	r->live = true;
 	switch (r->a.state) {
@@ -191,11 +148,7 @@ static void heard_here(struct core *c, struct attachment_record *r, const struct
 		confirm(c, r);
 		return;
 	case ATTACHMENT_PROBING:
-		if (!claim->elicited || !is_fresh(c, r, claim))
-			return;
-		r->current_answered = true;
-		if (r->claimant_answered)
-			end_probing_here(c, r, true);
+		probing_heard_here(c, r, claim);
 		return;
 	case ATTACHMENT_DOWN:
 		/* A frame that was on its way when the port went down says nothing. */
@@ -211,101 +164,15 @@ static void heard_here(struct core *c, struct attachment_record *r, const struct
 	}
 }
 
-/* Whether this ambiguous claim is one too many. */
-static bool is_flapping(struct core *c, struct attachment_record *r)
-{
-	if (c->now_ms - r->ambiguous_since_ms > FLAPPING_WINDOW_MS || !r->ambiguous_count) {
-		r->ambiguous_since_ms = c->now_ms;
-		r->ambiguous_count = 0;
-	}
-	r->ambiguous_count++;
-	if (r->ambiguous_count == FLAPPING_CLAIMS)
-		report(c, EVENT_AMBIGUOUS, &r->a, NULL, 0,
-		       "%s: flapping: %d ambiguous claims within %d s; the next are not heard",
-		       r->a.node, FLAPPING_CLAIMS, FLAPPING_WINDOW_MS / 1000);
-	return r->ambiguous_count >= FLAPPING_CLAIMS;
-}
-
-static void ask_all(struct core *c, struct attachment_record *r)
-{
-	probe_place(c, r, &r->a.place);
-	probe_place(c, r, &r->a.previous);
-	for (unsigned i = 0; i < r->also_count; i++)
-		probe_place(c, r, &r->also[i]);
-}
-
-static void begin_probing(struct core *c, struct attachment_record *r, const struct place *claimant)
-{
-	struct attachment after = r->a;
-
-	after.state = ATTACHMENT_PROBING;
-	after.previous = *claimant;
-	after.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
-	r->current_answered = r->claimant_answered = r->asked_again = false;
-	r->also_count = 0;
-	record_enter(c, r, &after, false);
-	ask_all(c, r);
-}
-
-/* While some are asked already: one more.  Whoever answers, and is believed, has it. */
-static void join_probing(struct core *c, struct attachment_record *r, const struct place *claimant)
-{
-	for (unsigned i = 0; i < r->also_count; i++)
-		if (place_equal(&r->also[i], claimant))
-			return;
-	if (r->also_count == CLAIMANTS_MAX)
-		return;
-	r->also[r->also_count++] = *claimant;
-	probe_place(c, r, claimant);
-}
-
-static void ambiguous(struct core *c, struct attachment_record *r, const struct claim *claim)
-{
-	char text[96];
-
-	if (r->a.state == ATTACHMENT_PROBING && place_equal(&r->a.previous, &claim->place))
-		return; /* it is being asked */
-	/* A replay comes of a connection that broke, not of a node that flaps. */
-	if (!claim->replay && !is_settling(c, r, claim) && is_flapping(c, r))
-		return;
-	if (r->a.state == ATTACHMENT_PREPARED) {
-		/* Still there?  Then its answer is a fresh claim, and reverts. */
-		if (same_port(&r->a.previous, &claim->place))
-			probe_place(c, r, &claim->place);
-		return;
-	}
-	if (r->a.state == ATTACHMENT_PROBING)
-		join_probing(c, r, &claim->place);
-	else
-		begin_probing(c, r, &claim->place);
-	report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, claim->place.fe), claim->place.port,
-	       "%s: an ambiguous claim from %s: both places are asked", r->a.node,
-	       record_place_text(c, &claim->place, text));
-}
-
-/* The claimant has answered the probe; the current place gets a little longer. */
-static void claimant_answers(struct core *c, struct attachment_record *r, const struct claim *claim)
-{
-	int64_t soon = c->now_ms + c->config.probe_timeout_ms / 4;
-
-	r->claimant_answered = true;
-	if (r->current_answered)
-		end_probing_here(c, r, true);
-	else if (!element_place_up(c, &r->a.place))
-		move_by_claim(c, r, claim);
-	else if (soon < r->a.deadline_ms)
-		r->a.deadline_ms = soon;
-}
-
 static void fresh(struct core *c, struct attachment_record *r, const struct claim *claim)
 {
-	if (r->a.state == ATTACHMENT_PREPARED && same_port(&r->a.previous, &claim->place))
+	if (r->a.state == ATTACHMENT_PREPARED && place_same_port(&r->a.previous, &claim->place))
 		revert(c, r, "it speaks at its previous place");
 	else if (r->a.state == ATTACHMENT_PROBING && claim->elicited &&
 		 place_equal(&r->a.previous, &claim->place))
-		claimant_answers(c, r, claim);
+		probing_claimant_answers(c, r, claim);
 	else
-		move_by_claim(c, r, claim);
+		attachment_move_by_claim(c, r, claim);
 }
 
 /* Several FEs on one LAN hear the same announcement: it is one claim, and the place that it is
@@ -341,17 +208,18 @@ static void take_claim(struct core *c, struct attachment_record *r, const struct
 		/* It may be old, and the node elsewhere: its answer counts. */
 		probe_place(c, r, &claim->place);
 	} else if (r->detached) {
-		move_by_claim(c, r, claim);
+		attachment_move_by_claim(c, r, claim);
 	} else if (place_equal(&r->a.place, &claim->place)) {
 		heard_here(c, r, claim);
-	} else if (r->a.state == ATTACHMENT_PREPARED && same_port(&r->a.place, &claim->place)) {
-		move_by_claim(c, r, claim); /* there, but in another VLAN */
+	} else if (r->a.state == ATTACHMENT_PREPARED &&
+		   place_same_port(&r->a.place, &claim->place)) {
+		attachment_move_by_claim(c, r, claim); /* there, but in another VLAN */
 	} else if (!r->a.place.port && r->a.place.fe == claim->place.fe) {
-		move_by_claim(c, r, claim); /* its FE was known, its port was not */
-	} else if (is_fresh(c, r, claim)) {
+		attachment_move_by_claim(c, r, claim); /* its FE was known, its port was not */
+	} else if (claim_is_fresh(c, r, claim)) {
 		fresh(c, r, claim);
 	} else {
-		ambiguous(c, r, claim);
+		probing_claim(c, r, claim);
 	}
 }
 
@@ -396,7 +264,7 @@ int attachment_prepare(struct core *c, const struct node *n, const struct place 
 	resolve_segment(c, r, &designated);
 
 	if (!r->detached && r->a.state == ATTACHMENT_PREPARED) {
-		if (!same_port(&r->a.place, to))
+		if (!place_same_port(&r->a.place, to))
 			return reason_set(why, -EBUSY, "%s: a move to %s is under way", n->id,
 					  record_place_text(c, &r->a.place, text));
 		r->a.deadline_ms = c->now_ms + c->config.prepare_timeout_ms;
@@ -462,8 +330,25 @@ bool attachment_detach(struct core *c, const char *node, const char *reason)
 
 	if (!r || r->detached)
 		return false;
+	r->barred = true;
 	record_detach(c, r, reason);
 	return true;
+}
+
+void attachment_bar(struct core *c, const char *node)
+{
+	struct attachment_record *r = attachment_find(c, node);
+	struct attachment after;
+
+	if (!r && c->learning)
+		r = record_obtain(c, node);
+	if (!r || !r->detached)
+		return;
+	r->barred = true;
+	after = r->a;
+	after.version = record_next_version(c);
+	after.state = ATTACHMENT_GONE;
+	record_enter(c, r, &after, true);
 }
 
 void attachment_node_changed(struct core *c, const struct node *n, const struct node *before)
@@ -519,7 +404,7 @@ static void port_down(struct core *c, struct attachment_record *r, bool fell)
 		return;
 	case ATTACHMENT_PROBING:
 		if (r->claimant_answered)
-			move_by_claim(c, r, &claim);
+			attachment_move_by_claim(c, r, &claim);
 		return;
 	case ATTACHMENT_DOWN:
 		return;
@@ -537,27 +422,6 @@ void attachment_port_down(struct core *c, struct port *p, bool fell)
 }
 
 /* --- time ---------------------------------------------------------------------------------- */
-
-static void probing_over(struct core *c, struct attachment_record *r)
-{
-	struct claim claim = {.place = r->a.previous, .elicited = true};
-	const struct element *e = element_find(c, r->a.place.fe);
-	/* An FE without a session is no silent port: its data plane forwards on. */
-	bool here_down = e && e->synced && r->a.place.port && !element_place_up(c, &r->a.place);
-	bool there_up = element_place_up(c, &r->a.previous);
-
-	/* An FE that was still being told its tables could not be asked, or not believed. */
-	if (!r->current_answered && !r->claimant_answered && !r->asked_again) {
-		r->asked_again = true;
-		r->a.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
-		ask_all(c, r);
-		return;
-	}
-	if (!r->current_answered && (r->claimant_answered || (here_down && there_up)))
-		move_by_claim(c, r, &claim);
-	else
-		end_probing_here(c, r, false);
-}
 
 /* A node may be there and never have announced itself: its guard is there, so its packets pass
  * unseen.  Both places are asked before the move is undone. */

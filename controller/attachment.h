@@ -11,6 +11,8 @@ struct place {
 	uint16_t vlan;
 	struct mac mac;
 };
+bool place_equal(const struct place *a, const struct place *b);
+bool place_same_port(const struct place *a, const struct place *b); /* in any VLAN */
 
 enum attachment_state {
 	ATTACHMENT_ACTIVE,
@@ -59,6 +61,9 @@ int attachment_confirm(struct core *c, const char *node, struct reason *why);
 int attachment_revert(struct core *c, const char *node, struct reason *why);
 /* False: it was nowhere. */
 bool attachment_detach(struct core *c, const char *node, const char *reason);
+/* The node is deregistered.  While we are learning, FEs that are still missing may have it where we
+ * do not know: a tombstone stays for them. */
+void attachment_bar(struct core *c, const char *node);
 void attachment_restore(struct core *c, const struct attachment *a);
 /* The node is new, or was changed from 'before' (NULL: new). */
 void attachment_node_changed(struct core *c, const struct node *n, const struct node *before);

@@ -202,6 +202,7 @@ int core_put_node(struct core *c, const struct node *n, int64_t now_ms, struct r
 		known = inventory_node(&c->inventory, n->id);
 		attachment_node_changed(c, known, NULL);
 		report(c, EVENT_NODE_ADDED, NULL, NULL, 0, "%s: added", n->id);
+		sync_explain_again(c);
 	} else if (!same_rules(&before, known)) {
 		attachment_node_changed(c, known, &before);
 	}
@@ -216,7 +217,8 @@ int core_remove_node(struct core *c, const char *id, int64_t now_ms, struct reas
 	core_set_now(c, now_ms);
 	if (!inventory_node(&c->inventory, id))
 		return reason_set(why, -ENOENT, "there is no node %.*s", NAME_SIZE - 1, id);
-	(void)attachment_detach(c, id, "the node is removed");
+	if (!attachment_detach(c, id, "the node is removed"))
+		attachment_bar(c, id);
 	r = attachment_find(c, id);
 	if (r)
 		r->node = NULL;

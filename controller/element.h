@@ -78,4 +78,7 @@ int sync_group(struct session *s, struct ofp_multipart *m);
 int sync_flow(struct session *s, struct ofp_multipart *m);
 /* Adopts what is later than what we know, sends what differs, ends with a barrier. */
 void sync_finish(struct session *s);
+/* A node is new in the inventory while we are learning: FEs that have rules which nothing explained
+ * are compared once more. */
+void sync_explain_again(struct core *c);
 void sync_destroy(struct sync *sync);

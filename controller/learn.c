@@ -7,6 +7,7 @@
 #include "controller/record.h"
 
 #include "controller/element.h"
+#include "controller/probing.h"
 #include "controller/registrar.h"
 #include "controller/segment.h"
 
@@ -15,14 +16,15 @@
 void attachment_restore(struct core *c, const struct attachment *a)
 {
 	struct attachment_record *r = record_obtain(c, a->node);
+	bool gone = a->state == ATTACHMENT_GONE; /* of some, nobody knew where they were */
 	struct element *e = element_obtain(c, a->place.fe);
 
-	if (!e || !r->detached)
+	if (!r->detached || (!e && !gone))
 		return;
 	r->a = *a;
 	name_copy(r->a.node, a->node);
 	r->node = inventory_node(&c->inventory, a->node);
-	r->detached = a->state == ATTACHMENT_GONE;
+	r->detached = gone;
 	r->a.deadline_ms = 0;
 	if (a->version.term >= c->term && a->version.term < UINT16_MAX)
 		c->term = (uint16_t)(a->version.term + 1);
@@ -46,16 +48,16 @@ static void restamp(struct core *c, struct attachment_record *r)
 	struct attachment after = r->a;
 
 	after.version = after.element_version = record_next_version(c);
-	record_enter(c, r, &after, false);
+	record_enter(c, r, &after, r->detached);
 }
 
-/* Later than what we know.  A node that spoke in this run outweighs any table: it is stamped
- * anew, in our term, which is above the table's. */
+/* Later than what we know.  A node that spoke in this run outweighs any table, and so does a person
+ * who deregistered it: it is stamped anew, in our term, which is above the table's. */
 static bool outweighs_us(struct core *c, struct attachment_record *r, struct version v)
 {
 	if (!version_is_later(v, r->a.version))
 		return false;
-	if (!r->live)
+	if (!r->live && !r->barred)
 		return true;
 	restamp(c, r);
 	return false;
@@ -73,6 +75,9 @@ static void adopt_place(struct core *c, struct attachment_record *r, const struc
 			struct version v)
 {
 	struct attachment after = r->a;
+	/* Somebody who claims to be elsewhere is being asked: that goes on. */
+	bool probing = !r->detached && r->a.state == ATTACHMENT_PROBING &&
+		       !place_equal(&r->a.previous, place);
 
 	if (c->config.fault == FAULT_RESTAMP)
 		v = record_next_version(c);
@@ -82,11 +87,16 @@ static void adopt_place(struct core *c, struct attachment_record *r, const struc
 		r->element_version_guessed = place->port != 0;
 	}
 	after.place = *place;
-	after.previous = (struct place){0};
 	after.version = v;
+	r->probed = false;
+	if (probing) {
+		record_enter(c, r, &after, false);
+		probing_restart(c, r);
+		return;
+	}
+	after.previous = (struct place){0};
 	after.state = ATTACHMENT_PROVISIONAL;
 	after.deadline_ms = 0;
-	r->probed = false;
 	record_enter(c, r, &after, false);
 	if (place->port && !element_place_up(c, place))
 		record_settle(c, r);

@@ -57,18 +57,12 @@ static struct rule foreign_rule(const struct node *n, const struct address *a, u
 			     .fe = fe};
 }
 
-static bool same_place(const struct place *a, const struct place *b)
-{
-	return a->fe == b->fe && a->port == b->port && a->vlan == b->vlan &&
-	       mac_equal(&a->mac, &b->mac);
-}
-
 /* While a move is only prepared, the place it would return to keeps its guard: should the node be
  * resumed there, its packets pass before anybody has heard of it (P4b). */
 static bool guards_previous(const struct attachment *a, uint32_t x)
 {
 	return a->state == ATTACHMENT_PREPARED && a->previous.fe == x && a->previous.port &&
-	       !same_place(&a->previous, &a->place);
+	       !place_equal(&a->previous, &a->place);
 }
 
 static bool is_switch(const struct core *c, uint32_t x)

@@ -129,6 +129,7 @@ void record_enter(struct core *c, struct attachment_record *r, const struct atta
 	unlink_port(r);
 	r->a = *after;
 	r->detached = detached;
+	r->barred &= detached;
 	if (!detached)
 		record_link_port(c, r);
 	record_arrange(c, r);

@@ -95,12 +95,14 @@ struct attachment_record {
 	const struct node *node; /* NULL: not in the inventory (yet) */
 	bool detached; /* a tombstone: nowhere, but the version stays until every FE has deleted */
 	bool live;     /* claimed in this run, not only learnt */
+	bool barred;   /* detached: by a person, in this run */
 	bool probed;
 	bool element_version_guessed;
 	bool current_answered, claimant_answered; /* PROBING */
 	struct place also[CLAIMANTS_MAX];         /* PROBING: other claimants */
 	unsigned also_count;
-	bool asked_again; /* PROBING: nobody answered the first time */
+	bool claimant_asked; /* PROBING: its FE had a session the last time */
+	unsigned rounds;     /* PROBING: how often they were asked */
 	struct {
 		uint64_t packets, counting;
 		int64_t heard_ms, asked_ms; /* asked: since when it is silent; 0: it is not */

@@ -373,3 +373,16 @@ void sync_finish(struct session *s)
 	if (!c->learning)
 		attachment_drop_portless(c, e);
 }
+
+void sync_explain_again(struct core *c)
+{
+	for (unsigned i = 0; c->learning && i < c->element_count; i++) {
+		struct element *e = c->elements[i];
+
+		if (!e->unexplained || !e->synced || e->session->stage != STAGE_READY)
+			continue;
+		e->synced = false; /* else older rules of others might be put in place of its own */
+		session_synchronize(e->session);
+		c->shell.flush(c->shell.context, e->session);
+	}
+}

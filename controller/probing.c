@@ -1,0 +1,230 @@
+/* Claims that may be old (design P4a), and the PROBING state in which they are settled.
+ *
+ * Which claims are taken at once (P4a).  Claims travel with different delays, so the last to arrive
+ * need not be the last that was made.  A claim from FE x is fresh if x has replied to the barrier
+ * behind its last change for this node: x then spoke after it knew where we think the node is.  Any
+ * other claim, and each one that an FE replayed, is ambiguous: both places are asked by ARP and ND.
+ * The request goes out behind that barrier, so the answer to it is fresh by the same rule.
+ *
+ *   - the current place answers: the node stays;
+ *   - both answer: they are asked again, and if both do again, it stays, and people are told (two
+ *     machines with one address);
+ *   - only the claimant answers: it moves, a quarter of the probe time after its answer, or at once
+ *     if the current port is down or the claimant announces itself unasked;
+ *   - none answers: it stays, unless the current port is down and the claimant's is up.  (Should
+ *     that be wrong, the node's first packet at the other place is a fresh claim.)
+ *
+ * Five ambiguous claims in three minutes are flapping: more are not heard until the window is over.
+ */
+#include "controller/probing.h"
+
+#include "controller/element.h"
+#include "controller/ovs.h"
+#include "controller/probe.h"
+#include "controller/record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ROUNDS_MAX 4 /* of questions */
+#define PATIENCE_ROUNDS 32
+
+/* A switch that has replied to the barrier, but not long ago: its packet-ins may be older. */
+static bool is_settling(const struct core *c, const struct attachment_record *r,
+			const struct claim *claim)
+{
+	const struct element *e = element_find(c, claim->heard_by);
+
+	return e && e->ovs && !claim->replay &&
+	       ovs_has_replied(e, record_last_told(r, claim->heard_by));
+}
+
+/* P4a: x has replied to the barrier behind its last change for this node.  What a switch's node
+ * answers to a question that went out behind the barrier is not older either. */
+bool claim_is_fresh(const struct core *c, const struct attachment_record *r,
+		    const struct claim *claim)
+{
+	const struct element *e = element_find(c, claim->heard_by);
+
+	if (c->config.fault == FAULT_NO_BARRIER)
+		return true;
+	return e && !claim->replay &&
+	       (element_is_settled(e, record_last_told(r, claim->heard_by)) ||
+		(claim->elicited && is_settling(c, r, claim)));
+}
+
+static void end_probing_here(struct core *c, struct attachment_record *r, bool both)
+{
+	char text[96];
+
+	if (both)
+		report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, r->a.place.fe), r->a.place.port,
+		       "%s: both its place and %s answer: two machines with one address? it stays",
+		       r->a.node, record_place_text(c, &r->a.previous, text));
+	r->a.previous = (struct place){0};
+	record_settle(c, r);
+}
+
+/* Whether this ambiguous claim is one too many. */
+static bool is_flapping(struct core *c, struct attachment_record *r)
+{
+	if (c->now_ms - r->ambiguous_since_ms > FLAPPING_WINDOW_MS || !r->ambiguous_count) {
+		r->ambiguous_since_ms = c->now_ms;
+		r->ambiguous_count = 0;
+	}
+	r->ambiguous_count++;
+	if (r->ambiguous_count == FLAPPING_CLAIMS)
+		report(c, EVENT_AMBIGUOUS, &r->a, NULL, 0,
+		       "%s: flapping: %d ambiguous claims within %d s; the next are not heard",
+		       r->a.node, FLAPPING_CLAIMS, FLAPPING_WINDOW_MS / 1000);
+	return r->ambiguous_count >= FLAPPING_CLAIMS;
+}
+
+static void ask_all(struct core *c, struct attachment_record *r)
+{
+	probe_place(c, r, &r->a.place);
+	probe_place(c, r, &r->a.previous);
+	for (unsigned i = 0; i < r->also_count; i++)
+		probe_place(c, r, &r->also[i]);
+}
+
+static void ask_again(struct core *c, struct attachment_record *r)
+{
+	const struct element *e = element_find(c, r->a.previous.fe);
+
+	r->rounds++;
+	r->current_answered = r->claimant_answered = false;
+	r->claimant_asked = e && e->synced;
+	r->a.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
+	ask_all(c, r);
+}
+
+/* False: often enough. */
+static bool ask_once_more(struct core *c, struct attachment_record *r)
+{
+	if (r->rounds == ROUNDS_MAX)
+		return false;
+	ask_again(c, r);
+	return true;
+}
+
+static void begin_probing(struct core *c, struct attachment_record *r, const struct place *claimant)
+{
+	struct attachment after = r->a;
+
+	after.state = ATTACHMENT_PROBING;
+	after.previous = *claimant;
+	after.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
+	r->rounds = 0;
+	r->also_count = 0;
+	record_enter(c, r, &after, false);
+	(void)ask_once_more(c, r);
+}
+
+/* The first time, one of them may have moved to the other's place between two answers. */
+static void both_answered(struct core *c, struct attachment_record *r)
+{
+	if (r->rounds > 1 || !ask_once_more(c, r))
+		end_probing_here(c, r, true);
+}
+
+/* While some are asked already: one more.  Whoever answers, and is believed, has it. */
+static void join_probing(struct core *c, struct attachment_record *r, const struct place *claimant)
+{
+	for (unsigned i = 0; i < r->also_count; i++)
+		if (place_equal(&r->also[i], claimant)) {
+			probe_place(c, r, claimant); /* its connection may have broken since */
+			return;
+		}
+	/* The latest are the likeliest; who is forgotten was asked, too. */
+	if (r->also_count == CLAIMANTS_MAX) {
+		r->also_count--;
+		memmove(r->also, r->also + 1, r->also_count * sizeof(r->also[0]));
+	}
+	r->also[r->also_count++] = *claimant;
+	probe_place(c, r, claimant);
+}
+
+void probing_claim(struct core *c, struct attachment_record *r, const struct claim *claim)
+{
+	char text[96];
+
+	if (r->a.state == ATTACHMENT_PROBING && place_equal(&r->a.previous, &claim->place)) {
+		/* It is being asked; that may be lost, if this was said in another session. */
+		if (claim->replay)
+			probe_place(c, r, &claim->place);
+		return;
+	}
+	/* A replay comes of a connection that broke, not of a node that flaps. */
+	if (!claim->replay && !is_settling(c, r, claim) && is_flapping(c, r))
+		return;
+	if (r->a.state == ATTACHMENT_PREPARED) {
+		/* Still there?  Then its answer is a fresh claim, and reverts. */
+		if (place_same_port(&r->a.previous, &claim->place))
+			probe_place(c, r, &claim->place);
+		return;
+	}
+	if (r->a.state == ATTACHMENT_PROBING)
+		join_probing(c, r, &claim->place);
+	else
+		begin_probing(c, r, &claim->place);
+	report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, claim->place.fe), claim->place.port,
+	       "%s: an ambiguous claim from %s: both places are asked", r->a.node,
+	       record_place_text(c, &claim->place, text));
+}
+
+/* The claimant has answered the probe; the current place gets a little longer. */
+void probing_claimant_answers(struct core *c, struct attachment_record *r,
+			      const struct claim *claim)
+{
+	int64_t soon = c->now_ms + c->config.probe_timeout_ms / 4;
+
+	r->claimant_answered = true;
+	if (r->current_answered)
+		both_answered(c, r);
+	else if (!element_place_up(c, &r->a.place))
+		attachment_move_by_claim(c, r, claim);
+	else if (soon < r->a.deadline_ms)
+		r->a.deadline_ms = soon;
+}
+
+void probing_heard_here(struct core *c, struct attachment_record *r, const struct claim *claim)
+{
+	if (!claim->elicited || !claim_is_fresh(c, r, claim)) {
+		/* It may have come back since the claimant answered. */
+		if (r->claimant_answered)
+			(void)ask_once_more(c, r);
+		return;
+	}
+	r->current_answered = true;
+	if (r->claimant_answered)
+		both_answered(c, r);
+}
+
+void probing_restart(struct core *c, struct attachment_record *r)
+{
+	r->rounds = 0;
+	(void)ask_once_more(c, r);
+}
+
+void probing_over(struct core *c, struct attachment_record *r)
+{
+	struct claim claim = {.place = r->a.previous, .elicited = true};
+	const struct element *e = element_find(c, r->a.place.fe);
+	/* An FE without a session is no silent port: its data plane forwards on. */
+	bool here_down = e && e->synced && r->a.place.port && !element_place_up(c, &r->a.place);
+	bool there_up = element_place_up(c, &r->a.previous);
+
+	bool nobody = !r->current_answered && !r->claimant_answered;
+
+	/* An FE that was still being told its tables could not be asked, or not believed, and one
+	 * whose connection broke is waited for. */
+	if (nobody && (r->rounds == 1 || (!r->claimant_asked && r->rounds < PATIENCE_ROUNDS))) {
+		ask_again(c, r);
+		return;
+	}
+	if (!r->current_answered && (r->claimant_answered || (here_down && there_up)))
+		attachment_move_by_claim(c, r, &claim);
+	else
+		end_probing_here(c, r, false);
+}

@@ -1,0 +1,22 @@
+/* Claims that may be old, and the PROBING state: probing.c.  For the attachment machine's own
+ * files. */
+#pragma once
+
+#include "controller/state.h"
+
+/* P4a: its FE spoke after it knew where we think that the node is. */
+bool claim_is_fresh(const struct core *c, const struct attachment_record *r,
+		    const struct claim *claim);
+/* A claim that is not: both places are asked. */
+void probing_claim(struct core *c, struct attachment_record *r, const struct claim *claim);
+/* The first claimant answers; something is heard from the node's own place. */
+void probing_claimant_answers(struct core *c, struct attachment_record *r,
+			      const struct claim *claim);
+void probing_heard_here(struct core *c, struct attachment_record *r, const struct claim *claim);
+/* What was taken for its place is another one now: all are asked again. */
+void probing_restart(struct core *c, struct attachment_record *r);
+void probing_over(struct core *c, struct attachment_record *r);
+
+/* attachment.c: a claim that is believed. */
+void attachment_move_by_claim(struct core *c, struct attachment_record *r,
+			      const struct claim *claim);

@@ -1,0 +1,201 @@
+/* What a controller believes that lost its store, or part of it, in the middle of moves.  Most of
+ * this was found by victor-sim (docs/simulator.md). */
+#include "fake_element.h"
+#include "main.h"
+
+#include <stdio.h>
+
+#define VM1 "52:54:00:00:00:11"
+#define IP1 "10.10.0.11"
+
+static void put_local(struct world *w, uint32_t fe, uint32_t port, uint16_t term, uint64_t sequence)
+{
+	struct rule rule = {.key = {.kind = RULE_LOCAL, .address = an_address(IP1)},
+			    .cookie = version_to_cookie((struct version){1, term, sequence}),
+			    .port = port,
+			    .mac = a_mac(VM1),
+			    .gateway_mac = w->config.gateway_mac};
+
+	*(struct rule *)table_put(&fake_of(w, fe)->rules, &rule.key, NULL) = rule;
+}
+
+static void put_foreign(struct world *w, uint32_t fe, uint32_t to, uint16_t term, uint64_t sequence)
+{
+	struct rule rule = {.key = {.kind = RULE_FOREIGN, .address = an_address(IP1)},
+			    .cookie = version_to_cookie((struct version){1, term, sequence}),
+			    .fe = to};
+
+	*(struct rule *)table_put(&fake_of(w, fe)->rules, &rule.key, NULL) = rule;
+}
+
+static void connect(struct world *w, uint32_t fe)
+{
+	world_connect(w, fake_of(w, fe));
+	world_run(w);
+}
+
+/* A world whose controller has lost everything but the inventory, and knows of no FE yet. */
+static struct world *a_lost_store(void)
+{
+	struct world *w = world_create();
+
+	world_restart(w, 1, false);
+	return w;
+}
+
+static void what_an_element_kept_does_not_confirm_what_is_only_learnt(void **state)
+{
+	struct world *w = a_lost_store();
+
+	put_local(w, 2, 2, 3, 5);
+	put_local(w, 3, 3, 4, 1); /* it moved there while FE2 was away */
+	fake_port(w, 3, 3)->answers = a_mac(VM1);
+	world_connect(w, fake_of(w, 2));
+	fake_replay(w, 2, 2, VM1, IP1); /* from before that */
+	world_run(w);
+	connect(w, 3);
+	connect(w, 1);
+	world_wait(w, 1000);
+	assert_at(w, "vm1", 3, 3, ATTACHMENT_ACTIVE);
+	assert_bound(w, IP1, 3, 3);
+	world_destroy(w);
+}
+
+static void a_later_table_does_not_end_the_questions(void **state)
+{
+	struct world *w = a_lost_store();
+
+	put_local(w, 2, 2, 3, 5);
+	put_local(w, 3, 3, 4, 1);
+	connect(w, 2);
+	fake_port(w, 1, 2)->answers = a_mac(VM1); /* where it is now */
+	world_connect(w, fake_of(w, 1));
+	fake_replay(w, 1, 2, VM1, IP1);
+	world_run(w);
+	connect(w, 3);
+	world_wait(w, 2000);
+	assert_bound(w, IP1, 1, 2);
+	world_destroy(w);
+}
+
+static void a_node_deregistered_before_its_element_is_back_stays_so(void **state)
+{
+	struct world *w = a_lost_store();
+	struct reason why;
+
+	assert_int_equal(core_remove_node(w->core, "vm1", w->now_ms, &why), 0);
+	world_add_node(w, "vm1", VM1, IP1);
+	put_local(w, 2, 2, 3, 5); /* of a later term than ours */
+	connect(w, 2);
+	connect(w, 1);
+	connect(w, 3);
+	world_wait(w, 1000);
+	assert_null(core_attachment(w->core, "vm1"));
+	assert_bound(w, IP1, 0, 0);
+	world_destroy(w);
+}
+
+static void a_tombstone_of_a_node_that_was_nowhere_is_kept(void **state)
+{
+	struct world *w = a_lost_store();
+	struct reason why;
+
+	assert_int_equal(core_remove_node(w->core, "vm1", w->now_ms, &why), 0);
+	world_restart(w, 2, true);
+	world_add_node(w, "vm1", VM1, IP1);
+	put_local(w, 2, 2, 1, 1);
+	connect(w, 2);
+	connect(w, 1);
+	connect(w, 3);
+	world_wait(w, 1000);
+	assert_null(core_attachment(w->core, "vm1"));
+	world_destroy(w);
+}
+
+static void rules_of_a_node_that_comes_into_the_inventory_later_are_learnt_first(void **state)
+{
+	struct world *w = world_create_bare(ADMISSION_STRICT);
+
+	put_local(w, 3, 3, 3, 5);
+	put_foreign(w, 1, 2, 3, 2); /* it was not told of the move from FE2 to FE3 */
+	connect(w, 3);
+	world_add_node(w, "vm1", VM1, IP1);
+	world_run(w);
+	connect(w, 1);
+	connect(w, 2);
+	world_wait(w, 1000);
+	assert_int_equal(version_from_cookie(fake_rule(w, 3, RULE_LOCAL, IP1)->cookie).sequence, 5);
+	assert_bound(w, IP1, 3, 3);
+	world_destroy(w);
+}
+
+static void a_node_that_came_back_while_it_was_asked_stays(void **state)
+{
+	struct world *w = world_create();
+
+	fake_announces(w, 2, 2, VM1, IP1);
+	world_run(w);
+	world_wait(w, 2000);
+	fake_port(w, 3, 3)->answers = a_mac(VM1);
+	fake_replay(w, 3, 3, VM1, IP1);
+	world_run(w);
+	assert_at(w, "vm1", 2, 2, ATTACHMENT_PROBING);
+	fake_port(w, 3, 3)->answers = (struct mac){0};
+	fake_port(w, 2, 2)->answers = a_mac(VM1);
+	fake_announces(w, 2, 2, VM1, IP1);
+	world_run(w);
+	world_wait(w, 1000);
+	assert_bound(w, IP1, 2, 2);
+	world_destroy(w);
+}
+
+static void a_claimant_whose_connection_breaks_is_asked_when_it_is_back(void **state)
+{
+	struct world *w = world_create();
+
+	fake_announces(w, 2, 2, VM1, IP1);
+	world_run(w);
+	world_wait(w, 2000);
+	fake_replay(w, 3, 3, VM1, IP1);
+	world_run(w);
+	assert_at(w, "vm1", 2, 2, ATTACHMENT_PROBING);
+	world_disconnect(w, fake_of(w, 3));
+	world_wait(w, 1500);
+	fake_port(w, 3, 3)->answers = a_mac(VM1);
+	connect(w, 3);
+	world_wait(w, 1000);
+	assert_bound(w, IP1, 3, 3);
+	world_destroy(w);
+}
+
+static void the_last_of_many_claimants_is_not_forgotten(void **state)
+{
+	static const struct {
+		uint32_t fe, port;
+	} claims[] = {{1, 2}, {1, 3}, {2, 3}, {3, 2}, {3, 3}};
+	struct world *w = world_create();
+
+	fake_announces(w, 2, 2, VM1, IP1);
+	world_run(w);
+	world_wait(w, 2000);
+	for (unsigned i = 0; i < ARRAY_SIZE(claims); i++)
+		fake_replay(w, claims[i].fe, claims[i].port, VM1, IP1);
+	world_run(w);
+	fake_port(w, 3, 3)->answers = a_mac(VM1);
+	world_wait(w, 2000);
+	assert_bound(w, IP1, 3, 3);
+	world_destroy(w);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(what_an_element_kept_does_not_confirm_what_is_only_learnt),
+	cmocka_unit_test(a_later_table_does_not_end_the_questions),
+	cmocka_unit_test(a_node_deregistered_before_its_element_is_back_stays_so),
+	cmocka_unit_test(a_tombstone_of_a_node_that_was_nowhere_is_kept),
+	cmocka_unit_test(rules_of_a_node_that_comes_into_the_inventory_later_are_learnt_first),
+	cmocka_unit_test(a_node_that_came_back_while_it_was_asked_stays),
+	cmocka_unit_test(a_claimant_whose_connection_breaks_is_asked_when_it_is_back),
+	cmocka_unit_test(the_last_of_many_claimants_is_not_forgotten),
+};
+
+RUN_QUIETLY(tests)
