@@ -202,6 +202,7 @@ bool core_is_missing(const struct core *c, const struct attachment *a);
 /* How far an element's drain is. */
 struct drain_view {
 	bool draining;
+	bool border;    /* it has an external port; while it drains it announces nothing there */
 	bool is_empty;  /* it drains, nothing is left, and every FE has acknowledged that */
 	unsigned nodes; /* that are attached there; while it drains, only it can serve them */
 	unsigned exits; /* elements that send out of VICTOR by it */

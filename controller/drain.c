@@ -1,12 +1,14 @@
 /* An element that drains gets nothing new, and gives away what another can do: it is designated for
  * no node of a segment that has another FE (segment.c), and as a border FE it is the last choice
- * (topology.c).  It goes on forwarding what still comes, so nothing is lost.  What only it can do
- * stays, and is listed: its nodes on LANs of its own.
+ * (topology.c) and announces nothing to routers outside (intent.c).  It goes on forwarding what
+ * still comes, so nothing is lost.  What only it can do stays, and is listed: its nodes on LANs of
+ * its own.
  *
  * Who drains is kept by name, because that is known before the element connects. */
 #include "controller/drain.h"
 
 #include "controller/element.h"
+#include "controller/planner.h"
 #include "controller/segment.h"
 #include "controller/topology.h"
 
@@ -28,8 +30,13 @@ static void apply(struct element *e, bool drains)
 	if (e->draining == drains)
 		return;
 	e->draining = drains;
+	/* Nobody is sent here any more before the rest goes, and not before it is back. */
+	if (drains)
+		planner_refresh_covered(e);
 	topology_refresh(c);
 	segment_refresh_element(c, e);
+	if (!drains)
+		planner_refresh_covered(e);
 	report(c, EVENT_DRAINING, NULL, e, 0, "%s: %s", e->name,
 	       drains ? "drains: others take over what they can" : "is in service again");
 }
@@ -84,7 +91,7 @@ int core_drain_view(const struct core *c, const char *element, struct drain_view
 
 	if (!e)
 		return -ENOENT;
-	*ret = (struct drain_view){.draining = e->draining};
+	*ret = (struct drain_view){.draining = e->draining, .border = e->border};
 	while (table_next(&e->ports, &at, NULL, (void **)&p))
 		for (const struct attachment_record *r = p->first; r; r = r->port_next) {
 			ret->nodes++;

@@ -74,17 +74,24 @@ static uint64_t answer_cookie(const struct covered_prefix *p)
 	return ANSWER_ADVERTISED | (p->autoconf ? ANSWER_AUTONOMOUS : 0);
 }
 
+static struct rule covered_rule(const struct element *e, const struct covered_prefix *p)
+{
+	struct rule covered = prefix_rule(RULE_COVERED, p);
+
+	/* What drains invites nobody from outside, and forwards what still comes. */
+	covered.internal = p->internal || (e->draining && !e->ovs);
+	covered.unreachable = p->unreachable;
+	covered.gateway = p->gateway;
+	return covered;
+}
+
 static void prefix_rules(const struct core *c, const struct element *e,
 			 const struct covered_prefix *p,
 			 void (*emit)(void *to, const struct rule *), void *to)
 {
-	struct rule stranger = prefix_rule(RULE_STRANGER, p),
-		    covered = prefix_rule(RULE_COVERED, p);
+	struct rule stranger = prefix_rule(RULE_STRANGER, p), covered = covered_rule(e, p);
 	struct rule answer = prefix_rule(RULE_ANSWER, p);
 
-	covered.internal = p->internal;
-	covered.unreachable = p->unreachable;
-	covered.gateway = p->gateway;
 	emit(to, &stranger);
 	emit(to, &covered);
 	if (!planner_serves(e, p))
@@ -471,6 +478,23 @@ void planner_refresh_exits(struct core *c)
 		e->exit = exit;
 		element_commit(e, false);
 	}
+}
+
+void planner_refresh_covered(struct element *e)
+{
+	struct core *c = e->core;
+
+	if (!e->synced || e->ovs)
+		return;
+	c->change++;
+	for (unsigned i = 0; i < c->inventory.prefix_count; i++) {
+		const struct covered_prefix *p = &c->inventory.prefixes[i];
+		struct rule covered = covered_rule(e, p);
+
+		if (!p->internal)
+			element_put_rule(e, &covered, false);
+	}
+	element_commit(e, false);
 }
 
 void planner_add_prefix(struct core *c, const struct covered_prefix *p)

@@ -45,4 +45,6 @@ void planner_refresh_exits(struct core *c);
 /* Queues a group-mod where the paths towards 'peer' are others than e's group has; whether it did.
  */
 bool planner_refresh_group(struct element *e, const struct element *peer);
+/* It drains, or does not any more: whether it may announce the covered prefixes. */
+void planner_refresh_covered(struct element *e);
 void planner_add_prefix(struct core *c, const struct covered_prefix *p);

@@ -20,6 +20,7 @@ static void answer(struct call *c, int status)
 	(void)!core_drain_view(c->nb->core, c->element.name, &view, add_node, stays);
 	json_object_object_add(o, "element", json_object_new_string(c->element.name));
 	json_object_object_add(o, "draining", json_object_new_boolean(view.draining));
+	json_object_object_add(o, "border", json_object_new_boolean(view.border));
 	json_object_object_add(o, "empty", json_object_new_boolean(view.is_empty));
 	json_object_object_add(o, "exits", json_object_new_int64(view.exits));
 	json_object_object_add(o, "nodes", stays);

@@ -14,9 +14,11 @@ import pytest
 from lab import netns, outside, routing
 from lab.frames import Capture
 from lab.outside import ASSIGNED, BLOCK, INDEPENDENT, INTERNAL, NODES
+from sharing import Outage, drain
 from traffic import Conversation, transfer_both_ways
 
 CONVERGE_S = 40.0
+OSPF_LOST_MAX = 100    # pings, one each 5 ms, while routers outside change their minds
 CLIENTS = ("client1", "client2", "client3")
 BACKPLANE = re.compile(r"172\.16\.|10\.99\.")
 # What each example announces.
@@ -174,6 +176,33 @@ def test_a_route_that_is_withdrawn_is_used_no_more(
         stop.start()
     converged(lab, example)
     labs.eventually("answers", lambda: vm.ping("198.18.1.10", 1, 0.5), CONVERGE_S)
+
+
+def test_a_border_element_is_drained_and_comes_back_without_loss(
+        lab: outside.Lab, beside: dict[str, routing.Router], example: str) -> None:
+    """It withdraws what it announces, forwards meanwhile, and is empty when clients have moved."""
+    prefix, node = sorted(announced(example))[0], nodes(example)[0]
+    client, vm = lab.host("client1"), lab.host(node)
+    with Conversation(client, vm) as talk, Outage(client, vm.address) as there, \
+            Outage(vm, client.address) as back:
+        status, said = drain(lab, "fe1")
+        assert status == 0 and "fe1 is empty: it can be stopped" in said, said
+        assert "announces nothing to routers outside" in said, said
+        assert not nearest(lab, 1, prefix)
+        before = ingress(lab, vm.address)
+        talk.wait_progress()
+        now = ingress(lab, vm.address)
+        assert now["fe1"] == before["fe1"] and now["fe2"] > before["fe2"], (before, now)
+        assert drain(lab, "fe1", "--undo")[0] == 0
+        labs.eventually(f"route of r1 for {prefix} to fe1", lambda: nearest(lab, 1, prefix),
+                        CONVERGE_S)
+        talk.wait_progress()
+        labs.eventually("traffic by fe1", lambda: ingress(lab, vm.address)["fe1"] > now["fe1"])
+        found = there.finish(), back.finish()
+        print(f"{example}: border element drained, longest gaps and pings lost {found}")
+        # OSPF's routers find the other way only after the first one is gone.
+        assert max(lost for _, lost in found) <= ("ospf" in example) * OSPF_LOST_MAX, found
+    converged(lab, example)
 
 
 def test_an_internal_prefix_is_reached_from_inside_only(

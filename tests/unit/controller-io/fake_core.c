@@ -464,7 +464,7 @@ int core_drain(struct core *c, const char *element, bool drains, int64_t now_ms,
 int core_drain_view(const struct core *c, const char *element, struct drain_view *ret,
 		    void (*each)(void *to, const struct attachment *stays), void *to)
 {
-	*ret = (struct drain_view){.draining = true, .nodes = c->attachment_count};
+	*ret = (struct drain_view){.draining = true, .border = true, .nodes = c->attachment_count};
 	for (unsigned i = 0; i < c->attachment_count; i++)
 		each(to, &c->attachments[i]);
 	return 0;

@@ -165,7 +165,7 @@ static void an_element_drains_durably(void **state)
 	struct reason why;
 
 	ask(f, "POST", "/v1/elements/FE2/drain", "");
-	expect(f, 202, "\"draining\":true");
+	expect(f, 202, "\"draining\":true,\"border\":true");
 	ask(f, "GET", "/v1/elements/fe2/drain", "");
 	expect(f, 200, "\"element\":\"fe2\"");
 	assert_int_equal(store_read_drains(f->store, keep_element, drained, &why), 0);

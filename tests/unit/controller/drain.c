@@ -112,6 +112,33 @@ static void a_border_element_that_drains_is_the_last_way_out(void **state)
 	world_destroy(w);
 }
 
+static bool announces(struct world *w, uint32_t fe)
+{
+	const struct rule *covered = fake_rule(w, fe, RULE_COVERED, "10.10.0.0");
+
+	assert_non_null(covered);
+	return !covered->internal;
+}
+
+static void an_element_that_drains_announces_nothing(void **state)
+{
+	struct world *w = world_create();
+
+	assert_true(announces(w, 1) && announces(w, 2));
+	drain(w, "FE1", true);
+	assert_false(announces(w, 1));
+	assert_true(announces(w, 2));
+	world_restart(w, 2, true);
+	core_restore_drain(w->core, "FE1");
+	for (unsigned i = 0; i < w->fake_count; i++)
+		world_connect(w, &w->fakes[i]);
+	world_run(w);
+	assert_false(announces(w, 1));
+	drain(w, "FE1", false);
+	assert_true(announces(w, 1));
+	world_destroy(w);
+}
+
 static void a_drain_outlives_the_controller(void **state)
 {
 	struct world *w = a_shared_segment();
@@ -200,6 +227,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_only_it_can_serve_stays_and_is_counted),
 	cmocka_unit_test(all_elements_of_a_segment_may_drain),
 	cmocka_unit_test(a_border_element_that_drains_is_the_last_way_out),
+	cmocka_unit_test(an_element_that_drains_announces_nothing),
 	cmocka_unit_test(a_drain_outlives_the_controller),
 	cmocka_unit_test(an_unknown_element_does_not_drain),
 	cmocka_unit_test(a_full_table_is_said_and_tried_again),
