@@ -67,6 +67,7 @@ enum event_kind {
 	EVENT_SYNCHRONIZED,
 	EVENT_REDESIGNATED, /* another FE of its segment serves the node: it did not move itself */
 	EVENT_TABLE_FULL,   /* an FE's table is full, or has room again */
+	EVENT_WAY_OUT,      /* a border FE lost its routes to the outside, or has them again */
 	EVENT_DRAINING,     /* an FE drains, or is in service again */
 	EVENT_LINK_UP,
 	EVENT_LINK_DOWN,
@@ -172,7 +173,8 @@ struct element_view {
 	uint16_t backplane_mtu;
 	char encapsulations[2][NAME_SIZE]; /* "ipip", "vxlan" */
 	unsigned encapsulation_count;
-	bool border; /* it has an external port */
+	bool border;  /* it has an external port that is up */
+	bool way_out; /* and routes by which packets leave */
 	int64_t since_ms;
 	unsigned port_count, rule_count;
 	uint64_t flow_mods_sent, packet_ins, errors;

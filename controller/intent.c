@@ -282,7 +282,7 @@ int64_t planner_exit(const struct core *c, const struct element *e)
 	const struct element *installed = e->exit > 0 ? element_find(c, (uint32_t)e->exit) : NULL;
 	const struct element *border = element_find(c, e->nearest_border);
 
-	if (e->border)
+	if (e->border && (!e->without_way || e->nearest_border == e->id))
 		return 0;
 	/* What it has stays while we do not know better. */
 	if (installed && !installed->ports_known && element_has_backplane(installed) &&

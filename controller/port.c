@@ -16,30 +16,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A port that is down is no way out: what leaves goes to another border FE until it is up again. */
-static bool has_way_out(const struct element *e)
+/* A port that is down is no way out: what leaves goes to another border FE until it is up again.
+ * Where the FE has lost its routes, it is the last choice: perhaps nobody has better ones. */
+static void find_way_out(const struct element *e, bool *ret_border, bool *ret_without_way)
 {
+	bool unblocked = false;
 	size_t at = 0;
 	struct port *p;
 
+	*ret_border = false;
 	while (table_next(&e->ports, &at, NULL, (void **)&p))
-		if (p->present && p->up && p->info.role == PORT_EXTERNAL)
-			return true;
-	return false;
+		if (p->present && p->up && p->info.role == PORT_EXTERNAL) {
+			*ret_border = true;
+			unblocked |= !p->blocked;
+		}
+	*ret_without_way = *ret_border && !unblocked;
 }
 
 /* Its rules, and whether its FE is a border FE. */
 static void use_port(struct element *e, struct port *p)
 {
-	bool border = has_way_out(e);
+	bool border, without_way;
 
+	find_way_out(e, &border, &without_way);
 	planner_refresh_port(e->core, e, p);
 	if (p->info.role == PORT_BACKPLANE) {
 		backplane_refresh(e->core, e);
 		discovery_port(e, p);
 	}
-	if (border != e->border) {
+	if (border && without_way != e->without_way)
+		report(e->core, EVENT_WAY_OUT, NULL, e, p->number, "%s: %s", e->name,
+		       without_way ? "has no routes out of VICTOR any more"
+				   : "has a way out again");
+	if (border != e->border || without_way != e->without_way) {
 		e->border = border;
+		e->without_way = without_way;
 		topology_refresh(e->core);
 	}
 }
@@ -95,6 +106,7 @@ void element_set_port(struct element *e, const struct ofp_port *from)
 	p->present = p->listed = true;
 	if (e->ovs)
 		ovs_describe_port(e, p);
+	p->blocked = from->state & OFPPS_BLOCKED;
 	p->up = !(from->state & OFPPS_LINK_DOWN) && !(from->config & OFPPC_PORT_DOWN);
 	port_changed(e, p, was_present, was_up);
 }

@@ -62,6 +62,7 @@ static void view_element(const struct element *e, struct element_view *ret)
 				     .backplane = e->backplane,
 				     .backplane_mtu = e->info.backplane_mtu,
 				     .border = e->border,
+				     .way_out = e->border && !e->without_way,
 				     .since_ms = e->since_ms,
 				     .rule_count = (unsigned)e->rule_count,
 				     .flow_mods_sent = e->flow_mods_sent,

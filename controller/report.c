@@ -29,6 +29,7 @@ static const char *const event_kind_names[] = {
 	[EVENT_SYNCHRONIZED] = "synchronized",
 	[EVENT_REDESIGNATED] = "redesignated",
 	[EVENT_TABLE_FULL] = "table-full",
+	[EVENT_WAY_OUT] = "way-out",
 	[EVENT_DRAINING] = "draining",
 	[EVENT_LINK_UP] = "link-up",
 	[EVENT_LINK_DOWN] = "link-down",
@@ -72,6 +73,7 @@ static void log_event(const struct event *e)
 	case EVENT_REFUSED:
 	case EVENT_AMBIGUOUS:
 	case EVENT_TABLE_FULL:
+	case EVENT_WAY_OUT:
 	case EVENT_DRAINING:
 		log_warn_rl("%s", e->text);
 		return;

@@ -37,6 +37,7 @@ struct port {
 	struct mac mac;
 	bool present; /* the FE has it; false: gone, or not told yet */
 	bool up;
+	bool blocked;                    /* nothing should leave VICTOR by it, it says */
 	uint32_t segment;                /* which it joined (segment.c); 0: none */
 	bool beside;                     /* up there: it has the segment's nodes */
 	bool silent;                     /* its LISTEN rule says so */
@@ -58,9 +59,10 @@ struct element {
 	bool awaited;               /* an attachment of the last run is at it */
 	bool synced; /* compared with intent in this session: gets every change at once */
 	bool border;
-	bool distant;       /* border: without a session for so long that others are preferred */
-	bool alive;         /* may be designated for nodes of its segments (segment.c) */
-	bool full;          /* its table (full.c) */
+	bool without_way; /* border: it has lost its routes to the outside; others are preferred */
+	bool distant;     /* border: without a session for so long that others are preferred */
+	bool alive;       /* may be designated for nodes of its segments (segment.c) */
+	bool full;        /* its table (full.c) */
 	bool refused_again; /* since the last comparison began */
 	bool draining;      /* for nothing new, and for nothing that another can do */
 	bool avoided;       /* away for so long, or draining: others do not pass through it */

@@ -108,9 +108,9 @@ static void find_borders(struct core *c)
 	for (unsigned i = 0; i < c->element_count; i++) {
 		const struct element *e = c->elements[i];
 
-		distance[e->vertex] = !e->border                  ? GRAPH_INFINITE
-				      : e->distant || e->draining ? DISTANT
-								  : 0;
+		distance[e->vertex] = !e->border                                    ? GRAPH_INFINITE
+				      : e->distant || e->draining || e->without_way ? DISTANT
+										    : 0;
 		border[e->vertex] = e->border ? e->id : 0;
 		if (distance[e->vertex] < best) {
 			best = distance[e->vertex];
@@ -121,6 +121,9 @@ static void find_borders(struct core *c)
 	for (unsigned i = 0; i < c->element_count; i++) {
 		uint32_t nearest = border[c->elements[i]->vertex];
 
+		/* Even where no links are known. */
+		if (c->elements[i]->without_way && nearest == c->elements[i]->id && best < DISTANT)
+			nearest = fallback;
 		c->elements[i]->nearest_border = nearest ? nearest : fallback;
 	}
 	graph_work_destroy(w);

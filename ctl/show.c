@@ -150,6 +150,7 @@ static int show_elements(struct ctl *ctl)
 		{"IPV6", "backplane6"},
 		{"TUNNELS", "encapsulations"},
 		{"BORDER", "border"},
+		{"WAY-OUT", "way_out"},
 		{"PORTS", "ports", true},
 		{"RULES", "rules", true},
 		{"LIMIT", "binding_limit", true},

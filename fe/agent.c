@@ -262,7 +262,8 @@ void agent_describe_port(const struct agent *a, const struct agent_port *port, s
 	*ret = (struct ofp_port){
 		.number = port->info.number,
 		.mac = port->mac,
-		.state = (port->up ? 0 : OFPPS_LINK_DOWN) | (is_live(a, port) ? OFPPS_LIVE : 0),
+		.state = (port->up ? 0 : OFPPS_LINK_DOWN) | (is_live(a, port) ? OFPPS_LIVE : 0) |
+			 (port->blocked ? OFPPS_BLOCKED : 0),
 	};
 	memcpy(ret->name, port->name, sizeof(ret->name));
 	ret->name[sizeof(ret->name) - 1] = '\0';
@@ -298,7 +299,7 @@ static bool port_equal(const struct agent_port *a, const struct agent_port *b)
 	       a->info.mtu == b->info.mtu && a->info.segment == b->info.segment &&
 	       a->info.link == b->info.link && strcmp(a->info.identity, b->info.identity) == 0 &&
 	       a->ifindex == b->ifindex && strcmp(a->name, b->name) == 0 &&
-	       mac_equal(&a->mac, &b->mac) && a->up == b->up;
+	       mac_equal(&a->mac, &b->mac) && a->up == b->up && a->blocked == b->blocked;
 }
 
 void agent_port_set(struct agent *a, const struct agent_port *port, int64_t now_ms)

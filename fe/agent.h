@@ -39,7 +39,10 @@ struct agent_port {
 	uint32_t ifindex;
 	char name[OFP_PORT_NAME_SIZE];
 	struct mac mac;
-	bool up; /* carrier and administratively */
+	bool up;
+	bool blocked;
+		/* external: nothing should leave by it (fe/way_out.h) */ /* carrier and
+									     administratively */
 };
 
 enum upcall_reason {

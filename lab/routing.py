@@ -158,6 +158,10 @@ class Frr(Router):
     def ask(self, words: str) -> str:
         return self._vtysh("-c", words)
 
+    def configure(self, *lines: str) -> None:
+        """Lines of configuration for the daemons that run."""
+        self._vtysh(*(word for line in ("configure terminal", *lines) for word in ("-c", line)))
+
     def bfd_is_up(self, neighbor: str) -> bool:
         return any(peer["peer"] == neighbor and peer["status"] == "up"
                    and max(peer["transmit-interval"], peer["remote-transmit-interval"]) < 1000

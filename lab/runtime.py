@@ -339,6 +339,10 @@ class Lab:
                                            **self.controller_settings)
         return [program("controller/io/victor-controller"), *self._config("controller", config)]
 
+    def settings_of(self, element: Element) -> dict[str, Any]:
+        """What that element's configuration has besides."""
+        return self.element_settings
+
     def _element_command(self, element: Element) -> list[str]:
         state = self.run_dir / element.name
         state.mkdir(exist_ok=True)
@@ -346,7 +350,7 @@ class Lab:
             subprocess.run(["mount", "-t", "bpf", "bpf", str(state)], check=True,
                            start_new_session=True)
         config = {**daemons.element_config(element, self.topology, self.run_dir, self.log_level),
-                  **self.element_settings}
+                  **self.settings_of(element)}
         return [program("fe/io/victor-fe"), *self._config(element.name, config)]
 
     def _config(self, name: str, config: dict[str, Any]) -> list[str]:

@@ -175,6 +175,7 @@ MUST_USE int ofp_group_mod_decode(struct reader *body, struct ofp_group_mod *ret
 
 #define OFPPC_PORT_DOWN 1u
 #define OFPPS_LINK_DOWN 1u
+#define OFPPS_BLOCKED 2u
 #define OFPPS_LIVE 4u
 #define OFP_PORT_NAME_SIZE 16
 

@@ -107,6 +107,7 @@ struct json_object *view_element(const struct element_view *e)
 	add_number(o, "backplane_mtu", e->backplane_mtu);
 	add_names(o, "encapsulations", e->encapsulations, e->encapsulation_count);
 	add_flag(o, "border", e->border);
+	add_flag(o, "way_out", e->way_out);
 	add_time(o, "since", e->since_ms);
 	add_number(o, "ports", e->port_count);
 	add_number(o, "rules", e->rule_count);

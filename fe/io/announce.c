@@ -53,7 +53,8 @@ static int run(struct announcer *a, struct nlmsghdr *request, mnl_cb_t each, voi
 	return result;
 }
 
-static int change_route(struct announcer *a, const struct prefix *prefix, bool add)
+/* Of ours in table 86, to add or remove; or what FRR left in main, to remove. */
+static int change_route(struct announcer *a, const struct prefix *prefix, bool add, bool main)
 {
 	char bytes[256];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
@@ -68,15 +69,16 @@ static int change_route(struct announcer *a, const struct prefix *prefix, bool a
 	route->rtm_family = is_ipv4 ? AF_INET : AF_INET6;
 	route->rtm_dst_len =
 		(uint8_t)(is_ipv4 ? prefix->length - IPV4_PREFIX_BASE : prefix->length);
-	route->rtm_table = ANNOUNCE_TABLE;
-	route->rtm_protocol = ANNOUNCE_PROTOCOL;
+	route->rtm_table = main ? RT_TABLE_MAIN : ANNOUNCE_TABLE;
+	route->rtm_protocol = main ? RTPROT_ZEBRA : ANNOUNCE_PROTOCOL;
 	route->rtm_scope = RT_SCOPE_UNIVERSE;
 	route->rtm_type = RTN_UNREACHABLE;
 	if (is_ipv4)
 		mnl_attr_put(request, RTA_DST, 4, address_ipv4(&prefix->address));
 	else
 		mnl_attr_put(request, RTA_DST, 16, prefix->address.bytes);
-	mnl_attr_put_u32(request, RTA_PRIORITY, METRIC);
+	if (!main)
+		mnl_attr_put_u32(request, RTA_PRIORITY, METRIC);
 	return run(a, request, NULL, NULL);
 }
 
@@ -192,7 +194,7 @@ static void update_route(struct announcer *a, const struct prefix *prefix, struc
 
 	if (wanted == route->installed)
 		return;
-	int result = change_route(a, prefix, wanted);
+	int result = change_route(a, prefix, wanted, false);
 
 	prefix_format(prefix, text);
 	/* ESRCH: somebody has removed it already. */
@@ -231,4 +233,15 @@ void announcer_withdraw_all(struct announcer *a)
 	a->adopting = false;
 	a->changed = true;
 	announcer_update(a, false);
+}
+
+void announcer_clean_main(struct announcer *a)
+{
+	const struct prefix *prefix;
+	struct route *route;
+	size_t at = 0;
+
+	while (table_next(&a->routes, &at, (const void **)&prefix, (void **)&route))
+		if (change_route(a, prefix, false, true) == 0)
+			log_info("removed what a routing daemon left in the main table");
 }

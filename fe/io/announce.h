@@ -28,5 +28,9 @@ bool announcer_has_adopted(const struct announcer *a);
 /* Makes the kernel's routes what they should be: the covered prefixes if 'active', else none.
  * To be called often: does nothing where nothing changed. */
 void announcer_update(struct announcer *a, bool active);
+/* Removes the routes of the same prefixes that FRR had put into the main table, and left there when
+ * it died: started again, it takes them for somebody else's, prefers them to table 86's, and
+ * announces nothing (FRR 8.4). */
+void announcer_clean_main(struct announcer *a);
 /* What an earlier run announced and nobody has set since may go from now on. */
 void announcer_adopt_done(struct announcer *a);

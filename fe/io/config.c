@@ -165,6 +165,26 @@ static int read_endpoints(const struct reading *r)
 	return result;
 }
 
+/* The pid files of the daemons that give us the way out. */
+static int read_daemons(const struct reading *r)
+{
+	const struct yaml_config *y = r->yaml;
+	struct config *c = r->config;
+
+	for (; c->daemon_count < y->routing_daemons_count; c->daemon_count++) {
+		const char *path = y->routing_daemons[c->daemon_count];
+
+		if (path[0] != '/' || strlen(path) >= CONFIG_PATH_SIZE)
+			return config_refuse(
+				r, (struct place){"routing_daemons", (int)c->daemon_count, NULL},
+				"'%.40s': the absolute path of a pid file, of at most %d "
+				"characters",
+				path, CONFIG_PATH_SIZE - 1);
+		strcpy(c->daemons[c->daemon_count], path);
+	}
+	return 0;
+}
+
 static int read_settings(const struct reading *r)
 {
 	const char *log = r->yaml->log ? r->yaml->log : "info";
@@ -177,6 +197,8 @@ static int read_settings(const struct reading *r)
 	result = read_announce(r);
 	if (result == 0)
 		result = read_state(r);
+	if (result == 0)
+		result = read_daemons(r);
 	return result < 0 ? result : read_endpoints(r);
 }
 

@@ -11,6 +11,8 @@
 #define CONFIG_CONTROLLERS_MAX 8
 #define CONFIG_LISTENERS_MAX 2
 #define CONFIG_MATCHES_MAX 4096
+#define CONFIG_DAEMONS_MAX 8
+#define CONFIG_PATH_SIZE 108
 #define CONFIG_STATE_SIZE 96 /* a socket's or a file's name is made from it */
 
 struct config {
@@ -22,7 +24,9 @@ struct config {
 	struct endpoint controllers[CONFIG_CONTROLLERS_MAX];
 	struct endpoint listeners[CONFIG_LISTENERS_MAX]; /* for inspection */
 	unsigned controller_count, listener_count;
-	char state[CONFIG_STATE_SIZE];             /* a bpffs is mounted here */
+	char state[CONFIG_STATE_SIZE];                      /* a bpffs is mounted here */
+	char daemons[CONFIG_DAEMONS_MAX][CONFIG_PATH_SIZE]; /* the routing daemons' pid files */
+	unsigned daemon_count;
 	char backplane_device[OFP_PORT_NAME_SIZE]; /* empty: there is none */
 	unsigned backplane_line;
 	struct port_match *matches; /* the backplane first */

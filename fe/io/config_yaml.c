@@ -79,6 +79,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_UINT("id", CYAML_FLAG_DEFAULT, struct yaml_config, id),
 	FLAG(insecure, yaml_config),
 	LIST(controllers, &text_value, CONFIG_CONTROLLERS_MAX),
+	LIST(routing_daemons, &text_value, CONFIG_DAEMONS_MAX),
 	TEXT(inspect, yaml_config),
 	TEXT(listen, yaml_config),
 	TEXT(state, yaml_config),

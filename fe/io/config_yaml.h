@@ -28,6 +28,8 @@ struct yaml_config {
 	char *name, *inspect, *listen, *state, *log;
 	char **controllers;
 	unsigned controllers_count;
+	char **routing_daemons;
+	unsigned routing_daemons_count;
 	uint32_t id;
 	uint32_t *binding_limit;
 	bool insecure;

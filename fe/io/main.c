@@ -14,6 +14,7 @@
 #include "fe/io/connection.h"
 #include "fe/io/datapath.h"
 #include "fe/io/port.h"
+#include "fe/io/routes.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -37,7 +38,7 @@ struct fe {
 	const struct datapath_ops *below;
 	struct config config;
 	uv_loop_t loop;
-	uv_poll_t upcalls, news;
+	uv_poll_t upcalls, news, route_news;
 	uv_timer_t tick, link_tick;
 	uv_prepare_t before_sleep; /* sets link_tick to what the agent wants next */
 	uv_signal_t terminate, interrupt;
@@ -46,6 +47,7 @@ struct fe {
 	struct connections *connections;
 	struct announcer *announcer;
 	struct health health;
+	struct routes *routes;
 };
 
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_REMOVE };
@@ -147,12 +149,33 @@ static void update_announcements(struct fe *fe)
 	announcer_update(fe->announcer, health_update(&fe->health, &signs, clock_now_ms()));
 }
 
+/* What leaves VICTOR leaves here only while the kernel knows where to. */
+static void update_way_out(struct fe *fe)
+{
+	int64_t now_ms = clock_now_ms();
+	bool lacked_daemon = routes_lack_daemon(fe->routes);
+
+	ports_block_external(fe->ports, !routes_update(fe->routes, now_ms), now_ms);
+	if (routes_lack_daemon(fe->routes) && !lacked_daemon)
+		announcer_clean_main(fe->announcer);
+}
+
+static void on_route_news(uv_poll_t *poll, int status, int events)
+{
+	struct fe *fe = poll->data;
+
+	routes_read(fe->routes);
+	update_way_out(fe);
+}
+
 static void on_news(uv_poll_t *poll, int status, int events)
 {
 	struct fe *fe = poll->data;
 
 	ports_read(fe->ports, clock_now_ms());
 	update_announcements(fe);
+	routes_stale(fe->routes);
+	update_way_out(fe);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -161,6 +184,7 @@ static void on_tick(uv_timer_t *timer)
 
 	agent_tick(fe->agent, clock_now_ms());
 	update_announcements(fe);
+	update_way_out(fe);
 }
 
 static void on_link_tick(uv_timer_t *timer)
@@ -195,6 +219,7 @@ static void stop(struct fe *fe)
 {
 	close_handle((uv_handle_t *)&fe->upcalls);
 	close_handle((uv_handle_t *)&fe->news);
+	close_handle((uv_handle_t *)&fe->route_news);
 	close_handle((uv_handle_t *)&fe->tick);
 	close_handle((uv_handle_t *)&fe->link_tick);
 	close_handle((uv_handle_t *)&fe->before_sleep);
@@ -235,6 +260,7 @@ static int start_loop(struct fe *fe, struct reason *why)
 	int result = watch(fe, &fe->upcalls, datapath_fd(fe->datapath.datapath), on_upcalls);
 
 	result = result ? result : watch(fe, &fe->news, ports_fd(fe->ports), on_news);
+	result = result ? result : watch(fe, &fe->route_news, routes_fd(fe->routes), on_route_news);
 	result = result ? result : watch_signal(fe, &fe->terminate, SIGTERM);
 	result = result ? result : watch_signal(fe, &fe->interrupt, SIGINT);
 	if (result == 0) {
@@ -293,6 +319,7 @@ static void start_agent(struct fe *fe)
 	datapath_adopt(dp, on_adopted_rule, on_adopted_group, fe);
 	datapath_adopt_links(dp, on_adopted_link, fe);
 	ports_start(fe->ports, fe->agent, clock_now_ms());
+	update_way_out(fe);
 	agent_adopt_done(fe->agent, clock_now_ms());
 	datapath_adopt_kept(dp, on_adopted_kept, fe);
 	datapath_adopt_done(dp);
@@ -315,6 +342,8 @@ static int start(struct fe *fe, struct reason *why)
 		result = connections_open(&fe->loop, &fe->config, &fe->connections, why);
 	if (result == 0) {
 		result = announcer_open(&fe->announcer);
+		if (result == 0)
+			result = routes_open(&fe->config, fe->ports, &fe->routes);
 		if (result < 0)
 			reason_set(why, result, "the kernel's routes cannot be read: %s",
 				   strerror(-result));
@@ -342,6 +371,7 @@ static int run(struct fe *fe, struct reason *why)
 	(void)uv_loop_close(&fe->loop);
 	agent_destroy(fe->agent);
 	datapath_close(fe->datapath.datapath, false);
+	routes_close(fe->routes);
 	ports_close(fe->ports);
 	announcer_close(fe->announcer);
 	return result;

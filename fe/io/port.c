@@ -44,6 +44,7 @@ struct ports {
 	struct table links; /* ifindex -> struct port */
 	struct port_numbers numbers;
 	int64_t now_ms;
+	bool blocked; /* nothing should leave by the external ports */
 };
 
 struct port {
@@ -134,6 +135,7 @@ static void tell(struct ports *p, const struct port *port)
 		.ifindex = port->link.ifindex,
 		.mac = port->link.mac,
 		.up = port->link.up,
+		.blocked = p->blocked && port->match->info.role == PORT_EXTERNAL,
 	};
 
 	a.info.number = port->number;
@@ -553,4 +555,40 @@ bool ports_are_up(const struct ports *p, enum port_role role)
 			return true;
 	}
 	return false;
+}
+
+bool ports_have(const struct ports *p, enum port_role role)
+{
+	const void *ifindex;
+	struct port *port;
+	size_t at = 0;
+
+	while (table_next(&p->links, &at, &ifindex, (void **)&port)) {
+		if (port->number && port->match->info.role == role)
+			return true;
+	}
+	return false;
+}
+
+bool ports_are_external(const struct ports *p, uint32_t ifindex)
+{
+	const struct port *port = table_get(&p->links, &ifindex);
+
+	return port && port->number && port->match->info.role == PORT_EXTERNAL;
+}
+
+void ports_block_external(struct ports *p, bool blocked, int64_t now_ms)
+{
+	const void *ifindex;
+	struct port *port;
+	size_t at = 0;
+
+	if (blocked == p->blocked)
+		return;
+	p->blocked = blocked;
+	p->now_ms = now_ms;
+	while (table_next(&p->links, &at, &ifindex, (void **)&port)) {
+		if (port->number && port->match->info.role == PORT_EXTERNAL)
+			tell(p, port);
+	}
 }

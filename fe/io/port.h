@@ -22,3 +22,9 @@ int ports_fd(const struct ports *p);
 void ports_read(struct ports *p, int64_t now_ms);
 /* Whether a port of that role is there and up. */
 bool ports_are_up(const struct ports *p, enum port_role role);
+/* Whether there is a port of that role, up or down. */
+bool ports_have(const struct ports *p, enum port_role role);
+/* Whether that interface is an external port. */
+bool ports_are_external(const struct ports *p, uint32_t ifindex);
+/* Tells whether anything should leave by the external ports. */
+void ports_block_external(struct ports *p, bool blocked, int64_t now_ms);

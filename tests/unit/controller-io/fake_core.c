@@ -254,7 +254,8 @@ const char *event_kind_name(enum event_kind kind)
 		"element-up",   "element-down", "port-up",  "port-down", "port-gone",
 		"node-added",   "node-removed", "attached", "moved",     "prepared",
 		"reverted",     "detached",     "refused",  "ambiguous", "synchronized",
-		"redesignated", "table-full",   "draining", "link-up",   "link-down",
+		"redesignated", "table-full",   "way-out",  "draining",  "link-up",
+		"link-down",
 	};
 
 	return names[kind];

@@ -201,6 +201,44 @@ static void a_border_element_whose_external_port_is_down_is_no_way_out(void **st
 	world_destroy(w);
 }
 
+static void block(struct world *w, uint32_t fe, bool blocked)
+{
+	struct fake *f = fake_of(w, fe);
+
+	for (unsigned i = 0; i < f->port_count; i++)
+		if (f->ports[i].role == PORT_EXTERNAL)
+			f->ports[i].blocked = blocked;
+	fake_port_up(w, fe, 9, true);
+	world_run(w);
+}
+
+static void a_border_element_without_routes_is_the_last_choice_also_to_itself(void **state)
+{
+	struct world *w = world_create();
+	struct fake *f = fake_of(w, 3);
+	struct element_view v;
+
+	f->ports[f->port_count++] =
+		(struct fake_port){.number = 9, .role = PORT_EXTERNAL, .up = true};
+	fake_port_up(w, 3, 9, true);
+	world_run(w);
+	block(w, 1, true); /* it has lost its routes: it too sends by FE3 */
+	assert_int_equal(fake_rule(w, 1, RULE_EXTERNAL, "0.0.0.0")->fe, 3);
+	assert_int_equal(fake_rule(w, 1, RULE_EXTERNAL, "::")->fe, 3);
+	assert_int_equal(fake_rule(w, 2, RULE_EXTERNAL, "0.0.0.0")->fe, 3);
+	assert_int_equal(core_element_by_name(w->core, "FE1", &v), 0);
+	assert_true(v.border);
+	assert_false(v.way_out);
+	block(w, 3, true); /* it has lost them too: each border keeps what it has */
+	assert_int_equal(fake_rule(w, 1, RULE_EXTERNAL, "0.0.0.0")->fe, 0);
+	assert_int_equal(fake_rule(w, 3, RULE_EXTERNAL, "0.0.0.0")->fe, 0);
+	assert_int_equal(fake_rule(w, 2, RULE_EXTERNAL, "0.0.0.0")->fe, 1);
+	block(w, 3, false);
+	assert_int_equal(fake_rule(w, 1, RULE_EXTERNAL, "0.0.0.0")->fe, 3);
+	assert_int_equal(world_count_events(w, EVENT_WAY_OUT), 3);
+	world_destroy(w);
+}
+
 static void the_nearest_border_is_by_cost_not_by_hops(void **state)
 {
 	struct world *w = world_create();
@@ -474,6 +512,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(without_a_backplane_address_there_is_no_group_and_no_foreign_rule),
 	cmocka_unit_test(what_leaves_goes_to_the_nearest_border_element),
 	cmocka_unit_test(a_border_element_whose_external_port_is_down_is_no_way_out),
+	cmocka_unit_test(a_border_element_without_routes_is_the_last_choice_also_to_itself),
 	cmocka_unit_test(the_nearest_border_is_by_cost_not_by_hops),
 	cmocka_unit_test(a_border_element_that_is_away_for_long_is_the_last_choice),
 	cmocka_unit_test(covered_prefixes_have_their_rules_everywhere),

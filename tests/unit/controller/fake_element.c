@@ -39,6 +39,7 @@ struct world_log *fake_note(struct fake *f)
 static void describe(const struct fake *f, const struct fake_port *p, struct ofp_port *ret)
 {
 	*ret = (struct ofp_port){.number = p->number, .state = p->up ? 0 : OFPPS_LINK_DOWN};
+	ret->state |= p->blocked ? OFPPS_BLOCKED : 0;
 	ret->mac = (struct mac){{0x02, 0xfe, 0, 0, (uint8_t)f->id, (uint8_t)p->number}};
 	snprintf(ret->name, sizeof(ret->name), "port%u", p->number);
 }

@@ -44,7 +44,7 @@ struct fake_link {
 struct fake_port {
 	uint32_t number;
 	uint8_t role, link;
-	bool up;
+	bool up, blocked;
 	uint32_t segment;
 	const char *identity;
 	struct mac answers; /* a node there answers probes; zero: silence */

@@ -161,6 +161,18 @@ static void its_ports_are_read_with_their_roles(void **state)
 	config_finish(&c);
 }
 
+static void the_routing_daemons_pid_files_are_read(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(parse(NAMED "routing_daemons: [ /run/bird/bird.pid, /x ]\n", &c, &why), 0);
+	assert_int_equal(c.daemon_count, 2);
+	assert_string_equal(c.daemons[0], "/run/bird/bird.pid");
+	assert_string_equal(c.daemons[1], "/x");
+	config_finish(&c);
+}
+
 static void a_name_and_an_id_are_enough(void **state)
 {
 	struct config c;
@@ -196,6 +208,7 @@ static const struct {
 	{"name: a\nid: 1\ninspect: unix:run\n", "fe.yaml:3: ", "start with '/'"},
 	{"name: a\nid: 1\nstate: run/x\n", "fe.yaml:3: ", "absolute"},
 	{"name: a\nid: 1\nstate: /sys/fs/bpf/x\n", "fe.yaml:3: ", "/run/victor"},
+	{"name: a\nid: 1\nrouting_daemons: [ bird.pid ]\n", "fe.yaml:3: ", "absolute path"},
 	{"name: a\nid: 1\nlog: loud\n", "fe.yaml:3: ", "debug"},
 	{"name: a\nid: 1\nbinding_limit: 0\n", "fe.yaml:3: ", "from 1"},
 	{"name: a\nid: 1\ntimers:\n  tentative_ms: 1\n", "fe.yaml:4: ", "milliseconds"},
@@ -269,6 +282,7 @@ int main(void)
 		cmocka_unit_test(provisioned_links_are_backplane_ports_of_a_kind),
 		cmocka_unit_test(both_families_are_read_with_their_spread_and_class),
 		cmocka_unit_test(its_ports_are_read_with_their_roles),
+		cmocka_unit_test(the_routing_daemons_pid_files_are_read),
 		cmocka_unit_test(a_name_and_an_id_are_enough),
 		cmocka_unit_test(a_bad_file_is_refused_with_its_line),
 		cmocka_unit_test(a_file_that_is_not_there_is_refused),
