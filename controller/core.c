@@ -10,6 +10,7 @@
 #include "controller/full.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
+#include "controller/rebuild.h"
 #include "controller/registrar.h"
 #include "controller/segment.h"
 #include "controller/topology.h"
@@ -53,6 +54,7 @@ struct core *core_create(const struct core_config *config, const struct core_she
 	c->term = term ? term : 1;
 	c->started_ms = c->now_ms = c->second_ms = now_ms;
 	c->learning = true;
+	rebuild_begin(c);
 	inventory_init(&c->inventory, seed);
 	table_init(&c->element_names, NAME_SIZE, sizeof(struct element *), seed + 7);
 	table_init(&c->records, NAME_SIZE, sizeof(struct attachment_record), seed + 8);
@@ -201,6 +203,7 @@ int core_put_node(struct core *c, const struct node *n, int64_t now_ms, struct r
 	if (!known) {
 		known = inventory_node(&c->inventory, n->id);
 		attachment_node_changed(c, known, NULL);
+		rebuild_node_added(c);
 		report(c, EVENT_NODE_ADDED, NULL, NULL, 0, "%s: added", n->id);
 		sync_explain_again(c);
 	} else if (!same_rules(&before, known)) {
@@ -327,6 +330,7 @@ static void stop_learning(struct core *c)
 {
 	log_debug("all elements that will come are here");
 	c->learning = false;
+	rebuild_report(c);
 	attachment_drop_nodeless(c);
 	for (unsigned i = 0; i < c->element_count; i++) {
 		struct element *e = c->elements[i];
@@ -378,6 +382,7 @@ void core_tick(struct core *c, int64_t now_ms)
 	for (unsigned i = 0; c->has_switches && i < c->element_count; i++)
 		if (c->elements[i]->ovs)
 			ovs_tick(c->elements[i]);
+	rebuild_tick(c);
 	segment_tick(c);
 	for (unsigned i = 0; i < c->element_count; i++)
 		full_tick(c->elements[i]);

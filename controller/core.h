@@ -46,6 +46,8 @@ struct core_config {
 	uint32_t discovery_cost;     /* what such a link costs; 10 */
 	unsigned learn_timeout_ms;   /* after a start, wait this long for known FEs before deleting
 				      * what no attachment explains; 5000 */
+	unsigned rebuild_timeout_ms; /* with a new store: how long flows for nodes that are not in
+				      * the inventory stay; 0: not at all */
 	enum core_fault fault;
 };
 

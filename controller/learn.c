@@ -32,6 +32,7 @@ void attachment_restore(struct core *c, const struct attachment *a)
 		record_arrange(c, r);
 		return;
 	}
+	c->restored_count++;
 	if (a->state == ATTACHMENT_PREPARED && a->previous.fe) {
 		r->a.deadline_ms = c->now_ms + c->config.prepare_timeout_ms;
 	} else {

@@ -190,7 +190,10 @@ struct core {
 	uint64_t sequence, revision;
 	uint64_t change; /* grows by one with every change that FEs are told */
 	int64_t started_ms, now_ms, second_ms;
-	bool learning; /* FEs that we know of may still be missing */
+	bool learning;           /* FEs that we know of may still be missing */
+	bool rebuilding;         /* rebuild.c */
+	int64_t rebuild_look_ms; /* then FEs are read again; 0: not */
+	unsigned restored_count; /* attachments that the store had */
 	struct inventory inventory;
 	struct tunnel_wish *wishes; /* of pairs */
 	unsigned wish_count;

@@ -17,6 +17,7 @@
 #include "controller/full.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
+#include "controller/rebuild.h"
 #include "controller/segment.h"
 #include "controller/topology.h"
 #include "controller/tunnel.h"
@@ -251,13 +252,14 @@ static bool must_keep(struct sync *sync, const struct rule *rule)
 		return port_is_unknown(sync->element, rule->key.port);
 	case RULE_LOCAL:
 	case RULE_FOREIGN:
-		return c->learning && !attachment_adopt(c, sync->element, rule);
+		return c->learning ? !attachment_adopt(c, sync->element, rule)
+				   : rebuild_keeps(c, rule);
 	case RULE_GUARD:
 	case RULE_BESIDE: {
 		const struct node *n =
 			inventory_node_by_address(&c->inventory, rule->key.vrf, &rule->key.address);
 
-		return c->learning && !(n && attachment_find(c, n->id));
+		return c->learning ? !(n && attachment_find(c, n->id)) : rebuild_keeps(c, rule);
 	}
 	case RULE_PEER:
 	case RULE_PEER_MARKED:

@@ -12,7 +12,7 @@
 /* The command line, read. */
 struct ctl {
 	struct client *client;
-	bool json, all, undo;
+	bool json, all, undo, replace;
 	const char *at, *mac, *vlan, *vrf;
 	const char *addresses[ADDRESSES_MAX], *elements[ELEMENTS_MAX];
 	unsigned address_count, element_count;
@@ -30,6 +30,7 @@ enum option_bit {
 	TAKES_VLAN = 32,
 	TAKES_VRF = 64,
 	TAKES_UNDO = 128,
+	TAKES_REPLACE = 256,
 };
 
 struct command {
@@ -48,6 +49,7 @@ extern const struct command change_commands[];
 extern const struct command watch_commands[];
 extern const struct command element_commands[];
 extern const struct command backup_commands[];
+extern const struct command inventory_commands[];
 
 /* "victorctl: TEXT" to stderr; EXIT_FAILURE. */
 int complain(const struct reason *why);

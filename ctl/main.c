@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct command *const groups[] = {show_commands, change_commands, element_commands,
-					       backup_commands, watch_commands};
+static const struct command *const groups[] = {show_commands,    change_commands,
+					       element_commands, inventory_commands,
+					       backup_commands,  watch_commands};
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 
@@ -128,6 +129,7 @@ enum {
 	OPTION_VLAN,
 	OPTION_VRF,
 	OPTION_UNDO,
+	OPTION_REPLACE,
 };
 
 static const struct option options[] = {
@@ -143,6 +145,7 @@ static const struct option options[] = {
 	{"vlan", required_argument, NULL, OPTION_VLAN},
 	{"vrf", required_argument, NULL, OPTION_VRF},
 	{"undo", no_argument, NULL, OPTION_UNDO},
+	{"replace", no_argument, NULL, OPTION_REPLACE},
 	{NULL, 0, NULL, 0},
 };
 
@@ -190,6 +193,10 @@ static int read_option(struct line *l, int option)
 	case OPTION_UNDO:
 		l->used |= TAKES_UNDO;
 		ctl->undo = true;
+		return 0;
+	case OPTION_REPLACE:
+		l->used |= TAKES_REPLACE;
+		ctl->replace = true;
 		return 0;
 	default:
 		fputs("Try 'victorctl --help'.\n", stderr);

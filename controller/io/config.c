@@ -273,6 +273,7 @@ static int read_core(const struct reading *r)
 	core->probe_timeout_ms = number_or(y->timers.probe_timeout_ms, 300);
 	core->learn_timeout_ms = number_or(y->timers.learn_timeout_ms, 5000);
 	core->element_grace_ms = number_or(y->timers.element_grace_ms, 1000);
+	core->rebuild_timeout_ms = number_or(y->timers.rebuild_timeout_ms, 600000);
 	if (read_wish(r, NULL, -1, y->encapsulation, y->underlay, &core->tunnel) < 0)
 		return -EINVAL;
 	if (strcmp(admission, "strict") != 0 && strcmp(admission, "open") != 0)

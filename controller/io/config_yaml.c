@@ -151,6 +151,7 @@ static const cyaml_schema_field_t timer_fields[] = {
 	NUMBER_OR_NOT(probe_timeout_ms, yaml_timers),
 	NUMBER_OR_NOT(learn_timeout_ms, yaml_timers),
 	NUMBER_OR_NOT(element_grace_ms, yaml_timers),
+	NUMBER_OR_NOT(rebuild_timeout_ms, yaml_timers),
 	CYAML_FIELD_END,
 };
 

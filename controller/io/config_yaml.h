@@ -75,7 +75,7 @@ struct yaml_element {
 
 struct yaml_timers {
 	uint32_t *port_grace_ms, *prepare_timeout_ms, *probe_timeout_ms, *learn_timeout_ms,
-		*element_grace_ms;
+		*element_grace_ms, *rebuild_timeout_ms;
 };
 
 struct yaml_config {

@@ -1,0 +1,313 @@
+/* Reads the inventory's YAML as strictly as the daemons read their configuration, and writes it.
+ * What concerns nodes among each other, and prefixes, is the controller's to judge. */
+#include "ctl/inventory_file.h"
+
+#include "base/address.h"
+#include "base/memory.h"
+#include "base/table.h"
+#include "ctl/print.h"
+#include "shell/config_file.h"
+
+#include <cyaml/cyaml.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_MAX 255
+#define NAME_MAX_SIZE 64
+#define ADDRESSES_MAX 8
+#define ELEMENTS_MAX 16
+#define VRF_MAX 0x7fffffu
+
+/* ---- the shape ---- */
+
+struct yaml_node {
+	char *id, *mac;
+	char **addresses, **elements;
+	unsigned addresses_count, elements_count;
+	uint32_t vrf;
+	bool *mobile;
+};
+
+struct yaml_inventory {
+	struct yaml_node *nodes;
+	char **drained;
+	unsigned nodes_count, drained_count;
+};
+
+static const cyaml_schema_value_t text_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX),
+};
+
+static const cyaml_schema_field_t node_fields[] = {
+	CYAML_FIELD_STRING_PTR("id", CYAML_FLAG_POINTER, struct yaml_node, id, 1, TEXT_MAX),
+	CYAML_FIELD_STRING_PTR("mac", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_node,
+			       mac, 1, TEXT_MAX),
+	CYAML_FIELD_SEQUENCE("addresses", CYAML_FLAG_POINTER, struct yaml_node, addresses,
+			     &text_value, 1, ADDRESSES_MAX),
+	CYAML_FIELD_SEQUENCE("elements", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_node,
+			     elements, &text_value, 0, ELEMENTS_MAX),
+	CYAML_FIELD_UINT("vrf", CYAML_FLAG_OPTIONAL, struct yaml_node, vrf),
+	CYAML_FIELD_ENUM_PTR("mobile", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT,
+			     struct yaml_node, mobile, config_file_booleans, CONFIG_FILE_BOOLEANS),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t node_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_node, node_fields),
+};
+
+static const cyaml_schema_field_t fields[] = {
+	CYAML_FIELD_SEQUENCE("nodes", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			     struct yaml_inventory, nodes, &node_value, 0, INVENTORY_NODES_MAX),
+	CYAML_FIELD_SEQUENCE("drained", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			     struct yaml_inventory, drained, &text_value, 0, INVENTORY_DRAINED_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_inventory, fields),
+};
+
+/* ---- reading ---- */
+
+struct reading {
+	const char *path;
+	unsigned line;
+	struct reason *why;
+};
+
+static int refuse(const struct reading *r, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static int refuse(const struct reading *r, const char *format, ...)
+{
+	char text[REASON_SIZE / 2];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return reason_set(r->why, -EINVAL, "%s:%u: %s", r->path, r->line, text);
+}
+
+/* As the controller's inventory has them: letters, digits, '-', '_', '.'. */
+static int check_name(const struct reading *r, const char *name)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+	if (strlen(name) >= NAME_MAX_SIZE || name[strspn(name, allowed)])
+		return refuse(r, "'%.40s' is no name: at most %d letters, digits, '-', '_' and '.'",
+			      name, NAME_MAX_SIZE - 1);
+	return 0;
+}
+
+static int read_addresses(const struct reading *r, const struct yaml_node *y,
+			  struct json_object *body)
+{
+	struct json_object *list = json_object_new_array();
+	char text[ADDRESS_TEXT_SIZE];
+	struct address address;
+
+	json_object_object_add(body, "addresses", list);
+	for (unsigned i = 0; i < y->addresses_count; i++) {
+		if (address_parse(y->addresses[i], &address) < 0)
+			return refuse(r, "node '%s': '%.60s' is no address", y->id,
+				      y->addresses[i]);
+		json_object_array_add(list, json_object_new_string(address_format(&address, text)));
+	}
+	return 0;
+}
+
+static int read_mac(const struct reading *r, const struct yaml_node *y, struct json_object *body)
+{
+	char text[MAC_TEXT_SIZE];
+	struct mac mac;
+
+	if (!y->mac) {
+		json_object_object_add(body, "mac", NULL);
+		return 0;
+	}
+	if (mac_parse(y->mac, &mac) < 0)
+		return refuse(r, "node '%s': '%.60s' is no MAC address", y->id, y->mac);
+	json_object_object_add(body, "mac", json_object_new_string(mac_format(&mac, text)));
+	return 0;
+}
+
+static int read_elements(const struct reading *r, const struct yaml_node *y,
+			 struct json_object *body)
+{
+	struct json_object *list = json_object_new_array();
+
+	json_object_object_add(body, "elements", list);
+	for (unsigned i = 0; i < y->elements_count; i++) {
+		int result = check_name(r, y->elements[i]);
+
+		if (result < 0)
+			return result;
+		json_object_array_add(list, json_object_new_string(y->elements[i]));
+	}
+	return 0;
+}
+
+static int read_node(const struct reading *r, const struct yaml_node *y, struct inventory_item *ret)
+{
+	int result = check_name(r, y->id);
+
+	if (result < 0)
+		return result;
+	ret->id = memory_copy_text(y->id);
+	ret->line = r->line;
+	ret->body = json_object_new_object();
+	if (y->vrf > VRF_MAX)
+		return refuse(r, "node '%s': vrf %u: at most %u", y->id, y->vrf, VRF_MAX);
+	json_object_object_add(ret->body, "vrf", json_object_new_int64(y->vrf));
+	json_object_object_add(
+		ret->body, "mobile",
+		json_object_new_boolean(y->mobile ? *y->mobile : !y->elements_count));
+	result = read_mac(r, y, ret->body);
+	result = result ? result : read_addresses(r, y, ret->body);
+	return result ? result : read_elements(r, y, ret->body);
+}
+
+/* Each name once. */
+static int note_name(const struct reading *r, struct table *seen, const char *name)
+{
+	char key[NAME_MAX_SIZE] = {0};
+	bool created;
+
+	memcpy(key, name, strnlen(name, sizeof(key) - 1));
+	unsigned *line = table_put(seen, key, &created);
+
+	if (!created)
+		return refuse(r, "'%s' is in line %u already", name, *line);
+	*line = r->line;
+	return 0;
+}
+
+static int read_lists(struct reading *r, const struct yaml_inventory *y,
+		      const struct config_lines *lines, struct inventory_file *ret)
+{
+	struct table seen;
+	int result = 0;
+
+	ret->nodes = memory_alloc_array(y->nodes_count, sizeof(*ret->nodes));
+	ret->drained = memory_alloc_array(y->drained_count, sizeof(*ret->drained));
+	table_init(&seen, NAME_MAX_SIZE, sizeof(unsigned), 0);
+	for (; ret->node_count < y->nodes_count && result == 0; ret->node_count++) {
+		unsigned i = ret->node_count;
+
+		r->line = config_lines_find(lines, "nodes", (int)i, NULL);
+		result = read_node(r, &y->nodes[i], &ret->nodes[i]);
+		result = result ? result : note_name(r, &seen, y->nodes[i].id);
+	}
+	table_clear(&seen);
+	for (; ret->drained_count < y->drained_count && result == 0; ret->drained_count++) {
+		unsigned i = ret->drained_count;
+
+		r->line = config_lines_find(lines, "drained", (int)i, NULL);
+		result = check_name(r, y->drained[i]);
+		ret->drained[i] = (struct inventory_item){.id = memory_copy_text(y->drained[i]),
+							  .line = r->line};
+		result = result ? result : note_name(r, &seen, y->drained[i]);
+	}
+	table_finish(&seen);
+	return result;
+}
+
+int inventory_file_parse(const char *path, const char *text, size_t size,
+			 struct inventory_file *ret, struct reason *why)
+{
+	struct reading r = {.path = path, .why = why};
+	void *yaml;
+
+	memset(ret, 0, sizeof(*ret));
+	int result = config_file_parse(path, text, size, &schema, &yaml, why);
+
+	if (result < 0)
+		return result;
+	struct config_lines *lines = config_lines_create(text, size);
+
+	result = read_lists(&r, yaml, lines, ret);
+	config_lines_destroy(lines);
+	config_file_free(&schema, yaml);
+	if (result < 0)
+		inventory_file_finish(ret);
+	return result;
+}
+
+static void finish_items(struct inventory_item *items, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		free(items[i].id);
+		json_object_put(items[i].body);
+	}
+	free(items);
+}
+
+void inventory_file_finish(struct inventory_file *f)
+{
+	finish_items(f->nodes, f->node_count);
+	finish_items(f->drained, f->drained_count);
+	memset(f, 0, sizeof(*f));
+}
+
+/* ---- writing ---- */
+
+/* JSON's quotes are YAML's, too. */
+static void print_item(FILE *to, struct json_object *item)
+{
+	fputs(json_object_to_json_string_ext(item, JSON_C_TO_STRING_NOSLASHESCAPE), to);
+}
+
+static void print_list(FILE *to, struct json_object *list)
+{
+	size_t count =
+		json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	fputs(count ? "[ " : "[", to);
+	for (size_t i = 0; i < count; i++) {
+		fputs(i ? ", " : "", to);
+		print_item(to, json_object_array_get_idx(list, i));
+	}
+	fputs(count ? " ]" : "]", to);
+}
+
+static void print_node(FILE *to, struct json_object *node)
+{
+	struct json_object *mac = print_find(node, "mac");
+
+	fputs("  - { id: ", to);
+	print_item(to, print_find(node, "id"));
+	if (mac) {
+		fputs(", mac: ", to);
+		print_item(to, mac);
+	}
+	fputs(", addresses: ", to);
+	print_list(to, print_find(node, "addresses"));
+	fputs(", elements: ", to);
+	print_list(to, print_find(node, "elements"));
+	fprintf(to, ", mobile: %s, vrf: %lld }\n",
+		json_object_get_boolean(print_find(node, "mobile")) ? "true" : "false",
+		(long long)json_object_get_int64(print_find(node, "vrf")));
+}
+
+void inventory_file_print(FILE *to, struct json_object *nodes, struct json_object *drained)
+{
+	size_t count = json_object_array_length(nodes), printed = 0;
+
+	fputs("nodes:", to);
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *node = json_object_array_get_idx(nodes, i);
+
+		if (strcmp(print_text(node, "source"), "api") != 0)
+			continue;
+		fputs(printed++ ? "" : "\n", to);
+		print_node(to, node);
+	}
+	fputs(printed ? "drained: " : " []\ndrained: ", to);
+	print_list(to, drained);
+	fputs("\n", to);
+}
