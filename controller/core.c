@@ -372,6 +372,7 @@ void core_tick(struct core *c, int64_t now_ms)
 	struct session *next;
 
 	core_set_now(c, now_ms);
+	core_send_barriers(c);
 	for (struct session *s = c->sessions; s; s = next) {
 		next = s->next;
 		session_tick(s);

@@ -130,6 +130,12 @@ void core_session_receive(struct session *s, const uint8_t *bytes, size_t size, 
 void core_session_close(struct session *s, const char *reason, int64_t now_ms);
 struct channel *session_channel(struct session *s);
 void *session_handle(struct session *s);
+/* Elements that only have to know where a node is now are sent its flow-mods at once, and the
+ * barrier behind them here, when the move is over: one for all that was sent meanwhile, and a
+ * barrier's reply is work that would delay other elements' flow-mods.  Within a few ms of a call
+ * that left some owed; core_tick does it too. */
+bool core_owes_barriers(const struct core *c);
+void core_send_barriers(struct core *c);
 /* At least every 50 ms. */
 void core_tick(struct core *c, int64_t now_ms);
 

@@ -234,6 +234,22 @@ void element_settle(struct element *e, uint32_t xid)
 	}
 }
 
+static void flush(struct element *e)
+{
+	struct core *c = e->core;
+
+	e->sent = c->change;
+	if (out(e)->size > CHANNEL_OUT_MAX)
+		e->session->doomed = "it does not read what it is sent";
+	c->shell.flush(c->shell.context, e->session);
+}
+
+void element_commit_later(struct element *e)
+{
+	e->owes_barrier = e->core->owes_barriers = true;
+	flush(e);
+}
+
 void element_commit(struct element *e, bool synchronizes)
 {
 	struct session *s = e->session;
@@ -246,10 +262,21 @@ void element_commit(struct element *e, bool synchronizes)
 	ofp_empty_encode(out(e), OFPT_BARRIER_REQUEST, barrier.xid);
 	s->channel.count.messages_out++;
 	remember_barrier(&s->barriers, barrier);
-	e->sent = e->core->change;
-	if (out(e)->size > CHANNEL_OUT_MAX)
-		s->doomed = "it does not read what it is sent";
-	e->core->shell.flush(e->core->shell.context, s);
+	e->owes_barrier = false;
+	flush(e);
+}
+
+bool core_owes_barriers(const struct core *c)
+{
+	return c->owes_barriers;
+}
+
+void core_send_barriers(struct core *c)
+{
+	c->owes_barriers = false;
+	for (unsigned i = 0; i < c->element_count; i++)
+		if (c->elements[i]->owes_barrier && c->elements[i]->session)
+			element_commit(c->elements[i], false);
 }
 
 void element_withdraw_rule(struct element *e, const struct rule *rule)
@@ -281,6 +308,9 @@ void element_transmit_by(struct element *e, const struct ofp_actions *actions, c
 
 	if (!e->synced)
 		return;
+	/* The answer to a question must be fresh: it goes behind the barrier. */
+	if (e->owes_barrier)
+		element_commit(e, false);
 	ofp_packet_out_encode(out(e), channel_xid(&s->channel), &packet);
 	s->channel.count.messages_out++;
 	e->core->shell.flush(e->core->shell.context, s);

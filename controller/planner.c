@@ -317,7 +317,11 @@ static unsigned tell_rest(struct change *ch, bool borders, const struct broadcas
 		if (!e->synced || e->border != borders || is_involved(ch, e->id) ||
 		    is_switch(c, e->id) != (b->to == PLANNER_OTHER_SWITCH))
 			continue;
-		send(e, &b->d, b->messages);
+		element_queue(e, b->messages, b->d.put_count + b->d.delete_count, b->d.growth);
+		if (e->ovs)
+			element_commit(e, false);
+		else
+			element_commit_later(e);
 		told++;
 	}
 	return told;

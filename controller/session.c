@@ -527,7 +527,7 @@ static void leave_element(struct session *s, const char *reason)
 
 	request_end_all(s, -ECONNRESET);
 	e->session = NULL;
-	e->synced = false;
+	e->synced = e->owes_barrier = false;
 	e->state = ELEMENT_OFFLINE;
 	e->since_ms = e->lost_ms = s->core->now_ms;
 	/* One that fell silent was lost when it was last heard. */

@@ -77,6 +77,7 @@ struct element {
 	int64_t exit;    /* -1: no rule; 0: its own external port; else a border FE's id */
 	uint32_t nearest_border;
 	uint64_t sent, settled; /* change numbers: last one sent; last one behind a barrier reply */
+	bool owes_barrier;      /* the last one sent has none behind it yet */
 	int64_t since_ms, lost_ms; /* in this state; when the last session was lost */
 	uint64_t rule_count, flow_mods_sent, packet_ins, errors;
 	struct table missing; /* struct rule_key -> bool: what it refused, being full */
@@ -207,7 +208,8 @@ struct core {
 	struct table drained;  /* char[NAME_SIZE] -> bool: elements that drain */
 	struct table segments; /* uint32_t id -> struct segment */
 	struct session *sessions;
-	bool has_switches; /* some element is an Open vSwitch */
+	bool has_switches;  /* some element is an Open vSwitch */
+	bool owes_barriers; /* some element does */
 	struct buffer scratch, switch_scratch;
 	struct backplane_link **links;
 	unsigned link_count;

@@ -136,9 +136,12 @@ void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms)
 	}
 	if (!pipeline_port(&a->pipeline, u->port))
 		return;
-	sent = send_up(a, u); /* first of all: this is the start of a move */
-	router_heard(&a->router, u);
 	claims = neighborhood_read_claim(&a->neighborhood, u, &claim);
+	if (claims && u->reason == UPCALL_STRANGER &&
+	    neighborhood_was_said(&a->neighborhood, &claim))
+		return;
+	sent = send_up(a, u); /* before all else: this is the start of a move */
+	router_heard(&a->router, u);
 	if (!claims)
 		return;
 	neighborhood_keep(&a->neighborhood, &claim, a->frame.data, a->frame.size, sent);

@@ -82,6 +82,21 @@ void neighborhood_keep(struct neighborhood *n, const struct claim *claim, const 
 	write_through(n, &key, at);
 }
 
+bool neighborhood_was_said(const struct neighborhood *n, const struct claim *claim)
+{
+	const struct kept_key key = {claim->mac, claim->vlan, claim->vrf, claim->port,
+				     claim->address};
+	const struct kept_frame *at = table_get(&n->kept, &key);
+
+	/* In doubt (the same millisecond) it was not. */
+	return at && at->sent_ms > n->barrier_ms && n->now_ms - at->sent_ms < NEIGHBOR_SAID_MS;
+}
+
+void neighborhood_barrier(struct neighborhood *n)
+{
+	n->barrier_ms = n->now_ms;
+}
+
 void neighborhood_adopt_kept(struct neighborhood *n, const struct kept_key *key,
 			     const struct kept_frame *frame)
 {

@@ -8,6 +8,7 @@
 
 #define NEIGHBOR_KEPT_MAX 4096 /* announcements kept without a controller */
 #define NEIGHBOR_SENT_MS 10000
+#define NEIGHBOR_SAID_MS 10 /* so long a claim need not be said again; it may have been lost */
 #define NEIGHBOR_TENTATIVE_MAX 4096 /* tentative bindings of the FE's own at a time */
 #define NEIGHBOR_DEPARTED_MAX 65536
 #define NEIGHBOR_DEPARTED_MS 10000 /* how long after its local binding a node has departed */
@@ -31,6 +32,7 @@ struct neighborhood {
 	struct table watched;  /* struct pipeline_address -> struct watched */
 	int64_t kept_ms;       /* when those that were sent were looked at */
 	int64_t watch_ms;      /* when the watched are looked at next */
+	int64_t barrier_ms;    /* when a controller's barrier was answered last */
 	struct buffer frame;   /* scratch */
 };
 
@@ -57,6 +59,12 @@ void neighborhood_heard(struct neighborhood *n, const struct claim *claim);
  * when the connection breaks is lost. */
 void neighborhood_keep(struct neighborhood *n, const struct claim *claim, const void *frame,
 		       size_t size, bool sent);
+/* Whether it was sent up a moment ago and no barrier has been answered since.  The controller
+ * judges both alike then (design P4a): data of a node whose binding is on its way need not be sent
+ * up. */
+bool neighborhood_was_said(const struct neighborhood *n, const struct claim *claim);
+/* A barrier is being answered: what is claimed from now on is news. */
+void neighborhood_barrier(struct neighborhood *n);
 /* One that the agent before kept, after its rules were adopted. */
 void neighborhood_adopt_kept(struct neighborhood *n, const struct kept_key *key,
 			     const struct kept_frame *frame);

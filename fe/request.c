@@ -170,6 +170,7 @@ static int handle_barrier(struct agent_connection *c, const struct ofp_header *h
 	struct agent *a = c->agent;
 
 	a->shell.datapath->drain_upcalls(a->shell.context);
+	neighborhood_barrier(&a->neighborhood);
 	c->complete = c->role == OFPCR_MASTER;
 	ofp_empty_encode(&c->channel.out, OFPT_BARRIER_REPLY, header->xid);
 	return 0;

@@ -23,6 +23,7 @@ LOG_MODULE("southbound");
 #define CONNECTIONS_MAX 16384
 #define READ_SIZE 65536
 #define TICK_MS 25
+#define BARRIERS_MS 2
 #define PEER_SIZE 64
 
 union stream {
@@ -42,7 +43,7 @@ struct listener {
 struct southbound {
 	uv_loop_t *loop;
 	struct core *core;
-	uv_timer_t tick;
+	uv_timer_t tick, barriers;
 	struct listener *listeners;
 	struct connection *connections; /* a list */
 	unsigned listener_count, connection_count;
@@ -178,9 +179,17 @@ static void on_buffer_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *re
 	*ret = uv_buf_init(c->southbound->read_buffer, READ_SIZE);
 }
 
+static void on_barriers(uv_timer_t *timer)
+{
+	struct southbound *sb = timer->data;
+
+	core_send_barriers(sb->core);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *piece)
 {
 	struct connection *c = stream->data;
+	struct southbound *sb = c->southbound;
 
 	if (size < 0)
 		close_connection(c, size == UV_EOF ? "the FE closed the connection"
@@ -188,6 +197,8 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *piece)
 	else if (size > 0 && c->session)
 		core_session_receive(c->session, (const uint8_t *)piece->base, (size_t)size,
 				     clock_now_ms());
+	if (core_owes_barriers(sb->core) && !uv_is_active((uv_handle_t *)&sb->barriers))
+		(void)uv_timer_start(&sb->barriers, on_barriers, BARRIERS_MS, 0);
 }
 
 static void name_peer(struct connection *c, const struct listener *l)
@@ -317,7 +328,9 @@ int southbound_open(uv_loop_t *loop, const struct endpoint *endpoints, unsigned 
 	sb->loop = loop;
 	sb->open = 1;
 	(void)uv_timer_init(loop, &sb->tick);
-	sb->tick.data = sb;
+	(void)uv_timer_init(loop, &sb->barriers);
+	sb->tick.data = sb->barriers.data = sb;
+	sb->open++;
 	sb->listener_count = count;
 	sb->listeners = memory_alloc_array(count, sizeof(*sb->listeners));
 	for (unsigned i = 0; i < count && result == 0; i++) {
@@ -349,7 +362,7 @@ int southbound_start(struct southbound *sb, struct core *core, struct reason *wh
 	return 0;
 }
 
-static void on_tick_closed(uv_handle_t *handle)
+static void on_timer_closed(uv_handle_t *handle)
 {
 	release(handle->data);
 }
@@ -370,5 +383,6 @@ void southbound_close(struct southbound *sb)
 	}
 	for (struct connection *c = sb->connections; c; c = c->next)
 		close_connection(c, NULL);
-	uv_close((uv_handle_t *)&sb->tick, on_tick_closed);
+	uv_close((uv_handle_t *)&sb->tick, on_timer_closed);
+	uv_close((uv_handle_t *)&sb->barriers, on_timer_closed);
 }

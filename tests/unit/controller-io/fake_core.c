@@ -163,6 +163,16 @@ void core_tick(struct core *c, int64_t now_ms)
 	c->fake.ticks++;
 }
 
+bool core_owes_barriers(const struct core *c)
+{
+	return c->fake.owes_barriers;
+}
+
+void core_send_barriers(struct core *c)
+{
+	c->fake.owes_barriers = false;
+}
+
 /* ---- changes ---- */
 
 int core_put_node(struct core *c, const struct node *n, int64_t now_ms, struct reason *why)

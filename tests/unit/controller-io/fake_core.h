@@ -9,6 +9,7 @@ struct fake {
 	char prepared_element[NAME_SIZE], prepared_port[NAME_SIZE];
 	size_t received;
 	unsigned sessions, closed, ticks;
+	bool owes_barriers;
 	/* What it does. */
 	const uint8_t *greeting; /* queued when a session opens */
 	size_t greeting_size;

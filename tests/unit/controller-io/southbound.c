@@ -171,6 +171,21 @@ static void what_the_core_drops_is_closed_once(void **state)
 	close(fd);
 }
 
+static void barriers_that_are_owed_are_sent_soon_after(void **state)
+{
+	struct fixture *f = *state;
+	int fd = connect_to(f);
+	char bytes[4];
+
+	assert_int_equal(receive(f, fd, bytes, 2), 2);
+	fake_state(f->core)->owes_barriers = true;
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	for (unsigned turn = 0; turn < 2000 && fake_state(f->core)->owes_barriers; turn++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_false(fake_state(f->core)->owes_barriers);
+	close(fd);
+}
+
 static void the_core_gets_its_ticks(void **state)
 {
 	struct fixture *f = *state;
@@ -190,6 +205,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			who_does_not_read_is_dropped_and_others_do_not_notice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_the_core_drops_is_closed_once, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(barriers_that_are_owed_are_sent_soon_after, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(the_core_gets_its_ticks, set_up, tear_down),
 	};

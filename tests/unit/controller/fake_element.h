@@ -81,6 +81,7 @@ struct world {
 	struct core *core;
 	struct core_config config;
 	int64_t now_ms;
+	bool holds_barriers; /* those that are owed wait for the next tick, or for the test */
 	struct fake fakes[FAKES_MAX];
 	unsigned fake_count;
 	struct event events[EVENTS_MAX];

@@ -252,6 +252,10 @@ void world_run(struct world *w)
 		moved = false;
 		for (unsigned i = 0; i < w->fake_count; i++)
 			moved |= deliver(w, &w->fakes[i]);
+		if (!moved && core_owes_barriers(w->core) && !w->holds_barriers) {
+			core_send_barriers(w->core);
+			moved = true;
+		}
 	}
 }
 

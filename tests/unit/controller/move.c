@@ -108,7 +108,14 @@ static void each_element_is_sent_one_barrier_behind_its_rules(void **state)
 	struct world *w = world_with_vm1_at(2, 2);
 	unsigned barriers[4] = {0};
 
+	w->holds_barriers = true;
 	fake_announces(w, 3, 3, VM1, IP1);
+	world_run(w);
+	for (unsigned i = 0; i < w->log_count; i++)
+		assert_false(w->log[i].fe == 1 && w->log[i].what == LOG_BARRIER);
+	assert_true(core_owes_barriers(w->core));
+	core_send_barriers(w->core); /* FE 1 has no part in it: its barrier is not in the way */
+	assert_false(core_owes_barriers(w->core));
 	world_run(w);
 	for (unsigned i = 0; i < w->log_count; i++)
 		if (w->log[i].what == LOG_BARRIER)
@@ -187,6 +194,27 @@ static void a_claim_before_the_barrier_reply_is_ambiguous_and_the_probe_decides(
 	world_wait(w, 200);
 	assert_at(w, "vm1", 2, 2, ATTACHMENT_ACTIVE);
 	assert_bound(w, IP1, 2, 2);
+	world_destroy(w);
+}
+
+static void a_question_to_an_element_goes_behind_the_barrier_that_it_is_owed(void **state)
+{
+	struct world *w = world_with_vm1_at(2, 2);
+
+	w->holds_barriers = true;
+	fake_announces(w, 3, 3, VM1, IP1);
+	world_run(w);
+	world_forget_log(w);
+	/* FE 1 was told, and is owed the barrier: what it hears may be older. */
+	fake_port(w, 1, 2)->answers = a_mac(VM1);
+	fake_announces(w, 1, 2, VM1, IP1);
+	world_run(w);
+	assert_at(w, "vm1", 3, 3, ATTACHMENT_PROBING);
+	for (unsigned i = 0; i < w->log_count && w->log[i].what != LOG_BARRIER; i++)
+		assert_false(w->log[i].fe == 1 && w->log[i].what == LOG_PACKET_OUT);
+	world_wait(w, 200);
+	assert_at(w, "vm1", 1, 2, ATTACHMENT_ACTIVE);
+	assert_bound(w, IP1, 1, 2);
 	world_destroy(w);
 }
 
@@ -400,6 +428,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_announcement_at_the_same_place_changes_nothing),
 	cmocka_unit_test(a_late_announcement_does_not_move_a_node_back),
 	cmocka_unit_test(a_claim_before_the_barrier_reply_is_ambiguous_and_the_probe_decides),
+	cmocka_unit_test(a_question_to_an_element_goes_behind_the_barrier_that_it_is_owed),
 	cmocka_unit_test(when_the_current_port_is_down_the_claimants_answer_decides_at_once),
 	cmocka_unit_test(when_both_answer_the_node_stays_and_people_are_told),
 	cmocka_unit_test(when_none_answers_the_node_stays),

@@ -129,6 +129,44 @@ static void the_first_data_packet_is_a_claim_too(void **state)
 	agent_upcall(box.agent, &u, box.now_ms);
 }
 
+static void data_of_a_node_that_was_just_announced_is_not_sent_up_as_well(void **state)
+{
+	uint8_t frame[64] = {2, 0, 0x5e, 0, 0x53, 1, 2, 0, 0, 0, 0, 5, 0x08, 0x00, 0x45};
+	struct upcall u = {UPCALL_STRANGER, 2, 0, frame, sizeof(frame), 1514};
+
+	memcpy(frame + 26, (uint8_t[]){10, 10, 0, 5}, 4);
+	box_pass(&box, 1); /* since the last barrier */
+	box_announce(&box, 2, "10.10.0.5", 5);
+	assert_true(controller_has(&c, OFPT_PACKET_IN));
+	controller_drain(&c);
+	agent_upcall(box.agent, &u, box.now_ms + 2);
+	assert_false(controller_has(&c, OFPT_PACKET_IN));
+	/* Another's is. */
+	frame[29] = 6;
+	frame[11] = 6;
+	agent_upcall(box.agent, &u, box.now_ms + 2);
+	assert_true(controller_has(&c, OFPT_PACKET_IN));
+	controller_drain(&c);
+	/* And the same, where the first may have come to nothing. */
+	agent_upcall(box.agent, &u, box.now_ms + 20);
+	assert_true(controller_has(&c, OFPT_PACKET_IN));
+	controller_drain(&c);
+}
+
+static void a_claim_after_a_barrier_is_sent_up_again(void **state)
+{
+	uint8_t frame[64] = {2, 0, 0x5e, 0, 0x53, 1, 2, 0, 0, 0, 0, 5, 0x08, 0x00, 0x45};
+	struct upcall u = {UPCALL_STRANGER, 2, 0, frame, sizeof(frame), 1514};
+
+	memcpy(frame + 26, (uint8_t[]){10, 10, 0, 5}, 4);
+	box_pass(&box, 1);
+	box_announce(&box, 2, "10.10.0.5", 5);
+	controller_drain(&c);
+	assert_int_equal(controller_result(&c), 0);
+	agent_upcall(box.agent, &u, box.now_ms + 1);
+	assert_true(controller_has(&c, OFPT_PACKET_IN));
+}
+
 static void tentative_bindings_are_bounded(void **state)
 {
 	struct rule covered = rule_prefix(RULE_COVERED, "10.0.0.0/8");
@@ -486,6 +524,8 @@ int main(void)
 		IN_A_BOX(nobody_gets_a_tentative_binding_for_what_is_not_covered),
 		IN_A_BOX(a_probe_claims_nothing),
 		IN_A_BOX(the_first_data_packet_is_a_claim_too),
+		IN_A_BOX(data_of_a_node_that_was_just_announced_is_not_sent_up_as_well),
+		IN_A_BOX(a_claim_after_a_barrier_is_sent_up_again),
 		IN_A_BOX(tentative_bindings_are_bounded),
 		IN_A_BOX(a_departed_node_is_announced_at_once_and_twice_again),
 		IN_A_BOX(the_order_of_the_two_flow_mods_does_not_matter),
