@@ -122,7 +122,9 @@ static __always_inline int access_unbound(struct __sk_buff *skb, const struct ma
 	prefix = lookup_prefix(PREFIX_COVERED, &p->destination);
 	if (prefix)
 		return drop_unbound(p, prefix);
-	prefix = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
+	prefix = lookup_way_out(p);
+	if (prefix && prefix->flags & MAP_PREFIX_NO_EXIT)
+		return drop_no_exit();
 	if (prefix && prefix->fe)
 		return tc_encapsulate(skb, cfg, p, prefix->fe, VERDICT_forwarded_external);
 	return tc_leave(skb, p, skb->ifindex);

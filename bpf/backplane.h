@@ -95,7 +95,7 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 	int local = t->marked ? to && to->flags & MAP_BINDING_LOCAL : binding_is_local(to);
 	struct map_prefix *prefix;
 	struct map_peer *next = NULL;
-	int tos, serves = 0;
+	int tos, serves = 0, refused;
 
 	if (!local) {
 		if (t->marked)
@@ -111,10 +111,9 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 			prefix = lookup_prefix(PREFIX_COVERED, &p->destination);
 			if (prefix)
 				return drop_unbound(p, prefix);
-			prefix = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
-			if (!prefix || prefix->fe)
-				return verdict_drop(prefix ? VERDICT_external_loop
-							   : VERDICT_no_route);
+			refused = exit_refuses(p);
+			if (refused)
+				return refused;
 		}
 	}
 	tos = tunnel_tos_out(cfg, p->tos, t->ip.tos);
@@ -273,6 +272,9 @@ static __always_inline int inner_forward(struct __sk_buff *skb, const struct map
 	covered = lookup_prefix(PREFIX_COVERED, &p->destination);
 	if (covered)
 		return drop_unbound(p, covered);
+	result = exit_refuses(p);
+	if (result)
+		return result;
 	result = tc_leave(skb, p, head->ifindex);
 	return result == VERDICT_PASS ? inner_pass_up(skb, head) : result;
 }
@@ -290,11 +292,12 @@ static __always_inline int inner_tell(struct __sk_buff *skb, const struct map_co
 	to = lookup_binding(&p->destination);
 	if (binding_is_local(to))
 		return tc_deliver(skb, p, to, cfg->fe);
-	external = lookup_prefix(PREFIX_EXTERNAL, &p->destination);
+	external = lookup_way_out(p);
 	fe = binding_is_foreign(to) ? to->fe : external ? external->fe : 0;
 	if (fe)
 		return tc_encapsulate(skb, cfg, p, fe, VERDICT_forwarded_foreign);
-	if (!external || lookup_prefix(PREFIX_COVERED, &p->destination))
+	if (!external || external->flags & MAP_PREFIX_NO_EXIT ||
+	    lookup_prefix(PREFIX_COVERED, &p->destination))
 		return TC_ACT_SHOT;
 	result = tc_leave(skb, p, head->ifindex);
 	return result == VERDICT_PASS ? inner_pass_up(skb, head) : result;

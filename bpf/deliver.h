@@ -48,6 +48,25 @@ static __always_inline int tc_pass_up(struct __sk_buff *skb)
 	return VERDICT_PASS;
 }
 
+/* No FE that may emit it is there: it does not leave by another one. */
+static __always_inline int drop_no_exit(void)
+{
+	return verdict_tell(VERDICT_no_exit, TELL_PROHIBITED, 0);
+}
+
+/* Whether what another FE sent may leave VICTOR here; else why not.  It is not sent on to a third
+ * one. */
+static __noinline int exit_refuses(const struct packet *p)
+{
+	const struct map_prefix *out = lookup_way_out(p);
+
+	if (!out)
+		return verdict_drop(VERDICT_no_route);
+	if (out->flags & MAP_PREFIX_NO_EXIT)
+		return drop_no_exit();
+	return out->fe ? verdict_drop(VERDICT_external_loop) : 0;
+}
+
 /* Out of VICTOR, by the kernel's FIB; it came in by the device 'ifindex'. */
 static __noinline int tc_leave(struct __sk_buff *skb, const struct packet *p, __u32 ifindex)
 {

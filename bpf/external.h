@@ -21,6 +21,28 @@ static __always_inline int external_ip(struct __sk_buff *skb, const struct map_c
 	return covered ? drop_unbound(p, covered) : VERDICT_PASS;
 }
 
+/* What a sender outside is told comes from a gateway, whose prefix may only leave by other FEs. */
+static __always_inline int external_bounce(struct __sk_buff *skb, const struct map_config *cfg,
+					   struct packet *p, int result)
+{
+	const struct map_prefix *exit;
+
+	if (!verdict_tells(result))
+		return result;
+	if (icmp_answer(skb, p, result))
+		return TC_ACT_SHOT;
+	exit = lookup_prefix(PREFIX_EXIT, &p->source);
+	if (exit && exit->flags & MAP_PREFIX_NO_EXIT)
+		return TC_ACT_SHOT;
+	if (exit && exit->fe) {
+		result = tc_encapsulate(skb, cfg, p, exit->fe, VERDICT_forwarded_external);
+		return verdict_tells(result) ? TC_ACT_SHOT : result;
+	}
+	if (rewrite_macs(tc_cursor(skb, sizeof(struct ethhdr)), p->mac_source, p->mac_destination))
+		return TC_ACT_SHOT;
+	return (int)bpf_redirect(skb->ifindex, 0);
+}
+
 SEC("tc")
 int victor_external(struct __sk_buff *skb)
 {
@@ -40,5 +62,5 @@ int victor_external(struct __sk_buff *skb)
 		return VERDICT_PASS;
 	p.destination.vrf = in->vrf;
 	p.source.vrf = in->vrf;
-	return icmp_bounce(skb, &p, external_ip(skb, cfg, &p));
+	return external_bounce(skb, cfg, &p, external_ip(skb, cfg, &p));
 }

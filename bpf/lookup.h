@@ -59,7 +59,7 @@ static __noinline struct map_peer_source *lookup_peer_source(const __u8 address[
 	return bpf_map_lookup_elem(&peer_prefixes, &key);
 }
 
-enum prefix_kind { PREFIX_COVERED, PREFIX_EXTERNAL, PREFIX_STRANGER, PREFIX_ANSWER };
+enum prefix_kind { PREFIX_COVERED, PREFIX_EXTERNAL, PREFIX_STRANGER, PREFIX_ANSWER, PREFIX_EXIT };
 
 static __noinline struct map_prefix *lookup_prefix(enum prefix_kind kind,
 						   const struct map_address_key *of)
@@ -68,6 +68,14 @@ static __noinline struct map_prefix *lookup_prefix(enum prefix_kind kind,
 
 	__builtin_memcpy(key.address, of->address, 16);
 	return bpf_map_lookup_elem(&prefixes, &key);
+}
+
+/* The way out of VICTOR: the FEs that may emit its source's prefix come first. */
+static __noinline struct map_prefix *lookup_way_out(const struct packet *p)
+{
+	struct map_prefix *exit = lookup_prefix(PREFIX_EXIT, &p->source);
+
+	return exit ? exit : lookup_prefix(PREFIX_EXTERNAL, &p->destination);
 }
 
 /* Whether the port carries packets of this family. */

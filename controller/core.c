@@ -102,6 +102,16 @@ int core_add_prefix(struct core *c, const struct covered_prefix *p, struct reaso
 	return r;
 }
 
+int core_add_network(struct core *c, const struct network *n, struct reason *why)
+{
+	return networks_add(&c->inventory.networks, n, why);
+}
+
+int core_settle_networks(struct core *c, unsigned *ret_at, struct reason *why)
+{
+	return networks_settle(&c->inventory.networks, ret_at, why);
+}
+
 int core_add_element(struct core *c, const struct declared_element *d, struct reason *why)
 {
 	return ovs_declare(c, d, why);

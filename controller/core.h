@@ -114,6 +114,10 @@ uint16_t core_term(const struct core *c); /* may have grown: keep it in the stor
 
 /* At start, before any session: from the config and the store. */
 MUST_USE int core_add_prefix(struct core *c, const struct covered_prefix *p, struct reason *why);
+/* Networks come before all else; settle, when all are in, refuses those that contradict each other:
+ * the one at '*ret_at'. */
+MUST_USE int core_add_network(struct core *c, const struct network *n, struct reason *why);
+MUST_USE int core_settle_networks(struct core *c, unsigned *ret_at, struct reason *why);
 /* An FE that cannot say itself what it is (Open vSwitch). */
 MUST_USE int core_add_element(struct core *c, const struct declared_element *d, struct reason *why);
 MUST_USE int core_add_link(struct core *c, const struct link *l, struct reason *why);

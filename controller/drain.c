@@ -8,6 +8,7 @@
 #include "controller/drain.h"
 
 #include "controller/element.h"
+#include "controller/exit.h"
 #include "controller/planner.h"
 #include "controller/segment.h"
 #include "controller/topology.h"
@@ -99,7 +100,8 @@ int core_drain_view(const struct core *c, const char *element, struct drain_view
 				each(to, &r->a);
 		}
 	for (unsigned i = 0; i < c->element_count; i++)
-		ret->exits += c->elements[i]->exit == (int64_t)e->id;
+		ret->exits += c->elements[i]->exit == (int64_t)e->id ||
+			      exit_leads_to(c->elements[i], e->id);
 	ret->is_empty = e->draining && !ret->nodes && !ret->exits && all_acknowledged(c);
 	return 0;
 }

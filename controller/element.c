@@ -57,6 +57,7 @@ struct element *element_obtain(struct core *c, uint32_t id)
 	table_init(&e->missing, sizeof(struct rule_key), sizeof(bool), c->seed + 12);
 	table_init(&e->groups, sizeof(uint32_t), sizeof(struct rule_group), c->seed + 4);
 	e->vertex = c->element_count;
+	table_init(&e->exits, sizeof(unsigned), sizeof(struct rule), c->seed + 13);
 	table_init(&e->spreads, sizeof(uint32_t), sizeof(struct prefix), c->seed + 4);
 	c->by_id[id] = e;
 	insert_sorted(c, e);
@@ -71,6 +72,8 @@ void element_destroy(struct element *e)
 	ovs_destroy(e->ovs);
 	buffer_finish(&e->orphans);
 	table_finish(&e->spreads);
+	table_finish(&e->exits);
+	free(e->exit_distances);
 	free(e);
 }
 

@@ -3,6 +3,7 @@
 #include "controller/planner.h"
 
 #include "controller/element.h"
+#include "controller/exit.h"
 #include "controller/ovs.h"
 #include "controller/segment.h"
 #include "controller/topology.h"
@@ -79,7 +80,8 @@ static struct rule covered_rule(const struct element *e, const struct covered_pr
 	struct rule covered = prefix_rule(RULE_COVERED, p);
 
 	/* What drains invites nobody from outside, and forwards what still comes. */
-	covered.internal = p->internal || (e->draining && !e->ovs);
+	covered.internal =
+		p->internal || (e->draining && !e->ovs) || !exit_announces(e->core, e, p);
 	covered.unreachable = p->unreachable;
 	covered.gateway = p->gateway;
 	return covered;
@@ -274,6 +276,7 @@ void planner_intent(const struct core *c, const struct element *e,
 	for (unsigned i = 0; i < c->inventory.prefix_count; i++)
 		prefix_rules(c, e, &c->inventory.prefixes[i], emit, to);
 	exit_rules(c, e, e->exit, emit, to);
+	exit_emit(e, emit, to);
 	emit_nodes(c, e, emit, to);
 }
 
@@ -478,6 +481,7 @@ void planner_refresh_exits(struct core *c)
 		e->exit = exit;
 		element_commit(e, false);
 	}
+	exit_refresh(c);
 }
 
 void planner_refresh_covered(struct element *e)
@@ -510,4 +514,6 @@ void planner_add_prefix(struct core *c, const struct covered_prefix *p)
 		exit_rules(c, e, e->exit, replace_rule, e);
 		element_commit(e, false);
 	}
+	exit_measure(c);
+	exit_refresh(c);
 }

@@ -87,6 +87,37 @@ static bool prefix_is_whole(const struct prefix *p)
 	return p->length <= 128;
 }
 
+static int check_exits(const char *text, const char *what, unsigned count,
+		       const char names[][NAME_SIZE], struct reason *why)
+{
+	if (count > PREFIX_EXITS_MAX)
+		return reason_set(why, -EINVAL, "prefix %s: %s: at most %d entries", text, what,
+				  PREFIX_EXITS_MAX);
+	for (unsigned i = 0; i < count; i++) {
+		if (!inventory_name_is_valid(names[i]))
+			return reason_set(why, -EINVAL,
+					  "prefix %s: %s: '%s' is no name of an element or network",
+					  text, what, names[i]);
+		for (unsigned other = 0; other < i; other++)
+			if (strcmp(names[i], names[other]) == 0)
+				return reason_set(why, -EINVAL, "prefix %s: %s: %s is there twice",
+						  text, what, names[i]);
+	}
+	return 0;
+}
+
+static int check_lists(const struct covered_prefix *p, const char *text, struct reason *why)
+{
+	int r = check_exits(text, "exits", p->exit_count, p->exits, why);
+
+	if (r == 0)
+		r = check_exits(text, "announce_at", p->announcer_count, p->announcers, why);
+	if (r == 0 && p->internal && p->announcer_count)
+		r = reason_set(why, -EINVAL, "prefix %s: announce_at contradicts 'announce: false'",
+			       text);
+	return r;
+}
+
 int inventory_add_prefix(struct inventory *inv, const struct covered_prefix *p, struct reason *why)
 {
 	struct covered_prefix copy = *p;
@@ -106,6 +137,9 @@ int inventory_add_prefix(struct inventory *inv, const struct covered_prefix *p, 
 		return reason_set(why, -EINVAL, "prefix %s: its gateway %s is not in it", text,
 				  address_format(&p->gateway, gateway));
 	r = check_elements(text, p->element_count, copy.elements, why);
+	if (r < 0)
+		return r;
+	r = check_lists(&copy, text, why);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < inv->prefix_count; i++) {

@@ -5,15 +5,16 @@
 #include "base/address.h"
 #include "base/reason.h"
 #include "base/table.h"
+#include "controller/network.h"
 #include "pipeline/experimenter.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NAME_SIZE 64
 #define NODE_ADDRESSES_MAX 8
 #define NODE_ELEMENTS_MAX 16
 #define PREFIXES_MAX 256
+#define PREFIX_EXITS_MAX 16
 #define LINKS_MAX 4096
 
 /* A prefix that VICTOR covers. */
@@ -27,6 +28,11 @@ struct covered_prefix {
 	struct address gateway; /* anycast: answered by every FE that serves the prefix */
 	uint8_t element_count;
 	char elements[NODE_ELEMENTS_MAX][NAME_SIZE]; /* empty: all */
+	/* Elements or networks.  Exits: whose FEs may send its packets out of VICTOR, in order of
+	 * preference; empty: every border FE.  Announcers: who tells routers outside of it; empty:
+	 * as exits. */
+	uint8_t exit_count, announcer_count;
+	char exits[PREFIX_EXITS_MAX][NAME_SIZE], announcers[PREFIX_EXITS_MAX][NAME_SIZE];
 };
 
 /* A machine, mobile or fixed. */
@@ -67,6 +73,7 @@ struct inventory {
 	unsigned prefix_count;
 	struct link links[LINKS_MAX];
 	unsigned link_count;
+	struct networks networks;
 	struct table nodes;      /* char id[NAME_SIZE], zero padded -> struct node */
 	struct table by_address; /* (vrf, address) -> struct node * */
 	struct table by_mac;     /* (vrf, mac) -> struct node * */

@@ -112,6 +112,8 @@ const char *ovs_drop_reason(const struct rule *rule)
 		return "redirected_miss";
 	case RULE_STRANGER:
 		return "guard_stranger";
+	case RULE_EXIT:
+		return rule->unreachable ? "no_exit" : NULL;
 	default:
 		return NULL;
 	}

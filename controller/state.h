@@ -76,6 +76,10 @@ struct element {
 		spreads; /* uint32_t fe -> struct prefix: of whom it has rules for more sources */
 	int64_t exit;    /* -1: no rule; 0: its own external port; else a border FE's id */
 	uint32_t nearest_border;
+	struct table exits; /* exit.c: unsigned, a prefix's place -> struct rule that it has */
+	bool exits_changed;
+	uint64_t *exit_distances; /* to it, by vertices; NULL: no list names it */
+	unsigned exit_vertices;
 	uint64_t sent, settled; /* change numbers: last one sent; last one behind a barrier reply */
 	bool owes_barrier;      /* the last one sent has none behind it yet */
 	int64_t since_ms, lost_ms; /* in this state; when the last session was lost */

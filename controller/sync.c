@@ -9,6 +9,7 @@
  *
  * An FE that has all it should have is sent the barrier and nothing else. */
 #include "controller/element.h"
+#include "controller/exit.h"
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -187,6 +188,13 @@ static void adopt_exit(struct sync *sync)
 		adopt_switch_exit(sync);
 }
 
+static const struct rule *find_reported(void *from, const struct rule_key *key)
+{
+	const struct reported_rule *reported = table_get(&((struct sync *)from)->rules, key);
+
+	return reported ? &reported->rule : NULL;
+}
+
 static void adopt_rules(struct sync *sync)
 {
 	size_t at = 0;
@@ -277,6 +285,7 @@ static bool must_keep(struct sync *sync, const struct rule *rule)
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
 	case RULE_ADVERTISE:
+	case RULE_EXIT:
 	case RULE_KIND_COUNT:
 		break;
 	}
@@ -359,6 +368,7 @@ void sync_finish(struct session *s)
 		topology_settle(c);
 	e->rule_count = 0;
 	e->exit = planner_exit(c, e);
+	exit_synchronize(e, find_reported, sync);
 	planner_groups(c, e, want_group, sync);
 	planner_intent(c, e, want_rule, sync);
 	delete_rest(sync);

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "controller/backplane.h"
 #include "controller/element.h"
+#include "controller/exit.h"
 #include "controller/graph.h"
 #include "controller/planner.h"
 #include "controller/tunnel.h"
@@ -132,11 +133,28 @@ static void find_borders(struct core *c)
 	free(border);
 }
 
+void topology_distances(const struct core *c, const struct element *to, uint64_t *ret)
+{
+	uint32_t *owner = memory_alloc_array(c->element_count + 1, sizeof(*owner));
+	struct graph_work *w;
+	struct graph g;
+
+	build(c, &g, true);
+	w = graph_work_create(&g);
+	for (unsigned i = 0; i < c->element_count; i++)
+		ret[i] = i == to->vertex ? 0 : GRAPH_INFINITE;
+	graph_nearest(w, ret, owner);
+	graph_work_destroy(w);
+	graph_finish(&g);
+	free(owner);
+}
+
 void topology_refresh(struct core *c)
 {
 	if (!c->element_count)
 		return;
 	find_borders(c);
+	exit_measure(c);
 	planner_refresh_exits(c);
 }
 
@@ -211,6 +229,13 @@ void topology_set_paths(const struct core *c, const struct element *e, const str
 	group->select = set->select;
 	group->path_count = set->count;
 	memcpy(group->paths, set->links, sizeof(group->paths));
+}
+
+bool topology_reaches(const struct core *c, const struct element *e, const struct element *peer)
+{
+	const struct path_set *set = find_set(c->routes, e, peer);
+
+	return !set || !set->count || set->distance < GRAPH_DEAD;
 }
 
 static bool same_paths(const struct path_set *a, const struct path_set *b)

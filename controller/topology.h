@@ -15,6 +15,10 @@ void topology_tell_all(struct core *c);
 /* Paths that are installed stay as they are for now. */
 bool topology_is_held(const struct core *c);
 void topology_finish(struct core *c);
+/* How far each FE is from 'to', by their vertices; without a path GRAPH_INFINITE (graph.h). */
+void topology_distances(const struct core *c, const struct element *to, uint64_t *ret);
+/* Whether a path of links that live leads there, as far as paths are known; without links: true. */
+bool topology_reaches(const struct core *c, const struct element *e, const struct element *peer);
 /* Sets the paths of e's group towards 'peer'; while they are held, those that it has. */
 void topology_set_paths(const struct core *c, const struct element *e, const struct element *peer,
 			struct rule_group *group);

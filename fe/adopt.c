@@ -53,7 +53,7 @@ static void drop_if_dangling(void *to, struct pipeline_entry *entry)
 	const struct pipeline_group *g = table_get(&p->groups, &entry->rule.fe);
 	struct rule_key key = entry->rule.key;
 
-	if ((key.kind != RULE_FOREIGN && key.kind != RULE_EXTERNAL) || !entry->rule.fe ||
+	if ((key.kind != RULE_FOREIGN && !rule_is_way_out(key.kind)) || !entry->rule.fe ||
 	    g->present)
 		return;
 	log_warn_rl("the pinned list points to group %u, which is not there: forgotten",

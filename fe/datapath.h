@@ -91,6 +91,7 @@ enum datapath_prefix_kind {
 	DATAPATH_EXTERNAL, /* kernel FIB (fe 0) or towards a border FE */
 	DATAPATH_STRANGER, /* unguarded source in here: upcall (rate limited), drop */
 	DATAPATH_ANSWER,   /* ARP requests and NS for a target in here are answered with 'mac' */
+	DATAPATH_EXIT,     /* by source, before EXTERNAL: as that, or drop no_exit */
 };
 
 /* An ANSWER whose prefix is a host prefix is a gateway address: it also answers ICMP echo. */
@@ -98,10 +99,10 @@ struct datapath_prefix {
 	uint8_t kind; /* enum datapath_prefix_kind */
 	uint32_t vrf;
 	struct prefix prefix;
-	uint32_t fe;            /* EXTERNAL */
-	struct mac mac;         /* ANSWER */
-	bool unreachable;       /* COVERED: ICMP "host unreachable" instead of silence */
-	bool internal;          /* COVERED: not announced to routers outside */
+	uint32_t fe;      /* EXTERNAL, EXIT */
+	struct mac mac;   /* ANSWER */
+	bool unreachable; /* COVERED: ICMP "host unreachable" instead of silence; EXIT: drop */
+	bool internal;    /* COVERED: not announced to routers outside */
 	struct address gateway; /* COVERED: whom ICMP errors come from; zero: none */
 };
 

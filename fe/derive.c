@@ -214,6 +214,8 @@ static uint8_t prefix_kind(enum rule_kind kind)
 		return DATAPATH_STRANGER;
 	if (kind == RULE_COVERED)
 		return DATAPATH_COVERED;
+	if (kind == RULE_EXIT)
+		return DATAPATH_EXIT;
 	return kind == RULE_EXTERNAL ? DATAPATH_EXTERNAL : DATAPATH_ANSWER;
 }
 
@@ -259,6 +261,7 @@ int pipeline_derive(struct pipeline *p, const struct rule *rule)
 	case RULE_STRANGER:
 	case RULE_COVERED:
 	case RULE_EXTERNAL:
+	case RULE_EXIT:
 	case RULE_ANSWER:
 		return derive_prefix(p, key);
 	case RULE_GUARD_PASS:

@@ -22,7 +22,7 @@ static int check_rule(const struct pipeline *p, const struct rule *rule)
 		return rule->port ? -OFP_BAD_ACTION_BAD_OUT_PORT : -OFP_FLOW_MOD_FAILED_EPERM;
 	if (local && !pipeline_port(p, rule->port))
 		return -OFP_BAD_ACTION_BAD_OUT_PORT;
-	if ((rule->key.kind == RULE_FOREIGN || rule->key.kind == RULE_EXTERNAL) && rule->fe) {
+	if ((rule->key.kind == RULE_FOREIGN || rule_is_way_out(rule->key.kind)) && rule->fe) {
 		g = table_get(&p->groups, &rule->fe);
 		if (!g || !g->present)
 			return -OFP_BAD_ACTION_BAD_OUT_GROUP;

@@ -182,6 +182,7 @@ static void account(struct pipeline *p, const struct rule *rule, bool there)
 			pipeline_group_of(p, rule->fe)->source = rule->key.address;
 		return;
 	case RULE_EXTERNAL:
+	case RULE_EXIT:
 	case RULE_FOREIGN:
 		if (rule->fe)
 			pipeline_group_of(p, rule->fe)->reference_count += (uint32_t)step;

@@ -14,7 +14,8 @@ static uint32_t output_of(const struct rule *r)
 	case RULE_TENTATIVE:
 		return r->port;
 	case RULE_EXTERNAL:
-		return r->fe ? OFPP_ANY : OFPP_NORMAL;
+	case RULE_EXIT:
+		return r->fe || r->unreachable ? OFPP_ANY : OFPP_NORMAL;
 	case RULE_ANSWER:
 	case RULE_ADVERTISE:
 		return OFPP_IN_PORT;
@@ -42,7 +43,7 @@ static uint32_t output_of(const struct rule *r)
 
 static bool points_to(const struct rule *r, uint32_t group)
 {
-	return (r->key.kind == RULE_FOREIGN || r->key.kind == RULE_EXTERNAL) && r->fe &&
+	return (r->key.kind == RULE_FOREIGN || rule_is_way_out(r->key.kind)) && r->fe &&
 	       (group == OFPG_ALL || r->fe == group);
 }
 

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* Priority -1: the prefix's length (longest prefix match in a table of priorities). */
+/* Priority -1: the prefix's length (longest prefix match in a table of priorities); -2: above
+ * those. */
 static const struct {
 	const char *name;
 	uint8_t table;
@@ -36,6 +37,7 @@ static const struct {
 	[RULE_SELF] = {"self", TABLE_NEIGHBOR, 150, true, false},
 	[RULE_BESIDE_ASKED] = {"beside_asked", TABLE_NEIGHBOR, 125, true, false},
 	[RULE_ADVERTISE] = {"advertise", TABLE_NEIGHBOR, 90, false, false},
+	[RULE_EXIT] = {"exit", TABLE_EXTERNAL, -2, true, true},
 };
 
 const char *rule_kind_name(enum rule_kind kind)
@@ -52,13 +54,20 @@ uint16_t rule_priority(const struct rule_key *key)
 {
 	int priority = kinds[key->kind].priority;
 
-	return priority < 0 ? key->length : (uint16_t)priority;
+	if (priority >= 0)
+		return (uint16_t)priority;
+	return (uint16_t)(key->length + (priority == -2 ? PIPELINE_EXIT_PRIORITY : 0));
 }
 
 bool rule_is_for_switch(const struct rule *r)
 {
 	return (r->key.kind >= RULE_MULTICAST && r->key.kind <= RULE_BESIDE_ASKED) ||
-	       (r->key.kind == RULE_EXTERNAL && r->port);
+	       (rule_is_way_out(r->key.kind) && r->port);
+}
+
+bool rule_is_way_out(enum rule_kind kind)
+{
+	return kind == RULE_EXTERNAL || kind == RULE_EXIT;
 }
 
 bool rule_kind_has_address(enum rule_kind kind)

@@ -133,8 +133,16 @@ enum rule_kind {
 	/* 5, 90: icmpv6_type 136 -> nd_tll := eth_src, IN_PORT: the rest of an ANSWER to an NS,
 	 * which Open vSwitch lets nobody write before the type says that there is an nd_tll */
 	RULE_ADVERTISE,
+
+	/* 4, 129 + prefix length (129-257): metadata vrf, ip src in prefix -> as EXTERNAL, or
+	 * nothing: what a prefix's nodes send out leaves VICTOR by the FEs that may emit it, before
+	 * EXTERNAL is asked.  None of these is there: drop (no_exit). */
+	RULE_EXIT,
 	RULE_KIND_COUNT
 };
+
+/* The sources of a prefix are above all destinations (EXTERNAL). */
+#define PIPELINE_EXIT_PRIORITY 129u
 
 /* What identifies a rule.  Only the fields that its kind uses are set, the rest is zero, so that
  * keys compare and hash bytewise. */
@@ -145,7 +153,7 @@ struct rule_key {
 				 * IPv4, else ETHERTYPE_IPV6_; PROBE: 0 is ARP, else LISTEN_NS;
 				 * zero otherwise */
 	uint32_t vrf;           /* STRANGER, GUARD, LOCAL, TENTATIVE, FOREIGN, COVERED, EXTERNAL,
-				 * ECHO, BESIDE */
+				 * ECHO, BESIDE, EXIT */
 	uint32_t port;          /* ADMIT, LISTEN, GUARD, BESIDE, BESIDE_ASKED; PEER*: that of
 				 * the tunnels */
 	uint16_t vlan;          /* GUARD: 0 = untagged, else the VLAN id */
@@ -159,17 +167,18 @@ struct rule {
 	uint64_t cookie; /* a version for GUARD, LOCAL, TENTATIVE, FOREIGN; else any */
 	/* What it does; the fields that its kind uses. */
 	uint32_t vrf;           /* ADMIT, PEER, PEER_MARKED: the VRF given; VXLAN: 0 */
-	uint32_t fe;            /* FOREIGN, EXTERNAL (0: NORMAL): the group; ADMIT, PEER*: reg1 */
-	uint32_t port;          /* LOCAL, TENTATIVE; EXTERNAL (0: NORMAL or a group) */
+	uint32_t fe;            /* FOREIGN, EXTERNAL, EXIT (0: NORMAL): the group; ADMIT, PEER*:
+				 * reg1 */
+	uint32_t port;          /* LOCAL, TENTATIVE; EXTERNAL, EXIT (0: NORMAL or a group) */
 	uint16_t vlan;          /* LOCAL, TENTATIVE */
 	uint8_t next_table;     /* ADMIT: TABLE_GUARD or TABLE_BINDING */
 	bool silent;            /* LISTEN to ARP: another FE on this LAN is its gateway */
 	bool internal;          /* COVERED: not announced to routers outside */
-	struct mac mac;         /* LOCAL, TENTATIVE: the node's; EXTERNAL: the next hop's;
+	struct mac mac;         /* LOCAL, TENTATIVE: the node's; EXTERNAL, EXIT: the next hop's;
 				 * ANSWER, ECHO: the answer's */
-	struct mac gateway_mac; /* LOCAL, TENTATIVE, EXTERNAL: the source */
+	struct mac gateway_mac; /* LOCAL, TENTATIVE, EXTERNAL, EXIT: the source */
 	uint16_t idle_timeout;  /* seconds; TENTATIVE only */
-	bool unreachable;       /* COVERED */
+	bool unreachable;       /* COVERED; EXIT: there is no FE that may emit it */
 	struct address gateway; /* COVERED: zero: none */
 };
 
@@ -203,6 +212,8 @@ enum pipeline_table rule_table(enum rule_kind kind);
 uint16_t rule_priority(const struct rule_key *key);
 /* Whether it is one that Open vSwitch takes and victor-fe does not. */
 bool rule_is_for_switch(const struct rule *r);
+/* EXTERNAL and EXIT: the way out of VICTOR, by destination and by source. */
+bool rule_is_way_out(enum rule_kind kind);
 bool rule_equal(const struct rule *a, const struct rule *b); /* cookies too */
 
 /* ADD (which replaces action and cookie) and DELETE_STRICT of the flow that the rule is. */

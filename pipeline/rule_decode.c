@@ -27,7 +27,7 @@ static int kind_of(uint8_t table, uint16_t priority, const struct ofp_match *m)
 	if (table == TABLE_PORT && priority == 100)
 		return tunnel ? RULE_PEER : RULE_ADMIT;
 	if (table == TABLE_EXTERNAL)
-		return RULE_EXTERNAL;
+		return priority < PIPELINE_EXIT_PRIORITY ? RULE_EXTERNAL : RULE_EXIT;
 	for (int kind = 0; kind < RULE_KIND_COUNT; kind++) {
 		struct rule_key key = {.kind = (uint8_t)kind};
 
@@ -121,6 +121,7 @@ static void read_scalars(const struct ofp_match *m, struct rule_key *key)
 	case RULE_FOREIGN:
 	case RULE_COVERED:
 	case RULE_EXTERNAL:
+	case RULE_EXIT:
 		break;
 	case RULE_PEER:
 	case RULE_PEER_MARKED:
@@ -269,7 +270,7 @@ static void read_set(const struct ofp_match_field *f, struct rule *ret)
 static void read_actions(const struct ofp_actions *a, struct rule *ret)
 {
 	bool local = ret->key.kind == RULE_LOCAL || ret->key.kind == RULE_TENTATIVE;
-	bool external = ret->key.kind == RULE_EXTERNAL;
+	bool external = rule_is_way_out(ret->key.kind);
 	bool group = ret->key.kind == RULE_FOREIGN || external;
 
 	for (unsigned i = 0; i < a->count; i++) {
@@ -302,7 +303,7 @@ static bool gives_vrf(enum rule_kind kind)
 static int check_rule(const struct rule *r)
 {
 	bool local = r->key.kind == RULE_LOCAL || r->key.kind == RULE_TENTATIVE ||
-		     (r->key.kind == RULE_EXTERNAL && r->port);
+		     (rule_is_way_out(r->key.kind) && r->port);
 
 	if (gives_vrf(r->key.kind) && (!r->fe || r->fe > PIPELINE_FE_MAX))
 		return -OFP_BAD_ACTION_BAD_SET_ARGUMENT;
@@ -438,7 +439,7 @@ static void normalize(struct ofp_instructions *i, enum rule_kind kind)
 		i->apply = i->write;
 		i->present = OFP_INSTRUCTION_APPLY_ACTIONS;
 	}
-	if ((kind == RULE_LOCAL || kind == RULE_TENTATIVE || kind == RULE_EXTERNAL) &&
+	if ((kind == RULE_LOCAL || kind == RULE_TENTATIVE || rule_is_way_out(kind)) &&
 	    i->apply.count >= 2 && i->apply.list[0].type == OFP_ACTION_SET_FIELD &&
 	    i->apply.list[1].type == OFP_ACTION_SET_FIELD &&
 	    i->apply.list[0].set_field.field == OFP_FIELD_ETH_SRC &&
@@ -473,6 +474,8 @@ static int read_flow(uint8_t table, uint16_t priority, uint64_t cookie, uint16_t
 		rule.unreachable = given.metadata & PIPELINE_METADATA_UNREACHABLE;
 		rule.internal = given.metadata & PIPELINE_METADATA_INTERNAL;
 	}
+	if (rule.key.kind == RULE_EXIT)
+		rule.unreachable = !given.apply.count;
 	if (rule.key.kind == RULE_TENTATIVE)
 		rule.idle_timeout = idle_timeout;
 	rule_to_instructions(&rule, &right);

@@ -29,6 +29,7 @@ enum ofp_field rule_address_field(const struct rule_key *key)
 		return v4 ? OFP_FIELD_TUN_IPV4_SRC : OFP_FIELD_TUN_IPV6_SRC;
 	case RULE_GUARD:
 	case RULE_STRANGER:
+	case RULE_EXIT:
 		return v4 ? OFP_FIELD_IPV4_SRC : OFP_FIELD_IPV6_SRC;
 	case RULE_LOCAL:
 	case RULE_TENTATIVE:
@@ -208,6 +209,7 @@ void rule_to_match(const struct rule_key *key, struct ofp_match *ret)
 	case RULE_FOREIGN:
 	case RULE_COVERED:
 	case RULE_EXTERNAL:
+	case RULE_EXIT:
 		match_vrf(ret, key->vrf);
 		match_ip(ret, key);
 		return;
@@ -357,8 +359,11 @@ static void echo(const struct rule *r, struct ofp_instructions *i)
 
 static void leave(const struct rule *r, struct ofp_instructions *i)
 {
-	struct ofp_actions *a = apply(i);
+	struct ofp_actions *a;
 
+	if (r->unreachable)
+		return;
+	a = apply(i);
 	if (r->fe) {
 		ofp_actions_add_group(a, r->fe);
 		return;
@@ -454,6 +459,7 @@ void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 		go_to(ret, TABLE_EXTERNAL);
 		return;
 	case RULE_EXTERNAL:
+	case RULE_EXIT:
 		leave(r, ret);
 		return;
 	case RULE_ANSWER:

@@ -118,6 +118,7 @@ static void format_flow(struct text *t, const struct rule_key *key)
 		format_guard(t, key);
 		return;
 	case RULE_STRANGER:
+	case RULE_EXIT:
 		add_address(t, key, "nw_src", "ipv6_src");
 		return;
 	case RULE_TENTATIVE:
@@ -223,7 +224,10 @@ static void format_action(struct text *t, const struct rule *r)
 		add(t, "goto:4");
 		return;
 	case RULE_EXTERNAL:
-		if (r->fe)
+	case RULE_EXIT:
+		if (r->unreachable)
+			add(t, "drop:no_exit");
+		else if (r->fe)
 			add(t, "group:%" PRIu32 ",out:0", r->fe);
 		else if (r->port)
 			add_next_hop(t, r);
@@ -302,7 +306,7 @@ void rule_table_features(enum pipeline_table table, struct ofp_table_features *r
 	for (int kind = 0; kind < RULE_KIND_COUNT; kind++) {
 		for (unsigned variant = 0; rule_table(kind) == table && variant < 3; variant++) {
 			struct rule r = {.key = {.kind = (uint8_t)kind, .length = 128, .port = 1},
-					 .port = kind == RULE_EXTERNAL ? 0 : 1,
+					 .port = rule_is_way_out(kind) ? 0 : 1,
 					 .fe = variant,
 					 .vlan = (uint16_t)variant,
 					 .internal = variant,

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "controller/io/config_link.h"
+#include "controller/io/config_network.h"
 #include "controller/io/config_yaml.h"
 #include "shell/config_file.h"
 
@@ -79,7 +80,25 @@ static int read_prefix(const struct reading *r, int index, struct covered_prefix
 	ret->unreachable = y->unreachable;
 	ret->autoconf = y->autoconf;
 	ret->element_count = (uint8_t)y->elements_count;
-	return copy_names(r, "prefixes", index, y->elements, y->elements_count, ret->elements);
+	ret->exit_count = (uint8_t)y->exits_count;
+	ret->announcer_count = (uint8_t)y->announce_at_count;
+	result = copy_names(r, "prefixes", index, y->exits, y->exits_count, ret->exits);
+	if (result == 0)
+		result = copy_names(r, "prefixes", index, y->announce_at, y->announce_at_count,
+				    ret->announcers);
+	if (result == 0)
+		result = copy_names(r, "prefixes", index, y->elements, y->elements_count,
+				    ret->elements);
+	return result;
+}
+
+static int read_network(const struct reading *r, int index, struct network *ret)
+{
+	struct reason detail;
+
+	if (config_network_read(&r->yaml->networks[index], ret, &detail) < 0)
+		return refuse(r, "networks", index, "%s", detail.text);
+	return 0;
 }
 
 static int read_link(const struct reading *r, int index, struct link *ret)
@@ -351,6 +370,9 @@ static int read_inventory(const struct reading *r)
 	c->link_count = r->yaml->links_count;
 	c->links = memory_alloc_array(c->link_count, sizeof(*c->links));
 	c->link_lines = lines_of(r, "links", c->link_count);
+	c->network_count = r->yaml->networks_count;
+	c->networks = memory_alloc_array(c->network_count, sizeof(*c->networks));
+	c->network_lines = lines_of(r, "networks", c->network_count);
 	c->element_count = r->yaml->elements_count;
 	c->elements = memory_alloc_array(c->element_count, sizeof(*c->elements));
 	c->element_lines = lines_of(r, "elements", c->element_count);
@@ -362,6 +384,8 @@ static int read_inventory(const struct reading *r)
 	c->node_lines = lines_of(r, "nodes", c->node_count);
 	for (unsigned i = 0; i < c->element_count && result == 0; i++)
 		result = read_element(r, (int)i, &c->elements[i]);
+	for (unsigned i = 0; i < c->network_count && result == 0; i++)
+		result = read_network(r, (int)i, &c->networks[i]);
 	for (unsigned i = 0; i < c->prefix_count && result == 0; i++)
 		result = read_prefix(r, (int)i, &c->prefixes[i]);
 	for (unsigned i = 0; i < c->link_count && result == 0; i++)
@@ -420,6 +444,8 @@ int config_load(const char *path, struct config *ret, struct reason *why)
 
 void config_finish(struct config *c)
 {
+	free(c->networks);
+	free(c->network_lines);
 	free(c->prefixes);
 	free(c->links);
 	free(c->tunnels);
@@ -445,8 +471,17 @@ static int locate(const struct config *c, unsigned line, int result, const struc
 int config_apply(const struct config *c, struct core *core, int64_t now_ms, struct reason *why)
 {
 	struct reason detail = {""};
+	unsigned wrong;
 	int result;
 
+	for (unsigned i = 0; i < c->network_count; i++) {
+		result = core_add_network(core, &c->networks[i], &detail);
+		if (result < 0)
+			return locate(c, c->network_lines[i], result, &detail, why);
+	}
+	result = core_settle_networks(core, &wrong, &detail);
+	if (result < 0)
+		return locate(c, c->network_lines[wrong], result, &detail, why);
 	for (unsigned i = 0; i < c->element_count; i++) {
 		result = core_add_element(core, &c->elements[i], &detail);
 		if (result < 0)

@@ -43,6 +43,17 @@ static const cyaml_schema_field_t prefix_fields[] = {
 	FLAG(autoconf, yaml_prefix),
 	NUMBER(vrf, yaml_prefix),
 	TEXTS(elements, yaml_prefix, NODE_ELEMENTS_MAX),
+	TEXTS(exits, yaml_prefix, PREFIX_EXITS_MAX),
+	TEXTS(announce_at, yaml_prefix, PREFIX_EXITS_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t network_fields[] = {
+	REQUIRED_TEXT(name, yaml_network),
+	NUMBER(as, yaml_network),
+	TEXTS(elements, yaml_network, NETWORK_ELEMENTS_MAX),
+	TEXTS(upstreams, yaml_network, NETWORK_NEIGHBORS_MAX),
+	TEXTS(peers, yaml_network, NETWORK_NEIGHBORS_MAX),
 	CYAML_FIELD_END,
 };
 
@@ -158,6 +169,9 @@ static const cyaml_schema_field_t timer_fields[] = {
 static const cyaml_schema_value_t prefix_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_prefix, prefix_fields),
 };
+static const cyaml_schema_value_t network_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_network, network_fields),
+};
 static const cyaml_schema_value_t link_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_link, link_fields),
 };
@@ -188,6 +202,7 @@ static const cyaml_schema_field_t config_fields[] = {
 			    timer_fields),
 	CYAML_FIELD_MAPPING("discovery", CYAML_FLAG_OPTIONAL, struct yaml_config, discovery,
 			    discovery_fields),
+	LIST(networks, &network_value, NETWORKS_MAX),
 	LIST(prefixes, &prefix_value, PREFIXES_MAX),
 	LIST(elements, &element_value, DECLARED_ELEMENTS_MAX),
 	LIST(links, &link_value, LINKS_MAX),

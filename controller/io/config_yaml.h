@@ -10,8 +10,15 @@ struct yaml_prefix {
 	char *prefix, *gateway;
 	bool mobile, unreachable, autoconf, *announce;
 	uint32_t vrf;
-	char **elements;
-	unsigned elements_count;
+	char **elements, **exits, **announce_at;
+	unsigned elements_count, exits_count, announce_at_count;
+};
+
+struct yaml_network {
+	char *name;
+	uint32_t as;
+	char **elements, **upstreams, **peers;
+	unsigned elements_count, upstreams_count, peers_count;
 };
 
 struct yaml_link {
@@ -86,12 +93,14 @@ struct yaml_config {
 	uint32_t shard;
 	struct yaml_timers timers;
 	struct yaml_discovery discovery;
+	struct yaml_network *networks;
 	struct yaml_prefix *prefixes;
 	struct yaml_link *links;
 	struct yaml_tunnel *tunnels;
 	struct yaml_node *nodes;
 	struct yaml_element *elements;
-	unsigned elements_count, prefixes_count, links_count, tunnels_count, nodes_count;
+	unsigned elements_count, networks_count, prefixes_count, links_count, tunnels_count,
+		nodes_count;
 };
 
 /* For config_file_parse: gives a struct yaml_config. */

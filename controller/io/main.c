@@ -227,6 +227,8 @@ static int try_config(const struct config *config, struct reason *why)
 static bool differs_for_good(const struct config *a, const struct config *b)
 {
 	return memcmp(&a->core, &b->core, sizeof(a->core)) != 0 ||
+	       a->network_count != b->network_count ||
+	       memcmp(a->networks, b->networks, a->network_count * sizeof(*a->networks)) != 0 ||
 	       a->element_count != b->element_count ||
 	       memcmp(a->elements, b->elements, a->element_count * sizeof(*a->elements)) != 0 ||
 	       a->prefix_count != b->prefix_count ||

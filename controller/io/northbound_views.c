@@ -441,7 +441,7 @@ static void add_binding(struct json_object *o, const struct core *core, const st
 	add_text(o, "mac", NULL);
 	if (is_local)
 		add_mac(o, "mac", &r->mac);
-	bool has_towards = kind == RULE_FOREIGN || (kind == RULE_EXTERNAL && fe);
+	bool has_towards = kind == RULE_FOREIGN || (rule_is_way_out(kind) && fe);
 
 	add_text(o, "towards", has_towards ? names_element(names, fe) : NULL);
 	add(o, "towards_id", has_towards ? json_object_new_int64(fe) : NULL);

@@ -100,7 +100,7 @@ static int prefix_set(void *context, const struct datapath_prefix *p)
 	struct map_prefix_key key = prefix_key_make(p->kind, p->vrf, &p->prefix);
 	struct map_prefix value = {.fe = p->fe};
 
-	if (p->kind > DATAPATH_ANSWER || p->prefix.length > 128)
+	if (p->kind > DATAPATH_EXIT || p->prefix.length > 128)
 		return -EINVAL;
 	memcpy(value.mac, p->mac.bytes, sizeof(value.mac));
 	memcpy(value.gateway, p->gateway.bytes, sizeof(value.gateway));
@@ -108,6 +108,8 @@ static int prefix_set(void *context, const struct datapath_prefix *p)
 		value.flags = MAP_PREFIX_HOST;
 	if (p->kind == DATAPATH_COVERED && p->unreachable)
 		value.flags = MAP_PREFIX_UNREACHABLE;
+	if (p->kind == DATAPATH_EXIT && p->unreachable)
+		value.flags = MAP_PREFIX_NO_EXIT;
 	table_remove(&dp->stale[STALE_PREFIX], &key);
 	return map_result(
 		bpf_map_update_elem(map_fd(dp->skeleton->maps.prefixes), &key, &value, 0));

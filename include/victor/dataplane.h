@@ -73,7 +73,8 @@
 	_(transit_ttl_expired, 1, "on its way to another FE its outer TTL ran out")             \
 	_(unknown_carrier, 1, "came in a carrier that no link's other end sent")                \
 	_(forwarded_transit, 0, "another FE's: sent on to it")                                  \
-	_(greeted, 0, "a switch's first frame through the tunnel, which carries nothing")
+	_(greeted, 0, "a switch's first frame through the tunnel, which carries nothing")       \
+	_(no_exit, 1, "no FE that may send its source's prefix out of VICTOR is there")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
@@ -274,8 +275,9 @@ _Static_assert(sizeof(struct map_prefix_key) == 28, "map_prefix_key has hidden p
 
 #define MAP_PREFIX_HOST 1
 #define MAP_PREFIX_UNREACHABLE 2 /* COVERED: senders are told that nobody has the address */
+#define MAP_PREFIX_NO_EXIT 4     /* EXIT: no FE that may emit the prefix's packets is there */
 struct map_prefix {
-	__u32 fe;    /* EXTERNAL */
+	__u32 fe;    /* EXTERNAL, EXIT */
 	__u8 mac[6]; /* ANSWER */
 	__u8 flags;
 	__u8 pad;

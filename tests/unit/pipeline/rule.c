@@ -29,7 +29,8 @@ static struct rule_key key(enum rule_kind kind, const char *prefix)
 		assert_int_equal(prefix_parse(prefix, &p), 0);
 		k.address = p.address;
 		if (kind == RULE_STRANGER || kind == RULE_COVERED || kind == RULE_EXTERNAL ||
-		    kind == RULE_ANSWER || kind == RULE_PEER || kind == RULE_PEER_MARKED)
+		    kind == RULE_EXIT || kind == RULE_ANSWER || kind == RULE_PEER ||
+		    kind == RULE_PEER_MARKED)
 			k.length = p.length;
 		if (kind == RULE_PEER || kind == RULE_PEER_MARKED)
 			k.port = PIPELINE_TUNNEL_PORT;
@@ -60,6 +61,10 @@ static unsigned switch_examples(struct rule *list)
 	list[n] = (struct rule){.key = key(RULE_BESIDE_ASKED, "2001:db8::5")};
 	list[n++].key.port = 2;
 	list[n++] = (struct rule){.key = key(RULE_EXTERNAL, "10.0.0.0/8"),
+				  .port = 1,
+				  .mac = node,
+				  .gateway_mac = gateway};
+	list[n++] = (struct rule){.key = key(RULE_EXIT, "10.0.0.0/8"),
 				  .port = 1,
 				  .mac = node,
 				  .gateway_mac = gateway};
@@ -134,6 +139,8 @@ static unsigned examples(struct rule *list)
 		list[n].gateway.bytes[15] |= 1;
 		n++;
 		list[n++] = (struct rule){.key = key(RULE_EXTERNAL, prefixes[i]), .fe = i};
+		list[n++] = (struct rule){
+			.key = key(RULE_EXIT, prefixes[i]), .fe = i, .unreachable = i == 0};
 	}
 	list[n++] = (struct rule){.key = key(RULE_COVERED, "10.20.0.0/16"), .internal = true};
 	list[n++] = (struct rule){.key = key(RULE_ADVERTISE, NULL)};
@@ -145,7 +152,7 @@ static unsigned examples(struct rule *list)
 	list[n++] = (struct rule){.key = key(RULE_ANSWER, "10.10.0.0/16"), .mac = gateway};
 	return n + switch_examples(list + n);
 }
-#define EXAMPLES_MAX 64
+#define EXAMPLES_MAX 80
 
 static struct ofp_flow_mod through_bytes(const struct ofp_flow_mod *f)
 {
@@ -335,7 +342,7 @@ static void a_match_that_is_nearly_right_is_refused_by_its_name(void **state)
 	}
 	static const uint8_t with_vrf[] = {RULE_GUARD,     RULE_STRANGER, RULE_LOCAL,
 					   RULE_TENTATIVE, RULE_FOREIGN,  RULE_COVERED,
-					   RULE_EXTERNAL};
+					   RULE_EXTERNAL,  RULE_EXIT};
 
 	for (unsigned i = 0; i < sizeof(with_vrf); i++) {
 		assert_int_equal(refused(with_vrf[i], without_metadata),
@@ -367,6 +374,28 @@ static void an_external_route_has_its_length_as_priority(void **state)
 	assert_int_equal(f.priority, 104);
 	f.priority = 8;
 	assert_int_equal(rule_from_flow_mod(&f, &back), -OFP_FLOW_MOD_FAILED_EPERM);
+}
+
+static void an_exit_is_above_all_destinations(void **state)
+{
+	struct rule narrow = {.key = key(RULE_EXTERNAL, "10.0.0.1/32")},
+		    wide = {.key = key(RULE_EXIT, "::/0")},
+		    none = {.key = key(RULE_EXIT, "10.10.0.0/16"), .unreachable = true}, back;
+	struct ofp_flow_mod f;
+
+	assert_true(rule_priority(&wide.key) > rule_priority(&narrow.key));
+	rule_to_flow_mod(&none, OFPFC_ADD, &f);
+	assert_int_equal(f.priority, 129 + 96 + 16);
+	assert_int_equal(f.instructions.present, 0);
+	assert_int_equal(rule_from_flow_mod(&f, &back), 0);
+	assert_true(rule_equal(&none, &back));
+	f.priority = 104;
+	assert_int_equal(rule_from_flow_mod(&f, &back), -OFP_BAD_MATCH_BAD_FIELD);
+	/* An EXTERNAL without actions is no way out. */
+	rule_to_flow_mod(&narrow, OFPFC_ADD, &f);
+	f.instructions.present = 0;
+	f.instructions.apply.count = 0;
+	assert_true(rule_from_flow_mod(&f, &back) < 0);
 }
 
 static void no_goto(struct ofp_flow_mod *f)
@@ -611,6 +640,7 @@ int main(void)
 		cmocka_unit_test(no_two_rules_share_a_flow),
 		cmocka_unit_test(a_match_that_is_nearly_right_is_refused_by_its_name),
 		cmocka_unit_test(an_external_route_has_its_length_as_priority),
+		cmocka_unit_test(an_exit_is_above_all_destinations),
 		cmocka_unit_test(an_action_that_it_cannot_do_exactly_is_refused_by_its_name),
 		cmocka_unit_test(what_means_the_same_is_taken),
 		cmocka_unit_test(a_gateway_is_of_its_prefixs_family),
