@@ -260,6 +260,15 @@ const char *path_kind_name(enum path_kind kind); /* "straight", "first", "equal"
 void core_paths(const struct core *c, uint32_t from, uint32_t to,
 		void (*each)(void *each_to, const struct path_view *), void *each_to);
 
+/* By whom an element sends a prefix's packets out of VICTOR: only of prefixes that have a list. */
+struct exit_view {
+	const struct covered_prefix *prefix;
+	const char *element;
+	const char *exit; /* it may be the element itself; NULL: none, they are dropped */
+	bool announced;   /* the element tells routers outside of the prefix */
+};
+void core_exits(const struct core *c, void (*each)(void *to, const struct exit_view *), void *to);
+
 /* What was refused, by (rule, node or address): counted since start. */
 struct refusal {
 	char why[NAME_SIZE]; /* "unknown-node", "wrong-mac", "not-allowed-here" ... */

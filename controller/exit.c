@@ -82,17 +82,9 @@ static struct candidates find_candidates(const struct core *c, const struct cove
 	return all;
 }
 
-/* Nobody knows the MAC of a switch's next hop yet. */
-static bool has_next_hop(const struct element *e)
+static bool can_send_out(const struct element *x, const struct element *e, unsigned family)
 {
-	struct rule out = {0};
-
-	return !e->ovs || (ovs_way_out(e, &out) && out.port);
-}
-
-static bool can_send_out(const struct element *x, const struct element *e)
-{
-	return x->border && has_next_hop(x) &&
+	return x->border && (!x->ovs || x->ovs->way_out[family] >= 0) &&
 	       (x == e || (element_has_backplane(x) && topology_reaches(e->core, e, x)));
 }
 
@@ -103,16 +95,18 @@ static uint64_t distance(const struct element *from, const struct element *to)
 	return from->vertex < to->exit_vertices ? to->exit_distances[from->vertex] : UINT64_MAX;
 }
 
-static const struct element *choose(const struct element *e, const struct candidates *all)
+static const struct element *choose(const struct element *e, const struct candidates *all,
+				    unsigned family)
 {
 	const struct candidate *best = NULL;
 	bool best_is_last = false;
 
 	for (unsigned i = 0; i < all->count; i++) {
 		const struct candidate *x = &all->list[i];
-		bool is_last = x->element->distant || x->element->draining;
+		bool is_last =
+			x->element->distant || x->element->draining || x->element->without_way;
 
-		if (!can_send_out(x->element, e))
+		if (!can_send_out(x->element, e, family))
 			continue;
 		if (best && (is_last != best_is_last ? is_last
 			     : x->rank != best->rank
@@ -137,13 +131,14 @@ static bool must_wait(const struct element *e, const struct candidates *all,
 	for (unsigned i = 0; i < all->count; i++)
 		if (all->list[i].element == x)
 			return true;
-	return false;
+	return !x->met && e->core->learning; /* lists name it by a name that it has not told yet */
 }
 
 static struct rule wanted(const struct element *e, const struct covered_prefix *p,
 			  const struct candidates *all, const struct rule *installed)
 {
-	const struct element *chosen = choose(e, all);
+	const struct element *chosen =
+		choose(e, all, address_is_ipv4(&p->prefix.address) ? FAMILY_IPV4 : FAMILY_IPV6);
 	struct rule rule = {.key = {.kind = RULE_EXIT,
 				    .length = p->prefix.length,
 				    .vrf = p->vrf,
@@ -155,9 +150,13 @@ static struct rule wanted(const struct element *e, const struct covered_prefix *
 		rule.unreachable = true;
 	else if (chosen != e)
 		rule.fe = chosen->id;
-	else if (e->ovs)
-		(void)ovs_way_out(e, &rule);
 	return rule;
+}
+
+/* A switch that sends it out itself needs none: its EXTERNAL rules do that (ovs_exit.c). */
+static bool is_told(const struct element *e, const struct rule *rule)
+{
+	return !e->ovs || rule->fe || rule->unreachable;
 }
 
 /* --- telling -----------------------------------------------------------------------------------
@@ -191,14 +190,18 @@ void exit_measure(struct core *c)
 static bool refresh_one(struct element *e, unsigned at, const struct candidates *all)
 {
 	const struct covered_prefix *p = &e->core->inventory.prefixes[at];
-	bool created;
+	bool created, had;
 	struct rule *installed = table_put(&e->exits, &at, &created);
 	struct rule rule = wanted(e, p, all, created ? NULL : installed);
 
 	if (!created && rule_equal(&rule, installed))
 		return false;
+	had = !created && is_told(e, installed);
 	*installed = rule;
-	element_put_rule(e, &rule, created);
+	if (is_told(e, &rule))
+		element_put_rule(e, &rule, !had);
+	else if (had)
+		element_delete_rule(e, &rule);
 	return true;
 }
 
@@ -253,7 +256,7 @@ void exit_emit(const struct element *e, void (*emit)(void *to, const struct rule
 	for (unsigned i = 0; i < e->core->inventory.prefix_count; i++) {
 		const struct rule *rule = exit_rule(e, i);
 
-		if (rule)
+		if (rule && is_told(e, rule))
 			emit(to, rule);
 	}
 }
@@ -272,4 +275,32 @@ bool exit_leads_to(const struct element *e, uint32_t fe)
 		if (rule->fe == fe)
 			return true;
 	return false;
+}
+
+/* --- for people ---------------------------------------------------------------------------------
+ */
+
+static const char *exit_name(const struct element *e, const struct rule *rule)
+{
+	const struct element *x = rule->fe ? element_find(e->core, rule->fe) : e;
+
+	return rule->unreachable || !x ? NULL : x->name;
+}
+
+void core_exits(const struct core *c, void (*each)(void *to, const struct exit_view *), void *to)
+{
+	for (unsigned i = 0; i < c->inventory.prefix_count; i++)
+		for (unsigned k = 0; k < c->element_count; k++) {
+			const struct element *e = c->elements[k];
+			const struct rule *rule = exit_rule(e, i);
+			struct exit_view view = {.prefix = &c->inventory.prefixes[i],
+						 .element = e->name};
+
+			if (!rule)
+				continue;
+			view.exit = exit_name(e, rule);
+			view.announced = e->border && !view.prefix->internal &&
+					 exit_announces(c, e, view.prefix);
+			each(to, &view);
+		}
 }

@@ -7,6 +7,7 @@
 #include "controller/ovs.h"
 
 #include "controller/element.h"
+#include "controller/exit.h"
 #include "controller/planner.h"
 #include "packet/nd.h"
 #include "packet/neighbor.h"
@@ -118,6 +119,7 @@ static void refresh(struct element *e)
 	table_finish(before);
 	*before = after;
 	element_commit(e, false);
+	exit_refresh(e->core);
 }
 
 /* The first external port, as declared, that is up and has a known next hop; else what it was. */

@@ -3,6 +3,7 @@
 #include "controller/core.h"
 
 #include "controller/element.h"
+#include "controller/exit.h"
 #include "controller/planner.h"
 #include "controller/tunnel.h"
 
@@ -229,12 +230,52 @@ static void enter_peer(struct trace *t, const struct element *e, const struct el
 	step(t, e, &rules[0], "out of the tunnel from %s%s", from->name, presence(e));
 }
 
+/* The rule for its source's prefix, where that has one. */
+static const struct rule *source_exit(const struct trace *t, const struct element *e)
+{
+	const struct inventory *inv = &t->core->inventory;
+	const struct covered_prefix *p = inventory_prefix(inv, t->vrf, t->source);
+
+	return p ? exit_rule(e, (unsigned)(p - inv->prefixes)) : NULL;
+}
+
+/* Out by an FE that may send the source's prefix out; 'from': another FE sent it here. */
+static void leave_by_exit(struct trace *t, const struct element *e, const struct rule *exit,
+			  const struct element *from)
+{
+	const struct element *next = exit->fe ? element_find(t->core, exit->fe) : NULL;
+	const struct rule *there = next ? source_exit(t, next) : NULL;
+	struct rule pass = {.key = {.kind = RULE_BINDING_PASS}};
+
+	step(t, e, &pass, "the destination is in no covered prefix");
+	if (exit->unreachable)
+		step(t, e, exit,
+		     "dropped: no element that may send the source's prefix out is there");
+	else if (!exit->fe)
+		step(t, e, exit, "leaves VICTOR here: %s may send the source's prefix out",
+		     e->name);
+	else if (from)
+		step(t, e, exit, "dropped: it came from %s and goes to no third element",
+		     from->name);
+	else
+		step(t, e, exit, "%s sends the source's prefix out", next ? next->name : "nobody");
+	if (from || !there)
+		return;
+	enter_peer(t, next, e);
+	leave_by_exit(t, next, there, e);
+}
+
 static void leave(struct trace *t, const struct element *e)
 {
 	struct rule rule = {.key = {.kind = RULE_BINDING_PASS}};
+	const struct rule *exit = source_exit(t, e);
 	const struct element *border;
 	bool v4 = address_is_ipv4(t->destination);
 
+	if (exit) {
+		leave_by_exit(t, e, exit, NULL);
+		return;
+	}
 	step(t, e, &rule, "the destination is in no covered prefix");
 	rule = (struct rule){
 		.key = {.kind = RULE_EXTERNAL, .length = v4 ? IPV4_PREFIX_BASE : 0, .vrf = t->vrf}};

@@ -193,11 +193,34 @@ static int show_prefixes(struct ctl *ctl)
 {
 	static const struct column columns[] = {
 		{"PREFIX", "prefix"},   {"VRF", "vrf", true},     {"KIND", "", false, write_mobile},
-		{"GATEWAY", "gateway"}, {"ELEMENTS", "elements"},
+		{"GATEWAY", "gateway"}, {"ELEMENTS", "elements"}, {"EXITS", "exits"},
 	};
 
 	return ctl_list(ctl, "/v1/prefixes", "prefixes", columns, COUNT(columns),
 			"No prefixes are configured.");
+}
+
+static void write_exit(struct json_object *row, char cell[CELL_SIZE])
+{
+	const char *exit = json_object_get_string(print_find(row, "exit"));
+	const char *element = json_object_get_string(print_find(row, "element"));
+
+	snprintf(cell, CELL_SIZE, "%s",
+		 !exit                                   ? "dropped: no_exit"
+		 : element && strcmp(exit, element) == 0 ? "here"
+							 : exit);
+}
+
+static int show_exits(struct ctl *ctl)
+{
+	static const struct column columns[] = {
+		{"PREFIX", "prefix"},       {"VRF", "vrf", true},
+		{"ELEMENT", "element"},     {"LEAVES BY", "", false, write_exit},
+		{"ANNOUNCED", "announced"},
+	};
+
+	return ctl_list(ctl, "/v1/exits", "exits", columns, COUNT(columns),
+			"No prefix has exits of its own: all leave by the nearest border element.");
 }
 
 static int show_nodes(struct ctl *ctl)
@@ -519,6 +542,10 @@ const struct command show_commands[] = {
 	 "straight: by the underlay's routes.\n",
 	 1, 2, 0, show_paths},
 	{"show prefixes", "", "the prefixes that VICTOR covers", "", 0, 0, 0, show_prefixes},
+	{"show exits", "", "by which element each prefix's packets leave VICTOR",
+	 "Only of prefixes that have 'exits' in the configuration.  ANNOUNCED: the element tells\n"
+	 "routers outside of the prefix.\n",
+	 0, 0, 0, show_exits},
 	{"show nodes", "", "the nodes, and where each is",
 	 "ALLOWED lists the elements where it may attach; empty: any.  SOURCE says who made it\n"
 	 "known: the configuration, the API (victorctl node add), or itself (learned).\n",

@@ -243,6 +243,11 @@ static void get_prefixes(struct call *c)
 	call_answer(c, 200, view_prefixes(c->nb->core));
 }
 
+static void get_exits(struct call *c)
+{
+	call_answer(c, 200, view_exits(c->nb->core));
+}
+
 static void get_links(struct call *c)
 {
 	call_answer(c, 200, view_links(c->nb->core));
@@ -356,6 +361,7 @@ static const struct route {
 	{"GET", "/v1/elements/{}/forwarding", get_forwarding},
 	{"GET", "/v1/elements/{}/counters", get_counters},
 	{"GET", "/v1/prefixes", get_prefixes},
+	{"GET", "/v1/exits", get_exits},
 	{"GET", "/v1/links", get_links},
 	{"GET", "/v1/nodes", get_nodes},
 	{"GET", "/v1/nodes/{}", get_node},

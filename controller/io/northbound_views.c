@@ -178,31 +178,6 @@ struct json_object *view_ports(const struct core *core, const struct element_vie
 	return o;
 }
 
-/* ---- inventory ---- */
-
-struct json_object *view_prefixes(const struct core *core)
-{
-	const struct inventory *inventory = core_inventory(core);
-	struct json_object *list = json_object_new_array();
-	char text[PREFIX_TEXT_SIZE];
-
-	for (unsigned i = 0; i < inventory->prefix_count; i++) {
-		const struct covered_prefix *p = &inventory->prefixes[i];
-		struct json_object *o = json_object_new_object();
-
-		add_text(o, "prefix", prefix_format(&p->prefix, text));
-		add_number(o, "vrf", p->vrf);
-		add_flag(o, "mobile", p->mobile);
-		add_flag(o, "announce", !p->internal);
-		add_flag(o, "unreachable", p->unreachable);
-		add_flag(o, "autoconf", p->autoconf);
-		add_address(o, "gateway", &p->gateway);
-		add_names(o, "elements", p->elements, p->element_count);
-		json_object_array_add(list, o);
-	}
-	return wrap("prefixes", list);
-}
-
 /* ---- attachments ---- */
 
 static struct json_object *view_place(const struct names *names, const struct place *p)

@@ -11,7 +11,9 @@ struct json_object *view_status(const struct core *core, int64_t started_ms);
 struct json_object *view_elements(const struct core *core);
 struct json_object *view_element(const struct element_view *e);
 struct json_object *view_ports(const struct core *core, const struct element_view *e);
+/* northbound_prefixes.c */
 struct json_object *view_prefixes(const struct core *core);
+struct json_object *view_exits(const struct core *core);
 /* northbound_links.c */
 struct json_object *view_links(const struct core *core);
 struct json_object *view_paths(const struct core *core, uint32_t from, uint32_t to);

@@ -170,6 +170,32 @@ static void a_switch_is_declared_with_its_ports(void **state)
 		"victor.yaml:2:", "no address");
 }
 
+static void networks_and_exits_are_read(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(
+		parse("networks:\n"
+		      "  - { name: isp, as: 64501, elements: [ fe1, fe2 ], peers: [ b ] }\n"
+		      "  - { name: b }\n"
+		      "  - { name: c, upstreams: [ isp, b ] }\n"
+		      "prefixes:\n"
+		      "  - { prefix: 10.0.0.0/8, exits: [ isp, fe3 ], announce_at: [ fe1 ] }\n",
+		      &c, &why),
+		0);
+	assert_int_equal(c.network_count, 3);
+	assert_int_equal(c.networks[0].as, 64501);
+	assert_string_equal(c.networks[0].elements[1], "fe2");
+	assert_string_equal(c.networks[0].peers[0], "b");
+	assert_string_equal(c.networks[2].upstreams[1], "b");
+	assert_int_equal(c.prefixes[0].exit_count, 2);
+	assert_string_equal(c.prefixes[0].exits[1], "fe3");
+	assert_string_equal(c.prefixes[0].announcers[0], "fe1");
+	config_finish(&c);
+	refused("networks:\n  - { as: 1 }\n", "victor.yaml:2:", "name");
+}
+
 static void each_refusal_names_its_line(void **state)
 {
 	refused("name: x\nfoo: 1\n", "victor.yaml:2:", "foo");
@@ -234,6 +260,7 @@ int main(void)
 		cmocka_unit_test(tunnels_are_read_for_all_and_for_pairs),
 		cmocka_unit_test(little_is_needed),
 		cmocka_unit_test(a_switch_is_declared_with_its_ports),
+		cmocka_unit_test(networks_and_exits_are_read),
 		cmocka_unit_test(each_refusal_names_its_line),
 		cmocka_unit_test(without_insecure_only_private_endpoints_are_taken),
 		cmocka_unit_test(a_missing_file_is_named),

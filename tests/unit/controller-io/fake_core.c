@@ -376,6 +376,13 @@ const struct attachment *core_attachment(const struct core *c, const char *node)
 	return find(c, node);
 }
 
+void core_exits(const struct core *c, void (*each)(void *to, const struct exit_view *), void *to)
+{
+	for (unsigned i = 0; i < c->inventory.prefix_count; i++)
+		each(to,
+		     &(struct exit_view){.prefix = &c->inventory.prefixes[i], .element = "fe1"});
+}
+
 void core_links(const struct core *c, void (*each)(void *to, const struct link_view *), void *to)
 {
 	for (unsigned i = 0; i < c->inventory.link_count; i++) {

@@ -127,7 +127,7 @@ static int do_flow_mod(struct fake *f, struct reader *body)
 	} else {
 		assert_int_equal(mod.command, OFPFC_ADD);
 		assert_int_equal(rule_from_flow_mod(&mod, &rule), 0);
-		if (rule.key.kind == RULE_FOREIGN || (rule.key.kind == RULE_EXTERNAL && rule.fe))
+		if (rule.key.kind == RULE_FOREIGN || (rule_is_way_out(rule.key.kind) && rule.fe))
 			assert_non_null(table_get(&f->groups, &rule.fe));
 		*(struct rule *)table_put(&f->rules, &rule.key, NULL) = rule;
 		l->what = LOG_PUT;
