@@ -164,6 +164,18 @@ static __always_inline int backplane_check(const struct map_peer_source *peer,
 	return 0;
 }
 
+/* No tunnel's, and to another FE: what a transit FE tells it of its outer packets. */
+static __always_inline int backplane_pass_on(struct __sk_buff *skb, const struct map_config *cfg,
+					     struct tunnel *t, struct packet *p, __u32 fe)
+{
+	if (pmtu_read(skb, t) == PMTU_NO_MESSAGE || !lookup_peer_source(t->ip.source.address))
+		return VERDICT_PASS;
+	t->fe = fe;
+	p->segment = t->ip.size - t->size;
+	p->ethertype = 0;
+	return transit_forward(skb, cfg, t, p);
+}
+
 /* An outer packet, with Ethernet and nothing else in front. */
 static __noinline int backplane_outer(struct __sk_buff *skb, const struct map_config *cfg)
 {
@@ -184,15 +196,20 @@ static __noinline int backplane_outer(struct __sk_buff *skb, const struct map_co
 		return VERDICT_PASS;
 	if (elsewhere) {
 		label = lookup_label(t->ip.destination.address);
-		if (!label || skb->pkt_type != PACKET_HOST)
+		if ((!label &&
+		     !pmtu_is_own(tunnel_underlay(cfg, t->is_ipv6), t->ip.destination.address)) ||
+		    skb->pkt_type != PACKET_HOST)
 			return VERDICT_PASS;
 	}
 	result = backplane_open(c, t, p);
 	if (result > 0) {
-		if (!label)
-			pmtu_listen(skb, cfg, t);
+		if (label)
+			return backplane_pass_on(skb, cfg, t, p, *label);
+		pmtu_listen(skb, cfg, t);
 		return VERDICT_PASS;
 	}
+	if (elsewhere && !label)
+		return VERDICT_PASS; /* to one of the sources that we spread flows over */
 	if (backplane_greets(t, p)) {
 		if (label)
 			return VERDICT_PASS;
@@ -318,6 +335,8 @@ int victor_inner(struct __sk_buff *skb)
 	inner_heard();
 	if (head.what == INNER_TRANSIT)
 		return transit_again(skb, cfg, &head);
+	if (head.what == INNER_TOO_BIG)
+		return transit_refuse(skb, cfg, &head);
 	if (inner_strip(skb, &head, 0))
 		return verdict_drop(VERDICT_rewrite_failed);
 	c = tc_cursor(skb, HEADERS_SIZE);

@@ -144,6 +144,20 @@ static __always_inline int icmp_has_gateway(const struct map_prefix *covered)
 	return a[12] | a[13] | a[14] | a[15];
 }
 
+/* The transport header that a device may have to sum is the one in the tunnel. */
+static __always_inline void icmp_look_inside(const struct packet *p, struct icmp_quote *q)
+{
+	__u32 at = p->header_size + (q->protocol == IPPROTO_UDP ? sizeof(struct vxlan_head) : 0);
+
+	if (icmp_byte(q, at) >> 4 == 4) {
+		q->protocol = icmp_byte(q, at + 9);
+		q->transport = at + (icmp_byte(q, at) & 0xf) * 4;
+	} else {
+		q->protocol = icmp_byte(q, at + 6);
+		q->transport = at + sizeof(struct ipv6hdr);
+	}
+}
+
 /* The gateway of the sender's prefix, or of the destination's.  Where there is none, the packet's
  * own destination tells its sender as well. */
 static __always_inline void icmp_set_source(const struct packet *p, __u8 ret[16])
@@ -270,6 +284,7 @@ static __always_inline __u32 icmp_type4(enum tell tell)
 {
 	switch (tell) {
 	case TELL_TOO_BIG:
+	case TELL_ELEMENT:
 		return 3 << 8 | 4;
 	case TELL_TTL:
 		return 11 << 8;
@@ -289,6 +304,7 @@ static __always_inline __u32 icmp_type6(enum tell tell)
 {
 	switch (tell) {
 	case TELL_TOO_BIG:
+	case TELL_ELEMENT:
 		return 2 << 8;
 	case TELL_TTL:
 		return 3 << 8;
@@ -304,21 +320,27 @@ static __always_inline __u32 icmp_type6(enum tell tell)
 	return 1 << 8 | 3;
 }
 
+static __always_inline int icmp_is_too_big(enum tell tell)
+{
+	return tell == TELL_TOO_BIG || tell == TELL_ELEMENT;
+}
+
 static __always_inline int icmp_limited(struct __sk_buff *skb, enum tell tell)
 {
-	return !limit_take(skb->ifindex, tell == TELL_TOO_BIG ? LIMIT_TOO_BIG : LIMIT_ICMP,
+	return !limit_take(skb->ifindex, icmp_is_too_big(tell) ? LIMIT_TOO_BIG : LIMIT_ICMP,
 			   LIMIT_ICMP_RATE, LIMIT_ICMP_BURST);
 }
 
 static __always_inline void icmp_count(enum tell tell)
 {
-	verdict_count(tell == TELL_TOO_BIG ? VERDICT_sent_too_big
-		      : tell == TELL_TTL   ? VERDICT_sent_time_exceeded
-					   : VERDICT_sent_unreachable);
+	verdict_count(icmp_is_too_big(tell) ? VERDICT_sent_too_big
+		      : tell == TELL_TTL    ? VERDICT_sent_time_exceeded
+					    : VERDICT_sent_unreachable);
 }
 
 /* The frame (Ethernet, then the packet of 'p') becomes the message that 'result', a verdict_tell,
- * asks for, and 'p' its description.  -1: no message; the frame may be spoilt.  A function of its
+ * asks for, and 'p' its description.  (TELL_ELEMENT: from p's destination to its source, whatever
+ * addresses the packet has.)  -1: no message; the frame may be spoilt.  A function of its
  * own: the verifier reads it once. */
 __noinline int icmp_answer(struct __sk_buff *skb, struct packet *p, int result)
 {
@@ -328,15 +350,21 @@ __noinline int icmp_answer(struct __sk_buff *skb, struct packet *p, int result)
 	struct icmp_quote *q = bpf_map_lookup_elem(&icmp_quotes, &zero);
 	int is_ipv4, failed;
 
-	if (!p || !q || icmp_read(skb, p, q) || !icmp_may_answer(p, q) || icmp_limited(skb, tell))
+	if (!p || !q || icmp_read(skb, p, q) || icmp_limited(skb, tell) ||
+	    (tell != TELL_ELEMENT && !icmp_may_answer(p, q)))
 		return -1;
+	if (tell == TELL_ELEMENT)
+		icmp_look_inside(p, q);
 	is_ipv4 = p->ethertype == ETH_P_IP;
 	header_size = is_ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	if (icmp_cut(skb, q, &sum) ||
 	    bpf_skb_adjust_room(skb, is_ipv4 ? ICMP_HEADERS4 : ICMP_HEADERS6, BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_NO_CSUM_RESET))
 		return -1;
-	icmp_set_source(p, gateway);
+	if (tell == TELL_ELEMENT)
+		__builtin_memcpy(gateway, p->destination.address, 16);
+	else
+		icmp_set_source(p, gateway);
 	__builtin_memcpy(p->destination.address, p->source.address, 16);
 	__builtin_memcpy(p->source.address, gateway, 16);
 	icmp_describe(p, q->size + header_size + sizeof(struct icmphdr), header_size);

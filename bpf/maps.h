@@ -138,6 +138,15 @@ struct {
 	__type(value, struct map_counter);
 } link_counts SEC(".maps");
 
+/* Learnt on the way, by the numbers of IP and UDP links. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DATAPLANE_LINK_LIMIT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct map_link_mtu);
+} link_mtus SEC(".maps");
+
 /* The other ends of IP and UDP links: backplane address to the link's number. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

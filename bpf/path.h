@@ -165,6 +165,19 @@ static __always_inline void path_limit(struct path *path, __u32 mtu)
 		path->mtu = mtu;
 }
 
+static __always_inline int path_is_past(__u32 until_s)
+{
+	return bpf_ktime_get_ns() / 1000000000 >= until_s;
+}
+
+/* What the underlay said of the link's carriers (pmtu.h); 0: nothing. */
+static __always_inline __u32 path_learnt(__u32 number)
+{
+	struct map_link_mtu *learnt = number ? bpf_map_lookup_elem(&link_mtus, &number) : NULL;
+
+	return learnt && !path_is_past(learnt->until_s) ? learnt->mtu : 0;
+}
+
 /* The underlay's route, and what it says of the MTU.  0, or -1: there is none. */
 static __always_inline int path_straight(struct __sk_buff *skb, const struct map_config *cfg,
 					 const struct outer *o, __u32 size, struct path *ret)
@@ -173,6 +186,7 @@ static __always_inline int path_straight(struct __sk_buff *skb, const struct map
 		return -1;
 	path_route(skb, cfg, o, size, &ret->way);
 	path_limit(ret, cfg->backplane_mtu);
+	path_limit(ret, path_learnt(ret->link));
 	switch (ret->way.result) {
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
 		path_limit(ret, ret->way.mtu);
@@ -249,6 +263,13 @@ __noinline int path_by_link(struct __sk_buff *skb, const struct map_config *cfg,
 	return result;
 }
 
+/* What fits further on, as the underlay or a transit FE said (pmtu.h), for a time; 0: nobody did.
+ */
+static __always_inline __u32 path_told(const struct map_peer *peer)
+{
+	return peer->mtu && !path_is_past(peer->mtu_until_s) ? peer->mtu : 0;
+}
+
 /* The way to 'peer' for outer packets of 'size' bytes, ret->from set.  0, or -1: there is none. */
 static __always_inline int path_find(struct __sk_buff *skb, const struct map_config *cfg,
 				     const struct map_peer *peer, const struct outer *o, __u32 size,
@@ -262,11 +283,12 @@ static __always_inline int path_find(struct __sk_buff *skb, const struct map_con
 	ret->mtu = 0;
 	if (peer->path_count) {
 		ret->link = path_choose(peer, o->flow, ret->from);
-		return path_by_link(skb, cfg, o, size, ret);
+		if (path_by_link(skb, cfg, o, size, ret))
+			return -1;
+		path_limit(ret, path_told(peer));
+		return 0;
 	}
-	/* Learnt of the underlay (pmtu.h), for a time. */
-	if (peer->mtu && bpf_ktime_get_ns() / 1000000000 < peer->mtu_until_s)
-		ret->mtu = peer->mtu;
+	ret->mtu = path_told(peer);
 	return path_straight(skb, cfg, o, size, ret);
 }
 

@@ -7,6 +7,30 @@
 #include "bpf/link.h"
 #include "bpf/tunnel.h"
 
+/* Off the stack, which is small. */
+struct transit_scratch {
+	struct outer outer;
+	struct path path;
+	struct packet packet;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct transit_scratch);
+} transits SEC(".maps");
+
+static __always_inline struct transit_scratch *transit_take(void)
+{
+	__u32 zero = 0;
+	struct transit_scratch *s = bpf_map_lookup_elem(&transits, &zero);
+
+	if (s)
+		__builtin_memset(s, 0, sizeof(*s));
+	return s;
+}
+
 static __always_inline int transit_decrement(struct __sk_buff *skb, const struct tunnel *t)
 {
 	__u8 hops = t->ip.ttl - 1;
@@ -20,56 +44,74 @@ static __always_inline int transit_decrement(struct __sk_buff *skb, const struct
 /* A packet of many segments is marked as what was in front of its outer header, which by way of UDP
  * and by any other way is not the same; marked as the one and sent as the other, nobody can cut it.
  * (VXLAN is UDP itself.)  So it gets new marks, the long way. */
-static __always_inline int transit_crosses(struct __sk_buff *skb, const struct outer *o,
-					   const struct path *path)
+static __always_inline int transit_crosses(struct __sk_buff *skb, const struct packet *p,
+					   const struct outer *o, const struct path *path)
 {
-	return !o->is_vxlan && !skb->cb[CB_CARRIED] != !path->carrier_port;
+	return p->ethertype && !o->is_vxlan && !skb->cb[CB_CARRIED] != !path->carrier_port;
 }
 
-/* 'p' is inside 't', whose 'fe' is where it goes. */
+/* Too large for its way from here: the FE that made the outer header is told, so that the next
+ * one's sender can be.  It takes the long way for that (see backplane_tell). */
+static __always_inline int transit_tell(struct __sk_buff *skb, const struct map_config *cfg,
+					struct tunnel *t, const struct packet *p, __u32 mtu)
+{
+	verdict_count(VERDICT_mtu_exceeded);
+	if (!p->ethertype || !cfg->inner_ifindex || p->size + INNER_ADDED_MAX > 0xffff ||
+	    icmp_limited(skb, TELL_ELEMENT) || !inner_is_alive(bpf_ktime_get_ns()))
+		return TC_ACT_SHOT;
+	t->vrf = mtu;
+	if (inner_send(skb, cfg, t, p, INNER_TOO_BIG))
+		return TC_ACT_SHOT;
+	return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
+}
+
+/* 'p' is inside 't', whose 'fe' is where it goes; without ethertype it is a message to that FE. */
 __noinline int transit_forward(struct __sk_buff *skb, const struct map_config *cfg,
 			       struct tunnel *t, const struct packet *p)
 {
+	struct transit_scratch *s = transit_take();
 	struct map_peer *peer;
-	struct outer o = {};
-	struct path path = {};
+	struct path *path;
+	struct outer *o;
 	__u32 segment;
 
-	if (!cfg || !t || !p)
+	if (!cfg || !t || !p || !s)
 		return TC_ACT_SHOT;
+	o = &s->outer;
+	path = &s->path;
 	peer = lookup_peer(t->fe);
 	segment = p->segment + t->size;
 	if (!peer || !(peer->flags & MAP_PEER_SEND))
 		return verdict_drop(VERDICT_no_peer);
 	if (t->ip.ttl <= 1)
 		return verdict_drop(VERDICT_transit_ttl_expired);
-	__builtin_memcpy(o.source, t->ip.source.address, 16);
-	__builtin_memcpy(o.destination, t->ip.destination.address, 16);
-	o.to_fe = t->fe;
-	o.is_ipv6 = t->is_ipv6;
-	o.is_vxlan = t->is_vxlan;
-	o.tos = t->ip.tos;
-	o.ethertype = t->ip.protocol == IPPROTO_IPV6 ? ETH_P_IPV6 : ETH_P_IP;
+	__builtin_memcpy(o->source, t->ip.source.address, 16);
+	__builtin_memcpy(o->destination, t->ip.destination.address, 16);
+	o->to_fe = t->fe;
+	o->is_ipv6 = t->is_ipv6;
+	o->is_vxlan = t->is_vxlan;
+	o->tos = t->ip.tos;
+	o->ethertype = t->ip.protocol == IPPROTO_IPV6 ? ETH_P_IPV6 : ETH_P_IP;
 	if (peer->select)
-		o.flow = path_flow(skb, sizeof(struct ethhdr) + t->size);
-	path.from = skb->cb[CB_LINK];
-	path.is_transit = 1;
-	if (path_find(skb, cfg, peer, &o, segment, &path))
+		o->flow = path_flow(skb, sizeof(struct ethhdr) + t->size);
+	path->from = skb->cb[CB_LINK];
+	path->is_transit = 1;
+	if (path_find(skb, cfg, peer, o, segment, path))
 		return verdict_drop(VERDICT_no_path);
-	if (path_exceeds(&path, segment))
-		return verdict_drop(VERDICT_mtu_exceeded);
-	if (transit_crosses(skb, &o, &path) && inner_is_wanted(skb, cfg, p)) {
-		t->vrf = path.from;
+	if (path_exceeds(path, segment))
+		return transit_tell(skb, cfg, t, p, path->mtu);
+	if (transit_crosses(skb, p, o, path) && inner_is_wanted(skb, cfg, p)) {
+		t->vrf = path->from;
 		if (inner_send(skb, cfg, t, p, INNER_TRANSIT))
 			return verdict_drop(VERDICT_rewrite_failed);
 		return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
 	}
 	if (transit_decrement(skb, t) ||
-	    (path.carrier_size &&
-	     bpf_skb_adjust_room(skb, (int)path.carrier_size, BPF_ADJ_ROOM_MAC, TUNNEL_FLAGS)))
+	    (path->carrier_size &&
+	     bpf_skb_adjust_room(skb, (int)path->carrier_size, BPF_ADJ_ROOM_MAC, TUNNEL_FLAGS)))
 		return verdict_drop(VERDICT_rewrite_failed);
 	verdict_count(VERDICT_forwarded_transit);
-	return path_send(skb, cfg, &path);
+	return path_send(skb, cfg, path);
 }
 
 /* ---- the long way (inner.h) ---- */
@@ -103,32 +145,17 @@ static __always_inline __u32 transit_read(struct __sk_buff *skb, const struct in
 	return sizeof(ip6);
 }
 
-/* Off the stack, which is small. */
-struct transit_scratch {
-	struct outer outer;
-	struct path path;
-	struct packet packet;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct transit_scratch);
-} transits SEC(".maps");
-
 /* What transit_forward found is found again: a table may have changed between. */
 __noinline int transit_again(struct __sk_buff *skb, const struct map_config *cfg,
 			     const struct inner_header *head)
 {
-	__u32 size, label, zero = 0;
-	struct transit_scratch *s = bpf_map_lookup_elem(&transits, &zero);
+	struct transit_scratch *s = transit_take();
+	__u32 size, label;
 	struct map_peer *peer;
 	struct packet *p;
 
 	if (!cfg || !head || !s)
 		return TC_ACT_SHOT;
-	__builtin_memset(s, 0, sizeof(*s));
 	p = &s->packet;
 	size = transit_read(skb, head, &s->outer);
 	peer = lookup_peer(head->fe);
@@ -155,5 +182,47 @@ __noinline int transit_again(struct __sk_buff *skb, const struct map_config *cfg
 	    tc_write_outer(skb, &s->outer, s->path.carrier_size))
 		return verdict_drop(VERDICT_rewrite_failed);
 	verdict_count(VERDICT_forwarded_transit);
+	return path_send(skb, cfg, &s->path);
+}
+
+/* The outer packet becomes the message to the FE that made it, and goes there by that FE's paths.
+ */
+__noinline int transit_refuse(struct __sk_buff *skb, const struct map_config *cfg,
+			      const struct inner_header *head)
+{
+	struct transit_scratch *s = transit_take();
+	struct map_peer_source *known;
+	struct map_peer *peer;
+	struct packet *p;
+	struct outer *o;
+
+	if (!cfg || !head || !s)
+		return TC_ACT_SHOT;
+	p = &s->packet;
+	o = &s->outer;
+	p->ethertype = bpf_ntohs(head->eth.h_proto);
+	if (inner_strip(skb, head, 0) ||
+	    parse_ip(tc_cursor(skb, HEADERS_TUNNEL_SIZE), p, sizeof(struct ethhdr),
+		     skb->len - sizeof(struct ethhdr), skb->gso_size))
+		return TC_ACT_SHOT;
+	o->is_ipv6 = p->ethertype == ETH_P_IPV6;
+	known = lookup_peer_source(p->source.address);
+	peer = known ? lookup_peer(known->fe) : NULL;
+	if (!peer || address_is_ipv4(peer->address) == o->is_ipv6)
+		return verdict_drop(VERDICT_no_peer);
+	__builtin_memcpy(o->source, tunnel_underlay(cfg, o->is_ipv6)->address, 16);
+	__builtin_memcpy(o->destination, peer->address, 16);
+	__builtin_memcpy(p->source.address, o->destination, 16);
+	__builtin_memcpy(p->destination.address, o->source, 16);
+	o->to_fe = known->fe;
+	o->tos = ICMP_TOS;
+	o->ethertype = p->ethertype;
+	if (icmp_answer(skb, p, (int)(TELL_ELEMENT << 16 | (head->detail & 0xffff))))
+		return TC_ACT_SHOT;
+	if (path_find(skb, cfg, peer, o, p->size, &s->path))
+		return verdict_drop(VERDICT_no_path);
+	if (s->path.carrier_size &&
+	    bpf_skb_adjust_room(skb, (int)s->path.carrier_size, BPF_ADJ_ROOM_MAC, TUNNEL_FLAGS))
+		return verdict_drop(VERDICT_rewrite_failed);
 	return path_send(skb, cfg, &s->path);
 }

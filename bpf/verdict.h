@@ -36,6 +36,7 @@ enum tell {
 	TELL_ROUTE,      /* there is none */
 	TELL_PROHIBITED, /* by a route */
 	TELL_PORT,       /* the gateway itself has no such service */
+	TELL_ELEMENT,    /* another FE: its outer packet is too big (transit.h) */
 };
 
 static __always_inline int verdict_tell(enum dataplane_verdict why, enum tell tell, __u32 mtu)

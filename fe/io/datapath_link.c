@@ -174,6 +174,7 @@ int datapath_link_remove(void *context, uint32_t number)
 	if (!bpf_map_lookup_elem(map_fd(dp->skeleton->maps.rule_links), &number, &was))
 		ends_forget(dp, &was);
 	(void)bpf_map_delete_elem(map_fd(dp->skeleton->maps.link_counts), &number);
+	(void)bpf_map_delete_elem(map_fd(dp->skeleton->maps.link_mtus), &number);
 	(void)bpf_map_delete_elem(map_fd(dp->skeleton->maps.rule_links), &number);
 	return bpf_map_delete_elem(map_fd(dp->skeleton->maps.links), &number);
 }

@@ -250,6 +250,12 @@ struct map_link {
 };
 _Static_assert(sizeof(struct map_link) == 84, "map_link has hidden padding");
 
+/* What the underlay said fits on the way of an IP or UDP link, carriers included. */
+struct map_link_mtu {
+	__u32 mtu;
+	__u32 until_s; /* CLOCK_MONOTONIC */
+};
+
 /* Where the carriers of a UDP link come from. */
 struct map_carrier_key {
 	__u8 address[16];
