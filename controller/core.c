@@ -8,6 +8,7 @@
 #include "controller/discovery.h"
 #include "controller/element.h"
 #include "controller/full.h"
+#include "controller/gone.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/rebuild.h"
@@ -394,6 +395,7 @@ void core_tick(struct core *c, int64_t now_ms)
 		if (c->elements[i]->ovs)
 			ovs_tick(c->elements[i]);
 	rebuild_tick(c);
+	gone_tick(c);
 	segment_tick(c);
 	for (unsigned i = 0; i < c->element_count; i++)
 		full_tick(c->elements[i]);

@@ -103,6 +103,9 @@ struct core_shell {
 	void (*keep_attachment)(void *context, const struct attachment *a);
 	void (*forget_attachment)(void *context, const char *node);
 	void *context;
+	/* Whether the kernel at the other end has acknowledged all that was written; NULL: nobody
+	 * knows, and it is taken for no. */
+	bool (*is_acknowledged)(void *context, struct session *s);
 };
 
 /* 'term' is higher than any this controller used before (the store counts it); it is raised above

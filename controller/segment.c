@@ -177,25 +177,26 @@ static uint64_t weight(const struct segment *s, unsigned bucket, uint32_t fe)
 	return mix(mix((uint64_t)s->id << 32 | bucket) + fe * UINT64_C(0x9e3779b97f4a7c15));
 }
 
-/* Rendezvous hash over those that are alive; one that is drained only if there is no other. */
+/* Rendezvous hash over those that are alive; one that is drained, or that no link joins to the
+ * rest, only if there is no other. */
 static const struct segment_member *choose(const struct core *c, const struct segment *s,
 					   unsigned bucket, const struct node *n)
 {
 	const struct segment_member *best = NULL;
 	uint64_t most = 0;
-	bool best_drains = false;
+	bool best_is_last = false;
 
 	for (unsigned i = 0; i < s->count; i++) {
 		const struct segment_member *m = &s->members[i];
-		bool drains = is_alive(c, m) && element_find(c, m->fe)->draining;
+		const struct element *e = element_find(c, m->fe);
+		bool last = is_alive(c, m) && (e->draining || e->cut_off);
 		uint64_t w = weight(s, bucket, m->fe);
 
-		if (!is_alive(c, m) || (best && drains && !best_drains) ||
-		    !may_serve(c, element_find(c, m->fe), n))
+		if (!is_alive(c, m) || (best && last && !best_is_last) || !may_serve(c, e, n))
 			continue;
-		if (!best || (best_drains && !drains) || w > most) {
+		if (!best || (best_is_last && !last) || w > most) {
 			best = m;
-			best_drains = drains;
+			best_is_last = last;
 			most = w;
 		}
 	}
@@ -391,14 +392,31 @@ void segment_element_online(struct element *e)
 	segment_refresh_element(e->core, e);
 }
 
+void segment_element_gone(struct element *e)
+{
+	if (!e->alive)
+		return;
+	e->alive = false;
+	segment_refresh_element(e->core, e);
+}
+
+bool segment_has_others(const struct element *e)
+{
+	size_t at = 0;
+	struct port *p;
+
+	while (table_next(&e->ports, &at, NULL, (void **)&p))
+		if (p->segment && find(e->core, p->segment)->count > 1)
+			return true;
+	return false;
+}
+
 void segment_tick(struct core *c)
 {
 	for (unsigned i = 0; i < c->element_count; i++) {
 		struct element *e = c->elements[i];
 
-		if (!e->alive || e->session || c->now_ms - e->lost_ms < c->config.element_grace_ms)
-			continue;
-		e->alive = false;
-		segment_refresh_element(c, e);
+		if (e->alive && !e->session && c->now_ms - e->lost_ms >= c->config.element_grace_ms)
+			segment_element_gone(e);
 	}
 }

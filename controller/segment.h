@@ -59,6 +59,10 @@ void segment_port_changed(struct core *c, struct element *e, struct port *p);
 void segment_port_leaves(struct core *c, struct element *e, struct port *p);
 /* All its rules are there: it may be designated. */
 void segment_element_online(struct element *e);
+/* Its machine is gone: the others take over at once. */
+void segment_element_gone(struct element *e);
+/* Some port of it is on a segment that another FE is on. */
+bool segment_has_others(const struct element *e);
 /* FEs whose session has been gone for too long; what could not be done while the core was learning.
  */
 void segment_tick(struct core *c);

@@ -10,6 +10,8 @@ static void forgive_session(struct session *s, int64_t stall_ms)
 {
 	s->stage_ms += stall_ms;
 	s->channel.heard_ms += stall_ms;
+	if (s->gone.asked_ms)
+		s->gone.asked_ms += stall_ms;
 	if (s->channel.echo_sent_ms)
 		s->channel.echo_sent_ms += stall_ms;
 }

@@ -62,6 +62,7 @@ struct element {
 	bool without_way; /* border: it has lost its routes to the outside; others are preferred */
 	bool distant;     /* border: without a session for so long that others are preferred */
 	bool alive;       /* may be designated for nodes of its segments (segment.c) */
+	bool cut_off;     /* it answers, but has had no link for long (gone.c) */
 	bool full;        /* its table (full.c) */
 	bool refused_again; /* since the last comparison began */
 	bool draining;      /* for nothing new, and for nothing that another can do */
@@ -83,6 +84,8 @@ struct element {
 	uint64_t sent, settled; /* change numbers: last one sent; last one behind a barrier reply */
 	bool owes_barrier;      /* the last one sent has none behind it yet */
 	int64_t since_ms, lost_ms; /* in this state; when the last session was lost */
+	int64_t linkless_ms;       /* since when none of its links lives; 0: one does, or unwatched
+				    */
 	uint64_t rule_count, flow_mods_sent, packet_ins, errors;
 	struct table missing; /* struct rule_key -> bool: what it refused, being full */
 	int64_t tried_ms;     /* when that was put last */
@@ -168,6 +171,15 @@ struct held_sighting {
 struct request; /* element.c: core_read_rules, core_read_counters */
 struct sync;    /* sync.c: what is read back */
 
+/* gone.c: the question whether the FE's machine is still there. */
+struct gone_watch {
+	int64_t asked_ms;    /* it waits for an answer since; 0: it does not */
+	int64_t answered_ms; /* 0: never yet */
+	int64_t slowest_ms;  /* answer */
+	unsigned ticks;      /* since it was asked */
+	uint64_t heard;      /* messages until then */
+};
+
 struct session {
 	struct core *core;
 	struct session *next, **link;
@@ -183,6 +195,7 @@ struct session {
 	struct barriers barriers;
 	struct sync *sync;
 	struct request *requests;
+	struct gone_watch gone;
 	struct held_sighting *held, **held_end;
 	unsigned held_count;
 };

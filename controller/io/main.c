@@ -63,6 +63,11 @@ static void shell_drop(void *context, struct session *s)
 	southbound_drop(s);
 }
 
+static bool shell_is_acknowledged(void *context, struct session *s)
+{
+	return southbound_is_acknowledged(s);
+}
+
 static void shell_event(void *context, const struct event *e)
 {
 	struct controller *c = context;
@@ -141,6 +146,7 @@ static int start_core(struct controller *c, struct reason *why)
 		.keep_attachment = shell_keep_attachment,
 		.forget_attachment = shell_forget_attachment,
 		.context = c,
+		.is_acknowledged = shell_is_acknowledged,
 	};
 
 	c->core = core_create(&c->config.core, &shell, random_seed(), store_term(c->store),

@@ -12,9 +12,11 @@
 #include "controller/io/clock.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 LOG_MODULE("southbound");
@@ -170,6 +172,17 @@ void southbound_drop(struct session *s)
 	southbound_flush(s);
 	c->session = NULL;
 	close_connection(c, NULL);
+}
+
+/* tcp(7): SIOCOUTQ is what the other end's kernel has not acknowledged. */
+bool southbound_is_acknowledged(struct session *s)
+{
+	const struct connection *c = session_handle(s);
+	int fd, waiting = 0;
+
+	return c->session && uv_stream_get_write_queue_size(&c->stream.any) == 0 &&
+	       uv_fileno(&c->stream.handle, &fd) == 0 && ioctl(fd, SIOCOUTQ, &waiting) == 0 &&
+	       waiting == 0;
 }
 
 static void on_buffer_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)

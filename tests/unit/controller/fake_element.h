@@ -92,6 +92,7 @@ struct world {
 	unsigned switch_count;
 	struct attachment kept[256];
 	unsigned kept_count;
+	bool acknowledges; /* the FEs' kernels take what is sent, also where the FE is deaf */
 	/* A frame that the controller has sent out of a backplane port; default: nothing. */
 	void (*sent)(struct world *w, uint32_t fe, uint32_t port, const uint8_t *frame,
 		     size_t size);

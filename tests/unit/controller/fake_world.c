@@ -85,9 +85,15 @@ static void add_link(struct core *c, const char *a, const char *b)
 	assert_int_equal(core_add_link(c, &l, &why), 0);
 }
 
+static bool is_acknowledged(void *context, struct session *s)
+{
+	return ((struct world *)context)->acknowledges;
+}
+
 static void start_core(struct world *w, uint16_t term)
 {
-	struct core_shell shell = {on_flush, on_drop, on_event, on_keep, on_forget, w};
+	struct core_shell shell = {on_flush,  on_drop, on_event,       on_keep,
+				   on_forget, w,       is_acknowledged};
 	struct covered_prefix p = {.mobile = true};
 	struct reason why;
 
