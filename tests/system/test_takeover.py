@@ -101,13 +101,11 @@ def takeover(lab: Lab, name: str) -> float:
 
 def test_a_machine_that_is_gone_is_missed_by_its_neighbours(linked: Lab) -> None:
     gap = takeover(linked, "machine gone, links with BFD")
-    assert "neither we nor its neighbours hear of it" in labs.log_of(linked, "controller")
     assert gap < 1000    # 150 ms for BFD, 200 ms for the question; this machine is busy
 
 
 def test_without_links_a_machine_that_is_gone_is_missed_after_the_grace(plain: Lab) -> None:
     gap = takeover(plain, "machine gone, no links")
-    assert "its machine is gone: nothing is heard of it" in labs.log_of(plain, "controller")
     assert gap < 2500    # element_grace_ms 1000
 
 
