@@ -21,7 +21,7 @@ from lab.vm.probe import Ping
 from traffic import Conversation
 
 RELEASE, LATER = "fe/io/victor-fe", "tests/trial/victor-fe-trial"
-KILLS = 400 if os.environ.get("VICTOR_TEST_ALL") else 25
+KILLS = 400 if os.environ.get("VICTOR_TEST_ALL") else 12
 BINDING, TRIAL = 32, 8    # bytes
 
 
