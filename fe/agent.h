@@ -41,8 +41,8 @@ struct agent_port {
 	struct mac mac;
 	bool up;
 	bool blocked;
-		/* external: nothing should leave by it (fe/way_out.h) */ /* carrier and
-									     administratively */
+	/* external: nothing should leave by it (fe/way_out.h) */ /* carrier and
+								     administratively */
 };
 
 enum upcall_reason {
