@@ -9,18 +9,21 @@
     client2 ── r2 (AS 64502, BIRD) ── ext0 (1) B2 ─┘            └─ S22 ─ rack22 ┄┘
 
 `web` is in one rack at a time. Beside B1 runs FRR, beside B2 BIRD, both with the examples of
-docs/examples/routing; S11 to S22 have no routing daemon and no way out of their own.
+docs/examples/routing; S11 to S22 have no routing daemon and no way out of their own. Taps at S11 to S22
+are ports, for a VM of the test's own (datacenters_guest.py).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from . import outside, routing
 from .runtime import Lab as RuntimeLab
 from .topology import Bridge, Dock, Element, End, Host, Place, Topology
 
 WEB, WEB_MAC = "203.0.113.10", "52:54:00:00:05:10"
+GUEST, GUEST_ADDRESS, GUEST_MAC = "guest", "203.0.113.20", "52:54:00:00:05:20"
 BORDERS = {"b1": 1, "b2": 2}
 SUBNETS = {"s11": 11, "s12": 12, "s21": 21, "s22": 22}
 RACKS = {"rack11": "s11", "rack12": "s12", "rack21": "s21", "rack22": "s22"}
@@ -72,7 +75,7 @@ def _element(t: Topology, name: str, number: int) -> None:
     border = name in BORDERS
     t.elements.append(Element(
         name, number, f"172.16.{number}.2", f"172.16.{number}.3",
-        access=() if border else ({"match": "lan0", "number": 2},),
+        access=() if border else ({"match": "lan0", "number": 2}, {"match": "tap*"}),
         external=({"match": "ext0", "number": 1},) if border else ()))
 
 
@@ -85,6 +88,7 @@ def _web(t: Topology) -> None:
         t.link(rack, End("hall", rack, bridge="racks"), End(element, "lan0"))
     t.hosts.append(Host("web", "eth0", WEB, WEB_MAC))
     t.inventory.append({"id": "web", "mac": WEB_MAC, "addresses": [WEB]})
+    t.inventory.append({"id": GUEST, "mac": GUEST_MAC, "addresses": [GUEST_ADDRESS]})
     t.docks["web"] = Dock("hall", "racks", "web", at="rack11", places=tuple(
         Place(rack, rack, element, "lan0") for rack, element in RACKS.items()))
 
@@ -93,6 +97,10 @@ class Lab(RuntimeLab):
     """Both data centres and their providers."""
 
     make_topology = staticmethod(topology)
+
+    def _present_nodes(self) -> list[dict[str, Any]]:
+        """The guest comes later, if at all."""
+        return [node for node in super()._present_nodes() if node["id"] != GUEST]
 
     def start_routers(self) -> None:
         self.routers = {}

@@ -27,6 +27,7 @@ BIRD = "/usr/sbin/bird"
 FRR_PATH = Path("/usr/lib/frr")
 START_TIMEOUT_S = 20.0
 POLL_S = 0.02
+NOT_YET = re.compile(r"The route-map '\S+' does not exist\.$")    # it comes later in the file
 PREFIX = re.compile(r"^([0-9][0-9.]*/[0-9]+)\b", re.M)
 
 
@@ -106,6 +107,10 @@ class Router:
         """And at its full speed: it begins with a packet a second."""
         raise NotImplementedError
 
+    def ospf_age_s(self) -> int:
+        """Of its own router LSA: it makes no other for 5 s (RFC 2328's MinLSInterval)."""
+        raise NotImplementedError
+
     def kernel_routes(self) -> set[str]:
         """Where the kernel's main table leads by a next hop: what victor-fe sends by."""
         text = netns.run(self.lab.netns(self.node), "ip", "-j", "route", "show", "table", "main")
@@ -153,7 +158,10 @@ class Frr(Router):
         return ready and super()._answers()
 
     def _after_start(self) -> None:
-        self._vtysh("-b")
+        """FRR goes on without the lines that it refuses: here that is an error."""
+        refused = [line for line in self._vtysh("-b").splitlines() if not NOT_YET.match(line)]
+        if refused:
+            raise DaemonError(f"{self.node}: {'; '.join(refused)}")
 
     def ask(self, words: str) -> str:
         return self._vtysh("-c", words)
@@ -166,6 +174,10 @@ class Frr(Router):
         return any(peer["peer"] == neighbor and peer["status"] == "up"
                    and max(peer["transmit-interval"], peer["remote-transmit-interval"]) < 1000
                    for peer in json.loads(self.ask("show bfd peers json")))
+
+    def ospf_age_s(self) -> int:
+        found = re.search(r"LS age: (\d+)", self.ask("show ip ospf database router self-originate"))
+        return int(found.group(1)) if found else 0
 
     def prefixes(self) -> set[str]:
         found = set(json.loads(self.ask("show ip route json") or "{}"))
@@ -195,6 +207,10 @@ class Bird(Router):
         lines = [line.split() for line in self.ask("show bfd sessions").splitlines()]
         return any(line[:1] == [neighbor] and line[2:3] == ["Up"] and float(line[-2]) < 1
                    for line in lines)
+
+    def ospf_age_s(self) -> int:
+        rows = [line.split() for line in self.ask("show ospf lsadb self").splitlines()]
+        return min((int(row[4]) for row in rows if row[:1] == ["0001"]), default=0)
 
     def prefixes(self) -> set[str]:
         return set(PREFIX.findall(self.ask("show route all table all")))

@@ -1,5 +1,5 @@
-"""Two data centres (paper, section 3): a host moves within one and between both while clients at
-both ends are connected to it. Topology: lab/datacenters.py.
+"""Two data centres (paper, section 3): a host, and a real VM that migrates live, move within one and
+between both while clients at both ends are connected to them. Topology: lab/datacenters.py.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 import labs
 import pytest
-from lab import datacenters, netns
+from lab import datacenters, datacenters_guest, netns
 from lab.datacenters import WEB
 from lab.frames import Capture
 from lab.outside import INDEPENDENT
+from lab.vm import probe
+from test_routing import CONVERGE_S, slow
 from traffic import Conversation
 
-CONVERGE_S = 40.0
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +88,41 @@ def test_what_leaves_goes_out_by_the_border_of_its_own_data_centre(lab: datacent
             assert lab.host("web").ping("198.18.1.10", 2)
             assert labs.eventually(f"packets out to {router}", lambda: [
                 f for f in capture.read() if f.is_ipv4 and f.source == WEB])
+
+
+@pytest.fixture(scope="module")
+def vm(lab: datacenters.Lab) -> Iterator[datacenters_guest.CenterGuest]:
+    with datacenters_guest.guest(lab) as guest:
+        guest.boot("s11")
+        labs.wait_place(lab, "guest", "s11", guest.port)
+        yield guest
+
+
+def migrate(vm: datacenters_guest.CenterGuest, element: str) -> None:
+    vm.migrate(element)
+    labs.wait_place(vm.lab, "guest", element, vm.port)
+
+
+@pytest.mark.parametrize("elements", [
+    ("s12", "s21"), pytest.param(("s22", "s11", "s12", "s22", "s11"), marks=slow)],
+    ids=["within one, and to the other", "to and fro"])
+def test_a_real_vm_migrates_and_the_connections_of_clients_outside_live_on(
+        lab: datacenters.Lab, vm: datacenters_guest.CenterGuest,
+        elements: tuple[str, ...]) -> None:
+    """A client at each end has a stream, an idle connection and probes; nobody outside is told."""
+    before = updates(lab)
+    with probe.ClientProcess(lab.netns("client1"), datacenters.GUEST_ADDRESS) as one, \
+            probe.ClientProcess(lab.netns("client2"), datacenters.GUEST_ADDRESS) as two:
+        for client in (one, two):
+            client.wait_connected()
+        for element in elements:
+            for client in (one, two):
+                client.mark(f"before {element}")
+            migrate(vm, element)
+            for client in (one, two):
+                assert client.mark(element)["records"] > 0
+        for result in (one.finish(), two.finish()):
+            assert result["contiguous"], result["error"]
+            assert result["idle_alive"]
+    assert vm.memory_is_right()
+    assert updates(lab) == before
