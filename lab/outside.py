@@ -123,7 +123,7 @@ class Lab(RuntimeLab):
 
     def power_off(self, element: str) -> float:
         """As when the machine dies: nothing of it is on any wire any more. When that was."""
-        devices = ["mg0", "bp0"] + ["ext0"] * (element != "fe3")    # a dead one tells nobody
+        devices = ["mg0", *["ext0"] * (element != "fe3"), "bp0"]    # a dead one tells nobody
         netns.batch([f"link set {d} down" for d in devices], self.netns(element))
         return time.monotonic()
 
