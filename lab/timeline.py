@@ -1,4 +1,4 @@
-"""Where a handoff's time goes: the kernel's trace of one, read as what each part of VICTOR did when.
+"""Where a handoff's time goes: the kernel's trace, read as what each part of VICTOR did when.
 
     with tracing(pids) as trace:            # {pid: name of a daemon}
         figures = handoff.measure(lab, moves, details=True)
@@ -150,8 +150,8 @@ def _read_one(events: list[Event], names: list[str]) -> Move | None:
         if not done:
             return None
         move.bound[name] = done.at
-        reply = next((e for e in events if e.at > done.at and e.who == name and e.kind == "enter" and
-                      e.call == WRITE and e.arguments[2] == BARRIER_SIZE), None)
+        reply = next((e for e in events if e.at > done.at and e.who == name and e.kind == "enter"
+                      and e.call == WRITE and e.arguments[2] == BARRIER_SIZE), None)
         if reply:
             move.barrier[name] = reply.at
     move.written = [e.at for e in events if e.at > heard.at and e.who == "controller" and e.kind ==
