@@ -52,6 +52,16 @@ bool place_same_port(const struct place *a, const struct place *b)
 
 /* --- moves --------------------------------------------------------------------------------- */
 
+/* Within one FE nobody else needs to know, unless others on its LAN had the node's local rule. */
+static bool others_hear(const struct core *c, const struct attachment_record *r,
+			const struct place *to)
+{
+	const struct element *e = element_find(c, r->a.place.fe);
+
+	return r->detached || to->fe != r->a.place.fe ||
+	       (e && segment_is_shared(element_find_port(e, r->a.place.port)));
+}
+
 static void move(struct core *c, struct attachment_record *r, const struct place *to,
 		 enum event_kind kind, const char *reason)
 {
@@ -61,7 +71,7 @@ static void move(struct core *c, struct attachment_record *r, const struct place
 
 	record_place_text(c, &r->a.place, from);
 	after.version = record_next_version(c);
-	if (first || to->fe != r->a.place.fe) {
+	if (others_hear(c, r, to)) {
 		after.element_version = after.version;
 		r->element_version_guessed = false;
 	}
@@ -275,7 +285,7 @@ int attachment_prepare(struct core *c, const struct node *n, const struct place 
 				  record_place_text(c, to, text));
 	r->node = n;
 	after.version = record_next_version(c);
-	if (r->detached || to->fe != after.place.fe)
+	if (others_hear(c, r, to))
 		after.element_version = after.version;
 	after.previous = (struct place){0};
 	if (!r->detached)

@@ -26,9 +26,10 @@ struct tunnel_wish {
 /* Faults that the simulator plants in the core, to see that it finds them; never set otherwise. */
 enum core_fault {
 	FAULT_NONE,
-	FAULT_NO_BARRIER,   /* an ambiguous claim is believed at once (design P4a) */
-	FAULT_RESTAMP,      /* what is learnt from tables gets a version of our own (P2) */
-	FAULT_NO_TOMBSTONE, /* a deregistration is forgotten at once (P2) */
+	FAULT_NO_BARRIER,     /* an ambiguous claim is believed at once (design P4a) */
+	FAULT_RESTAMP,        /* what is learnt from tables gets a version of our own (P2) */
+	FAULT_NO_TOMBSTONE,   /* a deregistration is forgotten at once (P2) */
+	FAULT_ALL_DESIGNATED, /* every FE of a segment speaks for its nodes */
 };
 
 struct core_config {

@@ -103,6 +103,14 @@ static void adopt_place(struct core *c, struct attachment_record *r, const struc
 		record_settle(c, r);
 }
 
+/* We only knew of another on its LAN. */
+static bool is_designated(const struct core *c, const struct attachment_record *r,
+			  const struct place *place, struct version v)
+{
+	return !r->detached && r->learnt_beside && !version_is_later(r->a.version, v) &&
+	       segment_is_same(c, place, &r->a.place);
+}
+
 static void adopt_local(struct core *c, struct attachment_record *r, struct element *e,
 			const struct rule *rule, struct version v)
 {
@@ -111,7 +119,7 @@ static void adopt_local(struct core *c, struct attachment_record *r, struct elem
 
 	if (completes && !version_is_later(r->a.version, v))
 		adopt_place(c, r, &place, v);
-	else if (outweighs_us(c, r, v))
+	else if (outweighs_us(c, r, v) || is_designated(c, r, &place, v))
 		adopt_place(c, r, &place, v);
 	else if (r->a.place.fe != e->id)
 		outdo(c, r, v);
@@ -167,11 +175,15 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 	const struct node *n =
 		inventory_node_by_address(&c->inventory, rule->key.vrf, &rule->key.address);
 	struct attachment_record *r = n ? attachment_find(c, n->id) : NULL;
+	bool beside;
 
 	if (!version_is_set(v) || v.shard != c->config.shard)
 		return r != NULL;
-	if (rule->key.kind == RULE_LOCAL && segment_explains(c, e, rule, r))
-		return r != NULL; /* it says that the node is there, but not at which FE */
+	/* It says that the node is on that LAN, but not which FE is designated for it: ours, if it
+	 * is news, until that one is heard. */
+	beside = rule->key.kind == RULE_LOCAL && segment_explains(c, e, rule, r);
+	if (beside && r && !version_is_later(v, r->a.version))
+		return true;
 	if (v.term > c->term || (v.term == c->term && v.sequence > c->sequence))
 		if (!element_learn_term(c, v.term, e))
 			return r != NULL;
@@ -187,6 +199,7 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 		adopt_local(c, r, e, rule, v);
 	else
 		adopt_foreign(c, r, e, rule, v);
+	r->learnt_beside |= beside && !r->detached && r->a.place.fe == e->id;
 	return !r->detached || version_is_set(r->a.version);
 }
 

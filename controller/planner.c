@@ -78,7 +78,9 @@ static unsigned node_rules(const struct core *c, uint32_t x, const struct port *
 			   struct rule rules[PLANNER_NODE_RULES_MAX])
 {
 	uint64_t cookie = version_to_cookie(a->version);
-	uint64_t element_cookie = version_to_cookie(a->element_version);
+	/* Who is on the node's LAN had its local rule, or has it soon. */
+	uint64_t foreign_cookie =
+		segment_is_member(c, x, &a->place) ? cookie : version_to_cookie(a->element_version);
 	struct mac gateway_mac = segment_gateway_mac(c, n->id, &a->place);
 	struct place here = a->place;
 	unsigned count = 0;
@@ -86,7 +88,8 @@ static unsigned node_rules(const struct core *c, uint32_t x, const struct port *
 	if (beside) {
 		here.fe = x;
 		here.port = beside->number;
-		gateway_mac = beside->mac;
+		if (c->config.fault != FAULT_ALL_DESIGNATED)
+			gateway_mac = beside->mac;
 	}
 	for (unsigned i = 0; i < n->address_count; i++) {
 		const struct address *at = &n->addresses[i];
@@ -95,7 +98,7 @@ static unsigned node_rules(const struct core *c, uint32_t x, const struct port *
 			rules[count++] = local_rule(n, at, &here, &gateway_mac, cookie);
 			rules[count++] = guard_rule(n, at, &here, cookie);
 		} else if (here.fe != x && reachable(c, here.fe)) {
-			rules[count++] = foreign_rule(n, at, here.fe, element_cookie);
+			rules[count++] = foreign_rule(n, at, here.fe, foreign_cookie);
 		}
 		if (guards_previous(a, x))
 			rules[count++] = guard_rule(n, at, &a->previous, cookie);
@@ -404,4 +407,36 @@ void planner_refresh_beside(struct core *c, struct element *e, const struct port
 	}
 	if (changed)
 		element_commit(e, false);
+}
+
+void planner_refresh_besides(struct core *c, const struct element *home, const struct port *p,
+			     bool is_there)
+{
+	struct place place = {.fe = home->id, .port = p->number};
+	struct segment_member members[SEGMENT_MEMBERS_MAX];
+	unsigned count = p->first ? segment_members(c, &place, members) : 0;
+	struct difference d;
+
+	c->change += count > 0;
+	for (unsigned i = 0; i < count; i++) {
+		const struct port *beside = segment_beside(c, members[i].fe, &place);
+		struct element *e = element_find(c, members[i].fe);
+		bool changed = false;
+
+		if (!beside || !e->synced)
+			continue;
+		for (struct attachment_record *r = p->first; r; r = r->port_next) {
+			unsigned before, after;
+
+			if (!r->node)
+				continue;
+			before = node_rules(c, e->id, is_there ? NULL : beside, r->node, &r->a,
+					    d.before);
+			after = node_rules(c, e->id, is_there ? beside : NULL, r->node, &r->a,
+					   d.after);
+			changed |= put_difference(e, &d, before, after);
+		}
+		if (changed)
+			element_commit(e, false);
+	}
 }

@@ -40,6 +40,9 @@ void planner_refresh_port(struct core *c, struct element *e, struct port *p);
 /* The port is up on its segment, or not any more: the rules of the nodes there that are other FEs'.
  */
 void planner_refresh_beside(struct core *c, struct element *e, const struct port *p, bool is_there);
+/* A port joined its segment with nodes attached already, or leaves it: for the others there. */
+void planner_refresh_besides(struct core *c, const struct element *home, const struct port *p,
+			     bool is_there);
 void planner_refresh_peer(struct core *c, struct element *peer);
 void planner_refresh_exits(struct core *c);
 /* Queues a group-mod where the paths towards 'peer' are others than e's group has; whether it did.

@@ -130,6 +130,7 @@ void record_enter(struct core *c, struct attachment_record *r, const struct atta
 	r->a = *after;
 	r->detached = detached;
 	r->barred &= detached;
+	r->learnt_beside = false;
 	if (!detached)
 		record_link_port(c, r);
 	record_arrange(c, r);

@@ -84,6 +84,16 @@ const struct port *segment_beside(const struct core *c, uint32_t x, const struct
 	return NULL;
 }
 
+bool segment_is_member(const struct core *c, uint32_t x, const struct place *place)
+{
+	const struct segment *s = segment_of(c, place);
+
+	for (unsigned i = 0; s && i < s->count; i++)
+		if (s->members[i].fe == x)
+			return true;
+	return false;
+}
+
 unsigned segment_members(const struct core *c, const struct place *place,
 			 struct segment_member members[SEGMENT_MEMBERS_MAX])
 {
@@ -289,6 +299,7 @@ static void leave(struct core *c, const struct element *e, struct port *p)
 {
 	struct segment *s = find(c, p->segment);
 
+	planner_refresh_besides(c, e, p, false);
 	for (unsigned i = 0; s && i < s->count; i++)
 		if (s->members[i].fe == e->id && s->members[i].port == p->number)
 			s->members[i--] = s->members[--s->count];
@@ -312,6 +323,7 @@ static void join(struct core *c, const struct element *e, struct port *p)
 	}
 	p->segment = id;
 	s->members[s->count++] = (struct segment_member){e->id, p->number};
+	planner_refresh_besides(c, e, p, true);
 }
 
 bool segment_explains(struct core *c, const struct element *e, const struct rule *local,
@@ -323,7 +335,9 @@ bool segment_explains(struct core *c, const struct element *e, const struct rule
 
 	if (!p || !p->segment || !mac_equal(&p->mac, &local->gateway_mac))
 		return false;
-	if (!home || home == e || home->met || !r->a.place.port)
+	/* A rule from before the node left tells nothing of where it is now. */
+	if (!home || home == e || home->met || !r->a.place.port ||
+	    local->cookie != version_to_cookie(r->a.version))
 		return true;
 	other = element_port(home, r->a.place.port);
 	if (!other->segment) {

@@ -30,6 +30,8 @@ bool segment_designate(const struct core *c, const char *node, struct place *pla
 bool segment_serves(const struct core *c, const struct port *p, const struct node *n);
 /* FE 'x's port on the segment of 'place', if x is not the place's own FE; NULL: none that is up. */
 const struct port *segment_beside(const struct core *c, uint32_t x, const struct place *place);
+/* FE 'x' has a port on the segment of 'place', up or not. */
+bool segment_is_member(const struct core *c, uint32_t x, const struct place *place);
 /* The FEs with a port on the segment of 'place', up or not. */
 struct segment_member {
 	uint32_t fe, port;

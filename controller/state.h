@@ -106,6 +106,7 @@ struct attachment_record {
 	bool detached; /* a tombstone: nowhere, but the version stays until every FE has deleted */
 	bool live;     /* claimed in this run, not only learnt */
 	bool barred;   /* detached: by a person, in this run */
+	bool learnt_beside; /* by the rule of an FE that is not designated for it */
 	bool probed;
 	bool element_version_guessed;
 	bool current_answered, claimant_answered; /* PROBING */

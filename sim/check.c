@@ -10,17 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOPS_MAX 8
 #define ARRIVED_US 500000
 #define SETTLED_US 9000000 /* reconnect, learn, probe: all of it, once */
-
-static const struct host *host_of(const struct world *w, const struct address *address)
-{
-	const uint8_t *b = address_ipv4(address);
-	uint32_t index = (uint32_t)b[1] << 8 | b[2];
-
-	return b[0] == 10 && b[3] == 5 && index < w->options.hosts ? &w->hosts[index] : NULL;
-}
 
 static const char *text_of(const struct address *address)
 {
@@ -31,38 +22,21 @@ static const char *text_of(const struct address *address)
 
 /* ---- at every step ---- */
 
-/* Follows a packet through the tables as they are; false: it loops. */
-static bool walk(const struct world *w, uint32_t from, const struct address *address,
-		 enum plane_fate *ret_fate, uint32_t *ret_place)
+static void touch(struct plane *p, const struct host *h, const struct world *w)
 {
-	uint32_t at = from, port = 0, fe = 0;
-	bool marked = false;
-
-	for (unsigned hops = 0; hops < HOPS_MAX; hops++) {
-		const struct plane *p = &w->elements[at].plane;
-
-		*ret_fate = plane_look_up(p, address, marked, &port, &fe);
-		if (*ret_fate == FATE_LOCAL) {
-			*ret_place = at * WORLD_PORTS + port - 1;
-			return true;
-		}
-		if (*ret_fate == FATE_NOWHERE || fe - 1 >= w->options.elements)
-			return true;
-		/* The second FE that sends it on marks it (design P4). */
-		marked = hops >= 1 && !w->options.no_mark;
-		at = fe - 1;
-	}
-	return false;
+	if (p->touched_count < ARRAY_SIZE(p->touched))
+		p->touched[p->touched_count++] = (uint32_t)(h - w->hosts);
 }
 
 void check_binding(struct world *w, uint32_t element, const struct address *address)
 {
 	const struct datapath_binding *b = plane_binding(&w->elements[element].plane, address);
 	const struct host *h = host_of(w, address);
-	enum plane_fate fate;
 	uint32_t place;
 
-	if (!walk(w, element, address, &fate, &place))
+	if (h && world_has(w, WORLD_DUAL))
+		touch(&w->elements[element].plane, h, w);
+	if (walk_to_node(w, element, address, false, &place) == WALK_LOOPS)
 		world_break(w, "packets for %s loop through fe%u", text_of(address), element + 1);
 	if (!b || !(b->flags & BINDING_LOCAL) || b->flags & BINDING_MARKED_ONLY)
 		return;
@@ -92,6 +66,34 @@ void check_version(struct world *w, uint32_t element, const struct rule *rule)
 	*latest = rule->cookie;
 }
 
+/* Where it sends packets for the address; what a node claims that is not bound yet, does not count.
+ */
+static uint64_t direction(const struct plane *p, const struct address *address)
+{
+	const struct datapath_binding *b = plane_binding(p, address);
+
+	if (!b)
+		return 0;
+	if (b->flags & BINDING_LOCAL && !(b->flags & BINDING_MARKED_ONLY))
+		return UINT64_C(1) << 32 | b->port;
+	return b->flags & BINDING_FOREIGN ? b->fe : 0;
+}
+
+void check_whole(struct world *w, uint32_t element)
+{
+	struct plane *p = &w->elements[element].plane;
+
+	for (unsigned i = 0; i < p->touched_count; i++) {
+		const struct host *h = &w->hosts[p->touched[i]];
+
+		if (p->memory.binding_limit > w->options.hosts * 2 &&
+		    direction(p, &h->address) != direction(p, &h->second))
+			world_break(w, "fe%u has %s's two addresses at two places", element + 1,
+				    h->id);
+	}
+	p->touched_count = 0;
+}
+
 /* ---- from time to time ---- */
 
 static bool is_settled(const struct world *w, int64_t disturbed_us)
@@ -99,7 +101,7 @@ static bool is_settled(const struct world *w, int64_t disturbed_us)
 	return w->now_us - disturbed_us > SETTLED_US;
 }
 
-static bool all_settled(const struct world *w)
+bool check_is_calm(const struct world *w)
 {
 	if (!w->core || !is_settled(w, w->core_disturbed_us))
 		return false;
@@ -109,18 +111,26 @@ static bool all_settled(const struct world *w)
 	return true;
 }
 
-static void check_host(struct world *w, const struct host *h)
+/* What its table has no room for. */
+static bool is_full(const struct world *w, uint32_t element)
+{
+	const struct element *e = element_find(w->core, element + 1);
+
+	return e && e->full;
+}
+
+static void check_address(struct world *w, const struct host *h, const struct address *address)
 {
 	for (uint32_t i = 0; i < w->options.elements && !w->broken[0]; i++) {
-		enum plane_fate fate = FATE_NOWHERE;
 		uint32_t place = UINT32_MAX;
+		enum walk_end end = walk_to_node(w, i, address, true, &place);
 
-		if (!walk(w, i, &h->address, &fate, &place))
+		if (end == WALK_LOOPS)
 			world_break(w, "packets for %s loop, all is calm", h->id);
-		else if (fate != FATE_LOCAL)
+		else if (end == WALK_IS_LOST && !is_full(w, i))
 			world_break(w, "packets for %s vanish at fe%u, all is calm (it is at fe%u)",
 				    h->id, i + 1, place_element(h->place) + 1);
-		else if (place != h->place)
+		else if (end == WALK_ARRIVES && !lan_joins(w, place, h->place))
 			world_break(w,
 				    "packets for %s from fe%u go to fe%u port %u, it is at fe%u "
 				    "port %u",
@@ -129,11 +139,83 @@ static void check_host(struct world *w, const struct host *h)
 	}
 }
 
+struct designation {
+	const struct host *host;
+	unsigned count;
+	uint32_t drained; /* one of those that are designated; 0: none */
+	bool another;     /* one that could be */
+	bool full;
+};
+
+static void look_at_designation(struct world *w, uint32_t place, void *to)
+{
+	struct designation *d = to;
+	const struct sim_element *e = &w->elements[place_element(place)];
+	const struct datapath_binding *b = plane_binding(&e->plane, &d->host->address);
+
+	d->full |= is_full(w, place_element(place));
+	d->another |= !e->drains;
+	if (!b || !(b->flags & BINDING_LOCAL) || b->flags & (BINDING_BESIDE | BINDING_MARKED_ONLY))
+		return;
+	d->count++;
+	if (e->drains)
+		d->drained = place_element(place) + 1;
+}
+
+/* On a LAN one FE is designated for each node, and none that drains while there is another. */
+static void check_designation(struct world *w, const struct host *h)
+{
+	struct designation d = {.host = h};
+
+	lan_each(w, h->place, look_at_designation, &d);
+	if (d.full)
+		return;
+	if (d.count != 1)
+		world_break(w, "%s: %u FEs are designated for it on its LAN, all is calm", h->id,
+			    d.count);
+	else if (d.drained && d.another)
+		world_break(w, "%s: fe%u drains, and is designated for it, all is calm", h->id,
+			    d.drained);
+}
+
+static void check_host(struct world *w, const struct host *h)
+{
+	const struct attachment *a = core_attachment(w->core, h->id);
+
+	if (a && is_full(w, a->place.fe - 1))
+		return; /* it may not have had room for its own */
+	check_address(w, h, &h->address);
+	if (!address_is_zero(&h->second))
+		check_address(w, h, &h->second);
+	if (lan_of(w, h->place) && !w->broken[0])
+		check_designation(w, h);
+}
+
+#define FAILOVER_ELEMENTS_MAX 32
+
+/* One link is down, and its ends know; nobody was told yet.  The ring is still whole. */
+void check_failover(struct world *w)
+{
+	uint32_t count = w->options.elements;
+
+	if (count > FAILOVER_ELEMENTS_MAX)
+		return;
+	for (uint32_t from = 0; from < count; from++)
+		for (uint32_t to = 0; to < count && !w->broken[0]; to++) {
+			enum walk_end end = walk_links(w, from, to, (uint32_t)w->now_us);
+
+			if (end != WALK_ARRIVES)
+				world_break(w, "a link broke: packets from fe%u to fe%u %s",
+					    from + 1, to + 1,
+					    end == WALK_LOOPS ? "loop" : "are lost");
+		}
+}
+
 void check_arrived(struct world *w, uint32_t host)
 {
 	const struct host *h = &w->hosts[host];
 
-	if (all_settled(w) && h->present && h->disturbed_us <= h->arrived_us &&
+	if (check_is_calm(w) && h->present && h->disturbed_us <= h->arrived_us &&
 	    w->now_us - h->arrived_us >= ARRIVED_US &&
 	    w->elements[place_element(h->place)].port_up[place_port(h->place)])
 		check_host(w, h);
@@ -156,7 +238,7 @@ static void check_ghost(struct world *w, const struct host *h)
 
 void check_reachable(struct world *w)
 {
-	if (!all_settled(w))
+	if (!check_is_calm(w))
 		return;
 	for (uint32_t i = 0; i < w->options.hosts && !w->broken[0]; i++)
 		if (w->hosts[i].forgotten_us && is_settled(w, w->hosts[i].forgotten_us))
@@ -182,9 +264,11 @@ struct comparison {
 static void compare_rule(void *to, const struct rule *rule)
 {
 	struct comparison *c = to;
-	const struct rule *has = table_get(&c->plane->rules, &rule->key);
+	const struct rule *has = table_get(&c->plane->memory.rules, &rule->key);
 
 	*(bool *)table_put(&c->meant, &rule->key, NULL) = true;
+	if (!has && is_full(c->w, c->element))
+		return;
 	if (!has || !rule_equal(has, rule))
 		world_break(c->w, "fe%u %s the rule '%s' for %s that is meant for it",
 			    c->element + 1, has ? "has another version of" : "lacks",
@@ -197,7 +281,7 @@ static void compare_rest(struct comparison *c)
 	const void *key;
 	void *value;
 
-	while (table_next(&c->plane->rules, &at, &key, &value)) {
+	while (table_next(&c->plane->memory.rules, &at, &key, &value)) {
 		const struct rule *rule = value;
 
 		/* A tentative rule is the FE's own, for somebody who claims an address. */
@@ -207,6 +291,24 @@ static void compare_rest(struct comparison *c)
 				    c->element + 1, rule_kind_name(rule->key.kind),
 				    text_of(&rule->key.address));
 	}
+}
+
+static void compare_group(void *to, const struct rule_group *group)
+{
+	struct comparison *c = to;
+	const struct rule_group *has = table_get(&c->plane->memory.groups, &group->fe);
+
+	if (!has || !rule_group_equal(has, group))
+		world_break(c->w, "fe%u %s the group towards fe%u that is meant for it",
+			    c->element + 1, has ? "has another version of" : "lacks", group->fe);
+}
+
+static void check_room(struct world *w, uint32_t index)
+{
+	const struct memory_plane *p = &w->elements[index].plane.memory;
+
+	if (is_full(w, index) && p->bindings.count < p->binding_limit)
+		world_break(w, "fe%u has room, but is not sent what it refused", index + 1);
 }
 
 static void compare_tables(struct world *w, uint32_t index)
@@ -220,7 +322,9 @@ static void compare_tables(struct world *w, uint32_t index)
 	}
 	table_init(&c.meant, sizeof(struct rule_key), sizeof(bool), 1);
 	planner_intent(w->core, e, compare_rule, &c);
+	planner_groups(w->core, e, compare_group, &c);
 	compare_rest(&c);
+	check_room(w, index);
 	table_finish(&c.meant);
 }
 

@@ -55,6 +55,8 @@ static void describe(const struct host *h, struct node *ret)
 {
 	*ret = (struct node){.mac = h->mac, .address_count = 1, .mobile = true};
 	ret->addresses[0] = h->address;
+	if (!address_is_zero(&h->second))
+		ret->addresses[ret->address_count++] = h->second;
 	memcpy(ret->id, h->id, sizeof(ret->id));
 }
 
@@ -114,6 +116,15 @@ void control_start(struct world *w)
 	    address_parse("10.255.255.254", &prefix.gateway) < 0 ||
 	    core_add_prefix(w->core, &prefix, &why) < 0)
 		world_break(w, "the prefix is refused");
+	prefix = (struct covered_prefix){.mobile = true};
+	if (world_has(w, WORLD_DUAL) && (prefix_parse("fd00::/8", &prefix.prefix) < 0 ||
+					 address_parse("fd00::1", &prefix.gateway) < 0 ||
+					 core_add_prefix(w->core, &prefix, &why) < 0))
+		world_break(w, "the IPv6 prefix is refused");
+	link_declare(w);
+	for (uint32_t i = 0; i < w->options.elements; i++)
+		if (w->elements[i].drains)
+			core_restore_drain(w->core, w->elements[i].config.name);
 	restore(w);
 	w->core_disturbed_us = w->now_us;
 }
@@ -192,4 +203,13 @@ void control_remove_host(struct world *w, uint32_t host)
 	h->forgotten_us = w->now_us;
 	h->present = false;
 	host_disturb(h, w->now_us);
+}
+
+void control_drain(struct world *w, uint32_t element, bool drains)
+{
+	struct sim_element *e = &w->elements[element];
+	struct reason why;
+
+	if (w->core && core_drain(w->core, e->config.name, drains, world_core_ms(w), &why) == 0)
+		e->drains = drains; /* acknowledged: durable */
 }

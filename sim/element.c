@@ -170,6 +170,7 @@ void wire_deliver_to_fe(struct world *w, const struct happening *h)
 	if (e->agent && h->b == e->wire.epoch && e->wire.open_at_fe &&
 	    w->now_us >= e->wire.cut_until_us)
 		agent_receive(e->wire.connection, h->bytes, h->size, world_ms(w));
+	check_whole(w, h->a);
 }
 
 /* ---- the agent ---- */
@@ -184,17 +185,21 @@ static struct address backplane_of(uint32_t index, uint8_t last)
 void sim_element_init(struct world *w, uint32_t index)
 {
 	struct sim_element *e = &w->elements[index];
+	/* Every third has room for some nodes only. */
+	uint32_t limit =
+		world_has(w, WORLD_FULL) && index % 3 == 2 ? 1 + w->options.hosts / 2 : 65536;
 
 	plane_init(&e->plane, w, index, random_of(w->options.seed, 1, index));
 	e->config = (struct agent_config){
 		.id = index + 1,
 		.backplane = {.pair = {{.address = backplane_of(index, 2),
 					.redirect = backplane_of(index, 3)}}},
-		.binding_limit = 65536,
+		.binding_limit = limit,
 		.idle_probe_ms = 30000,
 		.idle_give_up_ms = 3000,
 		.tentative_ms = 10000,
 	};
+	e->plane.memory.binding_limit = limit;
 	snprintf(e->config.name, sizeof(e->config.name), "fe%u", index + 1);
 	for (uint32_t port = 1; port <= WORLD_PORTS; port++)
 		e->port_up[port] = true;
@@ -211,7 +216,10 @@ void sim_element_set_port(struct world *w, uint32_t index, uint32_t port)
 {
 	struct sim_element *e = &w->elements[index];
 	struct agent_port p = {
-		.info = {.number = port, .role = PORT_ACCESS, .mtu = 1500},
+		.info = {.number = port,
+			 .role = PORT_ACCESS,
+			 .mtu = 1500,
+			 .segment = lan_of(w, index * WORLD_PORTS + port - 1)},
 		.ifindex = 100 + port,
 		.mac = {{2, 0xfe, (uint8_t)(index >> 8), (uint8_t)index, 0, (uint8_t)port}},
 		.up = e->port_up[port],
@@ -223,41 +231,22 @@ void sim_element_set_port(struct world *w, uint32_t index, uint32_t port)
 		agent_port_set(e->agent, &p, world_ms(w));
 }
 
-/* Adopts what the plane has kept. */
-static void adopt(struct world *w, struct sim_element *e)
-{
-	size_t at = 0, count = 0;
-	void *value;
-	struct rule *rules = memory_alloc_array(e->plane.rules.count + 1, sizeof(*rules));
-	struct rule_group *groups = memory_alloc_array(e->plane.groups.count + 1, sizeof(*groups));
-
-	while (table_next(&e->plane.rules, &at, NULL, &value))
-		rules[count++] = *(struct rule *)value;
-	for (size_t i = 0; i < count; i++)
-		agent_adopt_rule(e->agent, &rules[i]);
-	at = count = 0;
-	while (table_next(&e->plane.groups, &at, NULL, &value))
-		groups[count++] = *(struct rule_group *)value;
-	for (size_t i = 0; i < count; i++)
-		agent_adopt_group(e->agent, &groups[i]);
-	free(rules);
-	free(groups);
-}
-
 void sim_element_start(struct world *w, uint32_t index)
 {
 	struct sim_element *e = &w->elements[index];
-	struct agent_shell shell = {&plane_ops, flush_agent, drop_agent, &e->plane};
+	struct agent_shell shell = {&e->plane.operations, flush_agent, drop_agent, &e->plane};
 
 	if (e->agent)
 		return;
 	e->agent =
 		agent_create(&e->config, &shell,
 			     random_of(w->options.seed, 0xa9e47 + index, e->starts++), world_ms(w));
-	adopt(w, e);
+	memory_plane_adopt(&e->plane.memory, e->agent);
 	for (uint32_t port = 1; port <= WORLD_PORTS; port++)
 		sim_element_set_port(w, index, port);
+	link_set_devices(w, index);
 	agent_adopt_done(e->agent, world_ms(w));
+	memory_plane_adopt_kept(&e->plane.memory, e->agent);
 	e->disturbed_us = w->now_us;
 	wire_connect(w, index);
 }
@@ -289,7 +278,7 @@ void sim_element_upcall(struct world *w, uint32_t index, uint8_t reason, uint32_
 			const void *frame, size_t size)
 {
 	struct sim_element *e = &w->elements[index];
-	const struct datapath_port *p = table_get(&e->plane.ports, &port);
+	const struct datapath_port *p = table_get(&e->plane.memory.ports, &port);
 	struct upcall u = {
 		.reason = reason, .port = port, .frame = frame, .size = size, .wire_size = size};
 

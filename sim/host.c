@@ -15,9 +15,31 @@
 #define REVERT_US 200000
 #define PREPARE_TIMEOUT_US 31000000
 
+static void note_one(struct world *w, uint32_t place, void *to)
+{
+	struct host *h = to;
+
+	h->was_at[place / 8] |= (uint8_t)(1u << place % 8);
+}
+
 static void note_place(struct world *w, struct host *h, uint32_t place)
 {
-	h->was_at[place / 8] |= (uint8_t)(1u << place % 8);
+	lan_each(w, place, note_one, h);
+}
+
+const struct host *host_of(const struct world *w, const struct address *address)
+{
+	const uint8_t *b = address->bytes + 12;
+	uint32_t index = (uint32_t)b[1] << 8 | b[2];
+	bool ours = address_is_ipv4(address) ? b[0] == 10 : address->bytes[0] == 0xfd;
+
+	return ours && b[3] == 5 && index < w->options.hosts ? &w->hosts[index] : NULL;
+}
+
+bool host_is_heard_by(const struct world *w, const struct host *h, uint32_t element)
+{
+	return place_element(h->place) == element ||
+	       lan_joins(w, h->place, element * WORLD_PORTS + WORLD_PORTS - 1);
 }
 
 void host_disturb(struct host *h, int64_t until_us)
@@ -31,7 +53,7 @@ void host_disturb_until_talk(struct world *w, uint32_t element, uint32_t port)
 	for (uint32_t i = 0; i < w->options.hosts; i++) {
 		struct host *h = &w->hosts[i];
 
-		if (place_element(h->place) != element || (port && place_port(h->place) != port))
+		if (!host_is_heard_by(w, h, element) || (port && place_port(h->place) != port))
 			continue;
 		if (port || !plane_guards(&w->elements[element].plane, &h->address,
 					  place_port(h->place), &h->mac))
@@ -48,6 +70,10 @@ void host_init(struct world *w, uint32_t index)
 	snprintf(h->id, sizeof(h->id), "vm%u", index);
 	h->mac = (struct mac){{2, 0, 0, (uint8_t)(index >> 8), (uint8_t)index, 5}};
 	h->address = address_from_ipv4(bytes);
+	if (world_has(w, WORLD_DUAL)) {
+		h->second = (struct address){.bytes = {0xfd}};
+		memcpy(h->second.bytes + 13, bytes + 1, 3);
+	}
 	h->place = (uint32_t)(r % (w->options.elements * WORLD_PORTS));
 	h->was_at = calloc(w->options.elements * WORLD_PORTS / 8 + 1, 1);
 	if (!h->was_at)
@@ -69,14 +95,47 @@ static void upcall_at(struct world *w, uint32_t place, uint8_t reason, const str
 				   frame->size);
 }
 
+/* A broadcast is heard by all that are there ... */
+static void hear_announcement(struct world *w, uint32_t place, void *to)
+{
+	upcall_at(w, place, UPCALL_NEIGHBOR, to);
+}
+
+/* ... a packet to the gateway by one FE of the LAN, if none has a guard for the sender. */
+static void hear_packet(struct world *w, uint32_t place, void *to)
+{
+	uint32_t port = place_port(place);
+	const struct datapath_port *p =
+		table_get(&w->elements[place_element(place)].plane.memory.ports, &port);
+
+	if (p && !p->silent)
+		upcall_at(w, place, UPCALL_STRANGER, to);
+}
+
+struct guarded {
+	const struct host *host;
+	bool somewhere;
+};
+
+static void look_for_guard(struct world *w, uint32_t place, void *to)
+{
+	struct guarded *g = to;
+
+	g->somewhere |= plane_guards(&w->elements[place_element(place)].plane, &g->host->address,
+				     place_port(place), &g->host->mac);
+}
+
 void host_announce(struct world *w, uint32_t index, uint32_t place, const struct mac *mac,
 		   bool as_request)
 {
 	struct buffer frame = {0};
 
 	w->hosts[index].forgotten_us = 0;
-	neighbor_build_announcement(&frame, 0, mac, &w->hosts[index].address);
-	upcall_at(w, place, UPCALL_NEIGHBOR, &frame);
+	neighbor_build_announcement(&frame, 0, mac,
+				    w->now_us % 2 && world_has(w, WORLD_DUAL)
+					    ? &w->hosts[index].second
+					    : &w->hosts[index].address);
+	lan_each(w, place, hear_announcement, &frame);
 	buffer_finish(&frame);
 }
 
@@ -84,11 +143,12 @@ void host_announce(struct world *w, uint32_t index, uint32_t place, const struct
 static void talk_at(struct world *w, uint32_t index, uint32_t place)
 {
 	struct host *h = &w->hosts[index];
+	struct guarded guarded = {.host = h};
 	struct buffer frame = {0};
 
 	h->forgotten_us = 0;
-	if (plane_guards(&w->elements[place_element(place)].plane, &h->address, place_port(place),
-			 &h->mac))
+	lan_each(w, place, look_for_guard, &guarded);
+	if (guarded.somewhere)
 		return;
 	buffer_add_bytes(&frame, w->core_config.gateway_mac.bytes, 6);
 	buffer_add_bytes(&frame, h->mac.bytes, 6);
@@ -101,7 +161,7 @@ static void talk_at(struct world *w, uint32_t index, uint32_t place)
 	buffer_add_bytes(&frame, address_ipv4(&h->address), 4);
 	write_u32(&frame, 0xc0000201);
 	write_zeros(&frame, 26);
-	upcall_at(w, place, UPCALL_STRANGER, &frame);
+	lan_each(w, place, hear_packet, &frame);
 	buffer_finish(&frame);
 }
 
@@ -112,7 +172,7 @@ void host_talk(struct world *w, uint32_t index)
 	int64_t pause = index % 2 ? TALK_US : QUIET_TALK_US;
 
 	h->talks_us = w->now_us + pause;
-	if (!w->elements[place_element(h->place)].agent || !port_is_up(w, h->place))
+	if (!lan_is_heard(w, h->place))
 		host_disturb(h, h->talks_us); /* nobody heard it */
 	world_at(w, pause, HAPPENS_HOST_TALK, index, 0);
 	talk_at(w, index, h->place);
@@ -133,8 +193,7 @@ void host_arrive(struct world *w, uint32_t index, uint32_t stimulus)
 	}
 	h->arrived_us = w->now_us;
 	host_disturb(h, w->now_us);
-	if (!w->elements[place_element(h->place)].agent || !port_is_up(w, h->place) ||
-	    (s && s->kind == STIMULUS_MOVE_MUTE))
+	if (!lan_is_heard(w, h->place) || (s && s->kind == STIMULUS_MOVE_MUTE))
 		host_disturb(h, h->talks_us);
 	if (!s || s->kind != STIMULUS_MOVE_MUTE)
 		host_announce(w, index, h->place, &h->mac, true);
@@ -146,8 +205,8 @@ void host_arrive(struct world *w, uint32_t index, uint32_t stimulus)
 /* Who is asked: the host itself, or its clone. */
 static bool is_there(const struct world *w, const struct host *h, uint32_t place)
 {
-	return (h->place == place && port_is_up(w, place)) ||
-	       (w->now_us < h->clone_until_us && h->clone_place == place);
+	return (lan_joins(w, h->place, place) && port_is_up(w, place)) ||
+	       (w->now_us < h->clone_until_us && lan_joins(w, h->clone_place, place));
 }
 
 void host_hear(struct world *w, uint32_t element, uint32_t port, const void *frame, size_t size)
@@ -285,6 +344,8 @@ void host_do(struct world *w, uint32_t stimulus)
 	case STIMULUS_CUT:
 	case STIMULUS_PORT_DOWN:
 	case STIMULUS_CLOCK:
+	case STIMULUS_LINK_DOWN:
+	case STIMULUS_DRAIN:
 	case STIMULUS_KIND_COUNT:
 		return;
 	}

@@ -13,6 +13,7 @@
 struct task {
 	struct world_options options;
 	uint64_t first_seed, events;
+	bool chosen; /* the features; else each seed has some */
 	bool shrink;
 };
 
@@ -20,6 +21,15 @@ static const char *const faults[] = {
 	[FAULT_NO_BARRIER] = "no-barrier",
 	[FAULT_RESTAMP] = "restamp",
 	[FAULT_NO_TOMBSTONE] = "no-tombstone",
+	[FAULT_ALL_DESIGNATED] = "all-designated",
+};
+
+static const struct {
+	const char *name;
+	unsigned features;
+} worlds[] = {
+	{"plain", 0},         {"lans", WORLD_LANS},   {"links", WORLD_LINKS}, {"dual", WORLD_DUAL},
+	{"full", WORLD_FULL}, {"drain", WORLD_DRAIN}, {"all", WORLD_ALL},
 };
 
 static int usage(int status)
@@ -35,7 +45,10 @@ static int usage(int status)
 		"  --hosts N       (12)\n"
 		"  --seconds N     of simulated time for each seed (120)\n"
 		"  --rate N        things done to the world in a second of a burst (20)\n"
-		"  --plant FAULT   no-mark, no-barrier, restamp, no-tombstone: must be found\n"
+		"  --world WORLD   plain, lans, links, dual, full, drain, or all of them; may be\n"
+		"                  given more than once (by default each seed draws some)\n"
+		"  --plant FAULT   no-mark, no-barrier, restamp, no-tombstone, all-designated,\n"
+		"                  returns: must be found\n"
 		"  --no-shrink     print the whole script of a failure\n"
 		"  --verbose       print what happens\n");
 	return status;
@@ -85,8 +98,11 @@ static void explain(const struct task *t, const struct world_options *o, const s
 	size_t whole = count;
 	struct world w;
 
-	printf("BROKEN with seed %llu after %.3f s: %s\n", (unsigned long long)o->seed,
-	       (double)broken->now_us / 1e6, broken->broken);
+	printf("BROKEN with seed %llu", (unsigned long long)o->seed);
+	for (unsigned i = 0; i < ARRAY_SIZE(worlds) - 1; i++)
+		if (worlds[i].features & o->features)
+			printf(" %s", worlds[i].name);
+	printf(" after %.3f s: %s\n", (double)broken->now_us / 1e6, broken->broken);
 	fflush(stdout);
 	if (t->shrink) {
 		shrink(o, broken->broken_kind, script, &count);
@@ -108,6 +124,9 @@ static int simulate(const struct task *t)
 	for (o.seed = t->first_seed; !seeds || events < t->events; o.seed++) {
 		size_t count;
 		struct stimulus *script = script_make(&o, &count);
+
+		if (!t->chosen)
+			o.features = (unsigned)random_of(o.seed, 0xfea, 0) & WORLD_ALL;
 		struct world w;
 
 		result = run(&o, script, count, &w);
@@ -142,14 +161,30 @@ enum {
 	OPTION_HOSTS,
 	OPTION_SECONDS,
 	OPTION_RATE,
+	OPTION_WORLD,
 	OPTION_PLANT,
 	OPTION_NO_SHRINK,
 	OPTION_VERBOSE,
 	OPTION_HELP
 };
 
+static bool read_world(struct task *t, const char *text)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(worlds); i++)
+		if (strcmp(worlds[i].name, text) == 0) {
+			t->options.features |= worlds[i].features;
+			t->chosen = true;
+			return true;
+		}
+	return false;
+}
+
 static bool read_plant(struct task *t, const char *text)
 {
+	if (strcmp(text, "returns") == 0) {
+		t->options.returns = true;
+		return true;
+	}
 	if (strcmp(text, "no-mark") == 0) {
 		t->options.no_mark = true;
 		return true;
@@ -192,6 +227,8 @@ static bool read_option(struct task *t, int option, const char *text)
 			return false;
 		o->rate = (unsigned)n;
 		return true;
+	case OPTION_WORLD:
+		return read_world(t, text);
 	case OPTION_PLANT:
 		return read_plant(t, text);
 	case OPTION_NO_SHRINK:
@@ -214,6 +251,7 @@ int main(int argc, char **argv)
 		{"hosts", required_argument, NULL, OPTION_HOSTS},
 		{"seconds", required_argument, NULL, OPTION_SECONDS},
 		{"rate", required_argument, NULL, OPTION_RATE},
+		{"world", required_argument, NULL, OPTION_WORLD},
 		{"plant", required_argument, NULL, OPTION_PLANT},
 		{"no-shrink", no_argument, NULL, OPTION_NO_SHRINK},
 		{"verbose", no_argument, NULL, OPTION_VERBOSE},

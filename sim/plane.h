@@ -1,21 +1,20 @@
-/* An FE's data plane in plain memory: what the agent's core writes (fe/datapath.h), and the fate of
- * a packet by it, as bpf/ decides it.  It outlives the agent, as pinned maps do. */
+/* An FE's data plane in the simulated world: plain memory (sim/memory_plane.h), looked at when it
+ * changes. */
 #pragma once
 
-#include "base/table.h"
-#include "fe/datapath.h"
+#include "sim/memory_plane.h"
 
 struct world;
 
 struct plane {
+	struct memory_plane memory; /* first: the operations' context */
+	struct datapath_ops operations;
 	struct world *world;
-	uint32_t element; /* index in the world */
-	struct table bindings, peers, ports, rules, groups;
+	uint32_t element;     /* index in the world */
+	uint32_t touched[32]; /* hosts of whom something changed since check_whole */
+	unsigned touched_count;
 	struct table versions; /* (vrf, address) -> the latest cookie that a rule for it had */
-	uint32_t rule_limit;
 };
-
-extern const struct datapath_ops plane_ops; /* their context is a struct plane */
 
 void plane_init(struct plane *p, struct world *w, uint32_t element, uint64_t seed);
 void plane_finish(struct plane *p);

@@ -19,6 +19,7 @@ enum happening_type {
 	HAPPENS_AGENT_START, /* a: element */
 	HAPPENS_CORE_START,
 	HAPPENS_PORT_UP,     /* a: element, b: port */
+	HAPPENS_LINK_UP,     /* a: element */
 	HAPPENS_HOST_TALK,   /* a: host */
 	HAPPENS_HOST_ARRIVE, /* a: host, b: stimulus */
 	HAPPENS_HOST_ANSWER, /* a: host, b: place */

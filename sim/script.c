@@ -15,13 +15,14 @@ static const struct {
 	const char *name;
 	unsigned share;
 } kinds[STIMULUS_KIND_COUNT] = {
-	[STIMULUS_MOVE] = {"move", 560},           [STIMULUS_MOVE_MUTE] = {"move-mute", 60},
+	[STIMULUS_MOVE] = {"move", 510},           [STIMULUS_MOVE_MUTE] = {"move-mute", 60},
 	[STIMULUS_PREPARE] = {"prepare", 60},      [STIMULUS_ANNOUNCE] = {"announce", 80},
 	[STIMULUS_FORGE] = {"forge", 60},          [STIMULUS_CLONE] = {"clone", 4},
 	[STIMULUS_CRASH_FE] = {"crash-fe", 40},    [STIMULUS_CRASH_CORE] = {"crash-core", 12},
 	[STIMULUS_LOSE_STORE] = {"lose-store", 4}, [STIMULUS_CUT] = {"cut", 50},
 	[STIMULUS_PORT_DOWN] = {"port-down", 30},  [STIMULUS_CLOCK] = {"clock", 10},
 	[STIMULUS_REMOVE] = {"remove", 15},        [STIMULUS_RESTORE] = {"restore", 15},
+	[STIMULUS_LINK_DOWN] = {"link-down", 40},  [STIMULUS_DRAIN] = {"drain", 10},
 };
 
 static uint8_t draw_kind(struct random *r)
@@ -38,7 +39,8 @@ static uint8_t draw_kind(struct random *r)
 
 static bool concerns_element(uint8_t kind)
 {
-	return kind == STIMULUS_CRASH_FE || kind == STIMULUS_CUT;
+	return kind == STIMULUS_CRASH_FE || kind == STIMULUS_CUT || kind == STIMULUS_LINK_DOWN ||
+	       kind == STIMULUS_DRAIN;
 }
 
 static struct stimulus draw(struct random *r, const struct world_options *o, int64_t at_us)

@@ -104,6 +104,13 @@ static void do_stimulus(struct world *w, uint32_t index)
 		w->core_clock_ms += s->ms;
 		w->core_disturbed_us = w->now_us;
 		return;
+	case STIMULUS_LINK_DOWN:
+		link_break(w, s->who, s->ms);
+		return;
+	case STIMULUS_DRAIN:
+		if (world_has(w, WORLD_DRAIN))
+			control_drain(w, s->who, s->where % 2);
+		return;
 	case STIMULUS_MOVE:
 	case STIMULUS_MOVE_MUTE:
 	case STIMULUS_PREPARE:
@@ -170,6 +177,9 @@ static void take(struct world *w, const struct happening *h)
 	case HAPPENS_PORT_UP:
 		w->elements[h->a].port_up[h->b] = true;
 		sim_element_set_port(w, h->a, h->b);
+		return;
+	case HAPPENS_LINK_UP:
+		link_mend(w, h->a);
 		return;
 	case HAPPENS_HOST_TALK:
 		host_talk(w, h->a);

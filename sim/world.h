@@ -6,6 +6,8 @@
  *	world.c    the clock and the events         check.c    what must hold (the invariants)
  *	element.c  an FE and its wire               control.c  the controller and its store
  *	host.c     nodes, impostors                 plane.c    an FE's data plane
+ *	lan.c      LANs that several FEs share      walk.c     a packet's way
+ *	link.c     the links between the FEs
  */
 #pragma once
 
@@ -18,6 +20,19 @@
 #define WORLD_ELEMENTS_MAX 1024
 #define QUIET_TALK_US 30000000 /* every second host says little */
 #define WORLD_PORTS 4          /* access ports of each FE, numbered from 1 */
+#define LAN_ELEMENTS 3         /* FEs on one LAN, each with its last access port */
+#define LINK_PORT 11           /* an FE's device towards the next in the ring; and the other way: */
+#define LINK_PORT_BACK 12
+
+/* What there is in a world besides FEs and nodes with an address. */
+enum world_feature {
+	WORLD_LANS = 1 << 0,  /* some ports are on LANs that several FEs share */
+	WORLD_LINKS = 1 << 1, /* the FEs are joined by links, in a ring */
+	WORLD_DUAL = 1 << 2,  /* nodes have an IPv4 and an IPv6 address */
+	WORLD_FULL = 1 << 3,  /* some FEs have small tables */
+	WORLD_DRAIN = 1 << 4, /* FEs are taken out of service and into it again */
+	WORLD_ALL = (1 << 5) - 1,
+};
 
 /* What can be done to the world from outside.  'who' and 'where' mean what is said. */
 enum stimulus_kind {
@@ -35,6 +50,8 @@ enum stimulus_kind {
 	STIMULUS_CLOCK,      /* the controller's clock jumps ahead by 'ms' */
 	STIMULUS_REMOVE,     /* the operator removes host 'who' from the inventory for 'ms' ... */
 	STIMULUS_RESTORE,    /* ... or puts it there again */
+	STIMULUS_LINK_DOWN,  /* the link between element 'who' and the next, for 'ms' */
+	STIMULUS_DRAIN,      /* element 'who' drains, or (where: even) does not */
 	STIMULUS_KIND_COUNT
 };
 
@@ -60,6 +77,8 @@ struct sim_element {
 	struct agent_config config;
 	struct wire wire;
 	bool port_up[WORLD_PORTS + 1];
+	int64_t link_up_us; /* the link to the next one: up from then on */
+	bool drains;
 	uint32_t starts;
 	int64_t disturbed_us; /* when something last went wrong here */
 };
@@ -67,10 +86,10 @@ struct sim_element {
 struct host {
 	char id[NAME_SIZE];
 	struct mac mac;
-	struct address address;
-	uint32_t place;       /* element * WORLD_PORTS + port - 1 */
-	bool present;         /* in the inventory */
-	int64_t forgotten_us; /* deregistered then, and silent since; 0: no */
+	struct address address, second; /* IPv4; IPv6, or zero */
+	uint32_t place;                 /* element * WORLD_PORTS + port - 1 */
+	bool present;                   /* in the inventory */
+	int64_t forgotten_us;           /* deregistered then, and silent since; 0: no */
 	int64_t disturbed_us;
 	int64_t arrived_us, talks_us; /* last, next */
 	int64_t clone_until_us;
@@ -84,7 +103,9 @@ struct world_options {
 	int64_t duration_us;
 	unsigned rate; /* stimuli in a simulated second */
 	bool verbose;
+	unsigned features;     /* enum world_feature */
 	bool no_mark;          /* planted: an FE does not mark what it redirects (P4) */
+	bool returns;          /* planted: a transit FE sends back by the link it came by */
 	enum core_fault fault; /* planted */
 };
 
@@ -136,6 +157,11 @@ static inline uint32_t place_port(uint32_t place)
 	return place % WORLD_PORTS + 1;
 }
 
+static inline bool world_has(const struct world *w, enum world_feature feature)
+{
+	return (w->options.features & feature) != 0;
+}
+
 /* Runs the script; 0, or -1 with w->broken.  The world can then only be finished. */
 void world_init(struct world *w, const struct world_options *options, const struct stimulus *script,
 		size_t count);
@@ -170,8 +196,38 @@ void control_crash(struct world *w, uint32_t ms, uint32_t forgets);
 void control_lose_store(struct world *w);
 void control_put_host(struct world *w, uint32_t host);
 void control_remove_host(struct world *w, uint32_t host);
+void control_drain(struct world *w, uint32_t element, bool drains);
+
+/* lan.c */
+/* 0: a port of its own. */
+uint32_t lan_of(const struct world *w, uint32_t place);
+/* The same port, or ports of one LAN. */
+bool lan_joins(const struct world *w, uint32_t a, uint32_t b);
+/* The places from which the same is heard: calls 'each' for 'place', or for each of its LAN. */
+void lan_each(struct world *w, uint32_t place,
+	      void (*each)(struct world *w, uint32_t place, void *to), void *to);
+/* Whether every FE there would hear what is said there. */
+bool lan_is_heard(struct world *w, uint32_t place);
+
+/* link.c */
+void link_declare(struct world *w);
+void link_set_devices(struct world *w, uint32_t index);
+void link_break(struct world *w, uint32_t index, uint32_t ms);
+void link_mend(struct world *w, uint32_t index);
+
+/* walk.c */
+enum walk_end { WALK_ARRIVES, WALK_IS_LOST, WALK_LOOPS };
+/* From FE to FE by the links; 'flow' says which of equal paths. */
+enum walk_end walk_links(const struct world *w, uint32_t from, uint32_t to, uint32_t flow);
+/* From where it enters to a node, by the links too if 'links'.  IS_LOST: nobody has it. */
+enum walk_end walk_to_node(const struct world *w, uint32_t from, const struct address *address,
+			   bool links, uint32_t *ret_place);
 
 /* host.c */
+/* Whose address it is, or NULL. */
+const struct host *host_of(const struct world *w, const struct address *address);
+/* The element has a port where the host is. */
+bool host_is_heard_by(const struct world *w, const struct host *h, uint32_t element);
 /* Nothing is asserted about it for a while after that. */
 void host_disturb(struct host *h, int64_t until_us);
 /* Only what it says next can tell where it is: those at one port, or (0) of an element whatever has
@@ -192,6 +248,11 @@ void host_announce(struct world *w, uint32_t index, uint32_t place, const struct
 /* An FE's entry for an address changed. */
 void check_binding(struct world *w, uint32_t element, const struct address *address);
 void check_version(struct world *w, uint32_t element, const struct rule *rule);
+/* An FE has heard all of what it was sent at once. */
+void check_whole(struct world *w, uint32_t element);
+/* A link broke, and its ends know; 'calm': all else was well. */
+bool check_is_calm(const struct world *w);
+void check_failover(struct world *w);
 /* A while after it arrived somewhere. */
 void check_arrived(struct world *w, uint32_t host);
 /* From time to time. */

@@ -196,7 +196,7 @@ static void a_slave_is_refused(void **state)
 	assert_int_equal(controller_add(&c, &rule), -OFP_BAD_REQUEST_IS_SLAVE);
 	rule_group_to_group_mod(&g, OFPGC_ADD, &m);
 	assert_int_equal(controller_group_mod(&c, &m), -OFP_BAD_REQUEST_IS_SLAVE);
-	assert_int_equal(box.rules.count, 0);
+	assert_int_equal(box.plane.rules.count, 0);
 	assert_false(agent_has_controller(box.agent));
 	box_announce(&box, 2, "10.10.0.5", 5);
 	assert_false(controller_has(&c, OFPT_PACKET_IN));
@@ -519,10 +519,10 @@ static void a_restarted_agent_adopts_without_writing_anything(void **state)
 		assert_int_equal(controller_add(&c, &rules[i]), 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(peers); i++)
 		assert_int_equal(controller_add(&c, &peers[i]), 0);
-	writes = box.writes;
+	writes = box.plane.writes;
 	box_restart(&box);
-	assert_int_equal(box.writes, writes);
-	assert_int_equal(box.rules.count, 7 + 4 + 2);
+	assert_int_equal(box.plane.writes, writes);
+	assert_int_equal(box.plane.rules.count, 7 + 4 + 2);
 
 	/* And it is not only shown: it can be worked with. */
 	c = controller_join(&box, 2);
@@ -538,10 +538,10 @@ static void what_is_no_rule_is_forgotten_at_adoption(void **state)
 	struct rule broken = rule_local("10.10.0.5", 2), dangling = rule_foreign("10.10.0.6", 9);
 
 	broken.mac.bytes[0] = 1; /* multicast */
-	*(struct rule *)table_put(&box.rules, &broken.key, NULL) = broken;
-	*(struct rule *)table_put(&box.rules, &dangling.key, NULL) = dangling;
+	*(struct rule *)table_put(&box.plane.rules, &broken.key, NULL) = broken;
+	*(struct rule *)table_put(&box.plane.rules, &dangling.key, NULL) = dangling;
 	box_restart(&box);
-	assert_int_equal(box.rules.count, 0);
+	assert_int_equal(box.plane.rules.count, 0);
 	assert_null(box_binding(&box, "10.10.0.5"));
 	assert_null(box_binding(&box, "10.10.0.6"));
 }

@@ -1,221 +1,13 @@
 /* tests/unit/fe/fixture.h. */
 #include "fixture.h"
 
-#include "base/memory.h"
 #include "packet/neighbor.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 const struct mac gateway_mac = {{2, 0, 0x5e, 0, 0x53, 1}};
 
-/* ---- the data plane ---- */
-
-struct address_key {
-	uint32_t vrf;
-	struct address address;
-};
-
-struct prefix_key {
-	uint32_t kind, vrf, length;
-	struct address address;
-};
-
-/* Structs have padding, so they are compared by their fields. */
-static bool same_port(const void *x, const void *y)
-{
-	const struct datapath_port *a = x, *b = y;
-
-	return a->ifindex == b->ifindex && a->role == b->role && a->trunk == b->trunk &&
-	       a->admitted == b->admitted && a->admitted6 == b->admitted6 &&
-	       a->listen == b->listen && a->mtu == b->mtu && a->vrf == b->vrf &&
-	       a->shared == b->shared && a->silent == b->silent;
-}
-
-static bool same_binding(const void *x, const void *y)
-{
-	const struct datapath_binding *a = x, *b = y;
-
-	return a->flags == b->flags && a->vlan == b->vlan && a->port == b->port &&
-	       mac_equal(&a->mac, &b->mac) && mac_equal(&a->gateway_mac, &b->gateway_mac) &&
-	       a->fe == b->fe;
-}
-
-static bool same_peer(const void *x, const void *y)
-{
-	const struct datapath_peer *a = x, *b = y;
-
-	return a->send == b->send && a->receive == b->receive && a->vrf == b->vrf &&
-	       a->select == b->select && a->path_count == b->path_count &&
-	       memcmp(a->paths, b->paths, sizeof(a->paths)) == 0 &&
-	       address_equal(&a->address, &b->address) && address_equal(&a->redirect, &b->redirect);
-}
-
-static bool same_source(const void *x, const void *y)
-{
-	const struct datapath_source *a = x, *b = y;
-
-	return a->fe == b->fe && a->vrf == b->vrf && a->receive == b->receive;
-}
-
-static bool same_prefix(const void *x, const void *y)
-{
-	const struct datapath_prefix *a = x, *b = y;
-
-	return a->fe == b->fe && mac_equal(&a->mac, &b->mac);
-}
-
-static bool same_rule(const void *x, const void *y)
-{
-	return rule_equal(x, y);
-}
-
-static bool same_group(const void *x, const void *y)
-{
-	return rule_group_equal(x, y);
-}
-
-/* Upserts; counts only what was not there like this. */
-static bool put(struct box *box, struct table *t, const void *key, const void *value,
-		bool (*same)(const void *, const void *))
-{
-	bool created;
-	void *at = table_put(t, key, &created);
-
-	if (!created && same(at, value))
-		return false;
-	memcpy(at, value, t->value_size);
-	box->writes++;
-	return true;
-}
-
-static int take(struct box *box, struct table *t, const void *key)
-{
-	if (!table_remove(t, key))
-		return -ENOENT;
-	box->writes++;
-	return 0;
-}
-
-static int port_set(void *context, const struct datapath_port *port)
-{
-	struct box *box = context;
-
-	put(box, &box->ports, &port->number, port, same_port);
-	return 0;
-}
-
-static int port_remove(void *context, uint32_t number)
-{
-	struct box *box = context;
-
-	return take(box, &box->ports, &number);
-}
-
-static int binding_set(void *context, const struct datapath_binding *binding)
-{
-	struct box *box = context;
-	struct address_key key = {binding->vrf, binding->address};
-
-	if (box->binding_error) {
-		int r = box->binding_error;
-
-		box->binding_error = 0;
-		return r;
-	}
-	if (!table_get(&box->bindings, &key) && box->bindings.count >= box->binding_limit)
-		return -ENOSPC;
-	if (binding->flags & BINDING_LOCAL)
-		assert_non_null(table_get(&box->ports, &binding->port));
-	box->binding_writes += put(box, &box->bindings, &key, binding, same_binding);
-	return 0;
-}
-
-static int binding_remove(void *context, uint32_t vrf, const struct address *address)
-{
-	struct box *box = context;
-	struct address_key key = {vrf, *address};
-
-	return take(box, &box->bindings, &key);
-}
-
-static int peer_set(void *context, const struct datapath_peer *peer)
-{
-	struct box *box = context;
-
-	box->peer_writes += put(box, &box->peers, &peer->fe, peer, same_peer);
-	return 0;
-}
-
-static int source_set(void *context, const struct datapath_source *source)
-{
-	struct box *box = context;
-
-	put(box, &box->sources, &source->prefix, source, same_source);
-	return 0;
-}
-
-static int source_remove(void *context, const struct prefix *prefix)
-{
-	struct box *box = context;
-
-	return take(box, &box->sources, prefix);
-}
-
-static int peer_remove(void *context, uint32_t fe)
-{
-	struct box *box = context;
-
-	return take(box, &box->peers, &fe);
-}
-
-static int prefix_set(void *context, const struct datapath_prefix *p)
-{
-	struct box *box = context;
-	struct prefix_key key = {p->kind, p->vrf, p->prefix.length, p->prefix.address};
-
-	put(box, &box->prefixes, &key, p, same_prefix);
-	return 0;
-}
-
-static int prefix_remove(void *context, uint8_t kind, uint32_t vrf, const struct prefix *prefix)
-{
-	struct box *box = context;
-	struct prefix_key key = {kind, vrf, prefix->length, prefix->address};
-
-	return take(box, &box->prefixes, &key);
-}
-
-static int rule_keep(void *context, const struct rule *rule)
-{
-	struct box *box = context;
-
-	put(box, &box->rules, &rule->key, rule, same_rule);
-	return 0;
-}
-
-static int rule_forget(void *context, const struct rule_key *key)
-{
-	struct box *box = context;
-
-	return take(box, &box->rules, key);
-}
-
-static int group_keep(void *context, const struct rule_group *group)
-{
-	struct box *box = context;
-
-	put(box, &box->groups, &group->fe, group, same_group);
-	return 0;
-}
-
-static int group_forget(void *context, uint32_t fe)
-{
-	struct box *box = context;
-
-	return take(box, &box->groups, &fe);
-}
+/* ---- the data plane: what the tests ask of it besides sim/memory_plane.h ---- */
 
 static int64_t binding_idle_ms(void *context, uint32_t vrf, const struct address *address)
 {
@@ -262,25 +54,6 @@ static int transmit(void *context, uint32_t port, const void *frame, size_t size
 	return 0;
 }
 
-static int link_set(void *context, const struct datapath_link *link)
-{
-	struct box *box = context;
-
-	if (link->info.number < PIPELINE_LINK_PORT(0) &&
-	    !table_get(&box->ports, &link->info.number))
-		return -ENOENT;
-	*(struct datapath_link *)table_put(&box->links, &link->info.number, NULL) = *link;
-	box->link_writes++;
-	return 0;
-}
-
-static int link_remove(void *context, uint32_t number)
-{
-	struct box *box = context;
-
-	return table_remove(&box->links, &number) ? 0 : -ENOENT;
-}
-
 static int link_transmit(void *context, uint32_t number, const void *packet, size_t size)
 {
 	return transmit(context, number, packet, size);
@@ -302,33 +75,19 @@ static void drain_upcalls(void *context)
 	agent_upcall(box->agent, &box->waiting, box->now_ms);
 }
 
-static const struct datapath_ops operations = {
-	.port_set = port_set,
-	.port_remove = port_remove,
-	.binding_set = binding_set,
-	.binding_remove = binding_remove,
-	.peer_set = peer_set,
-	.peer_remove = peer_remove,
-	.source_set = source_set,
-	.source_remove = source_remove,
-	.prefix_set = prefix_set,
-	.prefix_remove = prefix_remove,
-	.rule_keep = rule_keep,
-	.rule_forget = rule_forget,
-	.group_keep = group_keep,
-	.group_forget = group_forget,
-	.link_set = link_set,
-	.link_remove = link_remove,
-	.link_transmit = link_transmit,
-	.link_count = link_count,
-	.binding_idle_ms = binding_idle_ms,
-	.counters = counters,
-	.drops = drops,
-	.binding_count = binding_count,
-	.port_stats = port_stats,
-	.transmit = transmit,
-	.drain_upcalls = drain_upcalls,
-};
+static void use_operations(struct box *box)
+{
+	box->operations = memory_plane_ops;
+	box->operations.binding_idle_ms = binding_idle_ms;
+	box->operations.counters = counters;
+	box->operations.drops = drops;
+	box->operations.binding_count = binding_count;
+	box->operations.port_stats = port_stats;
+	box->operations.transmit = transmit;
+	box->operations.link_transmit = link_transmit;
+	box->operations.link_count = link_count;
+	box->operations.drain_upcalls = drain_upcalls;
+}
 
 /* ---- the box ---- */
 
@@ -347,17 +106,11 @@ void box_open(struct box *box)
 	memset(box, 0, sizeof(*box));
 	box->now_ms = 1000000;
 	box->idle_ms = -1;
-	box->binding_limit = 1000;
-	box->shell = (struct agent_shell){&operations, flush, drop, box};
+	use_operations(box);
+	box->shell = (struct agent_shell){&box->operations, flush, drop, box};
 	box->config = (struct agent_config){.name = "fe2", .id = 2, .binding_limit = 1000};
-	table_init(&box->ports, sizeof(uint32_t), sizeof(struct datapath_port), 1);
-	table_init(&box->bindings, sizeof(struct address_key), sizeof(struct datapath_binding), 1);
-	table_init(&box->peers, sizeof(uint32_t), sizeof(struct datapath_peer), 1);
-	table_init(&box->sources, sizeof(struct prefix), sizeof(struct datapath_source), 1);
-	table_init(&box->prefixes, sizeof(struct prefix_key), sizeof(struct datapath_prefix), 1);
-	table_init(&box->rules, sizeof(struct rule_key), sizeof(struct rule), 1);
-	table_init(&box->groups, sizeof(uint32_t), sizeof(struct rule_group), 1);
-	table_init(&box->links, sizeof(uint32_t), sizeof(struct datapath_link), 1);
+	memory_plane_init(&box->plane, 1);
+	box->plane.binding_limit = 1000;
 	box->agent = agent_create(&box->config, &box->shell, 7, box->now_ms);
 	agent_adopt_done(box->agent, box->now_ms);
 	for (uint32_t number = 2; number <= 4; number++)
@@ -368,35 +121,14 @@ void box_open(struct box *box)
 void box_close(struct box *box)
 {
 	agent_destroy(box->agent);
-	table_finish(&box->ports);
-	table_finish(&box->bindings);
-	table_finish(&box->peers);
-	table_finish(&box->sources);
-	table_finish(&box->prefixes);
-	table_finish(&box->rules);
-	table_finish(&box->groups);
-	table_finish(&box->links);
+	memory_plane_finish(&box->plane);
 }
 
 void box_restart(struct box *box)
 {
-	size_t at = 0, count = 0;
-	void *value;
-	struct rule *copy = memory_alloc_array(box->rules.count + 1, sizeof(*copy));
-
 	agent_destroy(box->agent);
 	box->agent = agent_create(&box->config, &box->shell, 8, box->now_ms);
-	while (table_next(&box->rules, &at, NULL, &value))
-		memcpy(&copy[count++], value, sizeof(*copy));
-	for (size_t i = 0; i < count; i++)
-		agent_adopt_rule(box->agent, &copy[i]);
-	free(copy);
-	at = 0;
-	while (table_next(&box->groups, &at, NULL, &value))
-		agent_adopt_group(box->agent, value);
-	at = 0;
-	while (table_next(&box->links, &at, NULL, &value))
-		agent_adopt_link(box->agent, value);
+	memory_plane_adopt(&box->plane, box->agent);
 	for (uint32_t number = 1; number <= 4; number++)
 		box_add_port(box, number, number == 1 ? PORT_EXTERNAL : PORT_ACCESS);
 	agent_adopt_done(box->agent, box->now_ms);
@@ -427,9 +159,9 @@ void box_pass(struct box *box, int64_t ms)
 
 const struct datapath_binding *box_binding(struct box *box, const char *address)
 {
-	struct address_key key = {0, ip(address)};
+	struct address a = ip(address);
 
-	return table_get(&box->bindings, &key);
+	return memory_plane_binding(&box->plane, 0, &a);
 }
 
 /* ---- controllers ---- */

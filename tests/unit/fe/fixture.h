@@ -2,7 +2,7 @@
  * scripted, and a clock that the test turns. */
 #pragma once
 
-#include "fe/agent.h"
+#include "sim/memory_plane.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,19 +19,15 @@ struct sent_frame {
 #define SENT_MAX 16384
 
 struct box {
+	struct memory_plane plane; /* first: the operations' context */
 	struct agent *agent;
 	struct agent_shell shell;
 	struct agent_config config;
 	int64_t now_ms;
 
-	/* The data plane.  'writes' counts what changed something. */
-	struct table ports, bindings, peers, prefixes, rules, groups, links;
-	unsigned link_writes, writes, peer_writes, binding_writes;
-	struct table sources; /* struct prefix -> struct datapath_source */
-	size_t binding_limit;
-	int binding_error; /* what the next binding_set returns, once */
-	int64_t idle_ms;   /* what every binding says; -1: never */
-	uint64_t packets;  /* likewise */
+	struct datapath_ops operations;
+	int64_t idle_ms;  /* what every binding says; -1: never */
+	uint64_t packets; /* likewise */
 	unsigned frame_count;
 	struct sent_frame frames[SENT_MAX];
 	/* What is waiting in the ring when a barrier comes. */

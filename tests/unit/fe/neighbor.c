@@ -68,9 +68,9 @@ static void the_real_binding_takes_the_tentative_ones_place(void **state)
 	struct rule_key key = {.kind = RULE_TENTATIVE, .address = ip("10.10.0.5")};
 
 	box_announce(&box, 2, "10.10.0.5", 5);
-	assert_non_null(table_get(&box.rules, &key));
+	assert_non_null(table_get(&box.plane.rules, &key));
 	add(rule_local("10.10.0.5", 2));
-	assert_null(table_get(&box.rules, &key));
+	assert_null(table_get(&box.plane.rules, &key));
 	assert_int_equal(flags_of("10.10.0.5"), BINDING_LOCAL);
 	box_announce(&box, 3, "10.10.0.5", 5); /* a claim by another port is the controller's */
 	assert_int_equal(box_binding(&box, "10.10.0.5")->port, 2);
@@ -172,9 +172,9 @@ static void tentative_bindings_are_bounded(void **state)
 	struct rule covered = rule_prefix(RULE_COVERED, "10.0.0.0/8");
 	size_t rules;
 
-	box.binding_limit = 100000;
+	box.plane.binding_limit = 100000;
 	add(covered);
-	rules = box.rules.count;
+	rules = box.plane.rules.count;
 	for (unsigned i = 0; i < 6000; i++) {
 		char text[32];
 
@@ -183,7 +183,7 @@ static void tentative_bindings_are_bounded(void **state)
 		if (i % 500 == 0)
 			controller_drain(&c);
 	}
-	assert_int_equal(box.rules.count, rules + 4096);
+	assert_int_equal(box.plane.rules.count, rules + 4096);
 }
 
 /* ---- departed nodes ---- */

@@ -107,11 +107,11 @@ static void a_move_is_one_write_for_each_flow_mod(void **state)
 	unsigned writes;
 
 	add(rule_local("10.10.0.5", 2));
-	writes = box.binding_writes;
+	writes = box.plane.binding_writes;
 	add(rule_foreign("10.10.0.5", 3));
-	assert_int_equal(box.binding_writes, writes + 1);
+	assert_int_equal(box.plane.binding_writes, writes + 1);
 	drop(rule_local("10.10.0.5", 2));
-	assert_int_equal(box.binding_writes, writes + 2);
+	assert_int_equal(box.plane.binding_writes, writes + 2);
 	assert_int_equal(flags_of("10.10.0.5"), BINDING_FOREIGN);
 }
 
@@ -125,7 +125,7 @@ static void an_add_replaces_action_and_cookie(void **state)
 	r.fe = 4;
 	r.cookie++;
 	add(r);
-	kept = table_get(&box.rules, &r.key);
+	kept = table_get(&box.plane.rules, &r.key);
 	assert_true(rule_equal(kept, &r));
 	assert_int_equal(box_binding(&box, "10.10.0.5")->fe, 4);
 }
@@ -143,14 +143,14 @@ static void a_modify_keeps_the_cookie(void **state)
 	rule_to_flow_mod(&r, OFPFC_MODIFY_STRICT, &f);
 	f.cookie_mask = 0;
 	assert_int_equal(controller_flow_mod(&c, &f), 0);
-	kept = table_get(&box.rules, &r.key);
+	kept = table_get(&box.plane.rules, &r.key);
 	assert_int_equal(kept->fe, 4);
 	assert_int_equal(kept->cookie, r.cookie - 1);
 	/* What is not there is not made. */
 	r = rule_foreign("10.10.0.9", 3);
 	rule_to_flow_mod(&r, OFPFC_MODIFY_STRICT, &f);
 	assert_int_equal(controller_flow_mod(&c, &f), 0);
-	assert_null(table_get(&box.rules, &r.key));
+	assert_null(table_get(&box.plane.rules, &r.key));
 }
 
 static void a_modify_that_one_flow_cannot_take_changes_none(void **state)
@@ -165,7 +165,7 @@ static void a_modify_that_one_flow_cannot_take_changes_none(void **state)
 	rule_to_flow_mod(&r, OFPFC_MODIFY, &f);
 	f.match.count = 0; /* the drops of COVERED too, which cannot point to a group */
 	assert_true(controller_flow_mod(&c, &f) < 0);
-	kept = table_get(&box.rules, &r.key);
+	kept = table_get(&box.plane.rules, &r.key);
 	assert_int_equal(kept->fe, 3);
 }
 
@@ -225,10 +225,10 @@ static void everything_can_be_deleted(void **state)
 
 	add(rule_local("10.10.0.5", 2));
 	assert_int_equal(controller_flow_mod(&c, &f), 0);
-	assert_int_equal(box.rules.count, 0);
-	assert_int_equal(box.bindings.count, 0);
-	assert_int_equal(box.prefixes.count, 0);
-	while (table_next(&box.ports, &at, NULL, &value)) {
+	assert_int_equal(box.plane.rules.count, 0);
+	assert_int_equal(box.plane.bindings.count, 0);
+	assert_int_equal(box.plane.prefixes.count, 0);
+	while (table_next(&box.plane.ports, &at, NULL, &value)) {
 		assert_false(((struct datapath_port *)value)->admitted);
 		assert_int_equal(((struct datapath_port *)value)->listen, 0);
 	}
@@ -296,14 +296,14 @@ static void timeouts_remove_what_they_say(void **state)
 static void a_full_table_is_said_to_be_full_and_nothing_is_half_done(void **state)
 {
 	struct rule r = rule_local("10.10.0.6", 2);
-	size_t rules = box.rules.count;
+	size_t rules = box.plane.rules.count;
 
-	box.binding_limit = 1;
+	box.plane.binding_limit = 1;
 	add(rule_local("10.10.0.5", 2));
 	assert_int_equal(controller_add(&c, &r), -OFP_FLOW_MOD_FAILED_TABLE_FULL);
-	assert_int_equal(box.rules.count, rules + 1);
+	assert_int_equal(box.plane.rules.count, rules + 1);
 	assert_null(box_binding(&box, "10.10.0.6"));
-	box.binding_limit = 2;
+	box.plane.binding_limit = 2;
 	add(r);
 }
 
@@ -316,9 +316,9 @@ static void a_replacement_that_fails_leaves_what_was_there(void **state)
 	add(r);
 	other.port = 3;
 	other.cookie++;
-	box.binding_error = -EIO;
+	box.plane.binding_error = -EIO;
 	assert_int_equal(controller_add(&c, &other), -OFP_FLOW_MOD_FAILED_UNKNOWN);
-	kept = table_get(&box.rules, &r.key);
+	kept = table_get(&box.plane.rules, &r.key);
 	assert_true(rule_equal(kept, &r));
 	assert_int_equal(box_binding(&box, "10.10.0.5")->port, 2);
 	/* Its port is counted as before: it goes and comes with the binding. */
@@ -376,7 +376,7 @@ static void what_a_switch_is_told_beside_is_refused(void **state)
 		{.key = {.kind = RULE_BESIDE_ASKED, .port = 2, .address = ip("10.10.0.5")}},
 	};
 	struct rule external = rule_prefix(RULE_EXTERNAL, "0.0.0.0/0");
-	size_t before = box.rules.count;
+	size_t before = box.plane.rules.count;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
 		assert_true(rule_is_for_switch(&list[i]));
@@ -386,7 +386,7 @@ static void what_a_switch_is_told_beside_is_refused(void **state)
 	external.mac = gateway_mac;
 	external.gateway_mac = gateway_mac;
 	assert_int_equal(controller_add(&c, &external), -OFP_BAD_ACTION_BAD_OUT_PORT);
-	assert_int_equal(box.rules.count, before);
+	assert_int_equal(box.plane.rules.count, before);
 }
 
 static void an_overlap_is_refused_if_asked(void **state)
@@ -420,15 +420,15 @@ static void a_group_mod_changes_one_peer_and_no_binding(void **state)
 		snprintf(text, sizeof(text), "10.10.7.%u", i);
 		add(rule_foreign(text, 3));
 	}
-	bindings = box.binding_writes;
-	peers = box.peer_writes;
-	writes = box.writes;
+	bindings = box.plane.binding_writes;
+	peers = box.plane.peer_writes;
+	writes = box.plane.writes;
 	rule_group_to_group_mod(&g, OFPGC_MODIFY, &m);
 	assert_int_equal(controller_group_mod(&c, &m), 0);
-	assert_int_equal(box.binding_writes, bindings);
-	assert_int_equal(box.peer_writes, peers + 1);
-	assert_int_equal(box.writes, writes + 2); /* and the pinned list */
-	peer = table_get(&box.peers, &fe);
+	assert_int_equal(box.plane.binding_writes, bindings);
+	assert_int_equal(box.plane.peer_writes, peers + 1);
+	assert_int_equal(box.plane.writes, writes + 2); /* and the pinned list */
+	peer = table_get(&box.plane.peers, &fe);
 	assert_true(peer->send);
 	assert_true(address_equal(&peer->address, &g.address));
 	assert_true(address_equal(&peer->redirect, &g.redirect));
@@ -443,7 +443,7 @@ static void a_peer_may_send_when_both_its_rules_are_there(void **state)
 			     .fe = 3};
 	struct rule marked = plain, other = plain;
 	uint32_t fe = 3;
-	const struct datapath_peer *peer = table_get(&box.peers, &fe);
+	const struct datapath_peer *peer = table_get(&box.plane.peers, &fe);
 
 	marked.key.kind = RULE_PEER_MARKED;
 	assert_true(peer->send && !peer->receive);
@@ -480,11 +480,11 @@ static void a_peer_without_a_group_only_receives(void **state)
 	marked.key.kind = RULE_PEER_MARKED;
 	add(plain);
 	add(marked);
-	peer = table_get(&box.peers, &fe);
+	peer = table_get(&box.plane.peers, &fe);
 	assert_non_null(peer);
 	assert_true(peer->receive && !peer->send);
 	drop(plain);
-	assert_null(table_get(&box.peers, &fe));
+	assert_null(table_get(&box.plane.peers, &fe));
 }
 
 static void groups_answer_as_openflow_says(void **state)
@@ -501,13 +501,13 @@ static void groups_answer_as_openflow_says(void **state)
 	rule_group_to_group_mod(&g, OFPGC_DELETE, &m);
 	assert_int_equal(controller_group_mod(&c, &m), 0);
 	assert_null(box_binding(&box, "10.10.0.5")); /* its flows go with it */
-	assert_null(table_get(&box.rules, &r.key));
-	assert_int_equal(box.peers.count, 0);
+	assert_null(table_get(&box.plane.rules, &r.key));
+	assert_int_equal(box.plane.peers.count, 0);
 	assert_int_equal(controller_group_mod(&c, &m), 0); /* deleting nothing is no error */
 	assert_int_equal(controller_add_group(&c, 3, OFPGC_ADD), 0);
 	m.group = OFPG_ALL;
 	assert_int_equal(controller_group_mod(&c, &m), 0);
-	assert_int_equal(box.groups.count, 0);
+	assert_int_equal(box.plane.groups.count, 0);
 	m.command = 7;
 	assert_int_equal(controller_group_mod(&c, &m), -OFP_GROUP_MOD_FAILED_BAD_COMMAND);
 }
@@ -526,7 +526,7 @@ static void bindings_of_a_port_go_and_come_with_it(void **state)
 static void ports_are_told_their_admission(void **state)
 {
 	uint32_t number = 2;
-	const struct datapath_port *port = table_get(&box.ports, &number);
+	const struct datapath_port *port = table_get(&box.plane.ports, &number);
 	struct rule r = rule_admit(2);
 
 	assert_true(port->admitted);

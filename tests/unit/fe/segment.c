@@ -68,7 +68,7 @@ static const struct datapath_port *port_now(void)
 {
 	uint32_t number = 2;
 
-	return table_get(&box.ports, &number);
+	return table_get(&box.plane.ports, &number);
 }
 
 static void a_binding_with_the_ports_mac_is_beside(void **state)
