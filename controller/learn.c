@@ -182,8 +182,11 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 	/* It says that the node is on that LAN, but not which FE is designated for it: ours, if it
 	 * is news, until that one is heard. */
 	beside = rule->key.kind == RULE_LOCAL && segment_explains(c, e, rule, r);
-	if (beside && r && !version_is_later(v, r->a.version))
+	if (beside && r && !version_is_later(v, r->a.version)) {
+		if (r->a.place.fe != e->id && !segment_is_member(c, e->id, &r->a.place))
+			outdo(c, r, v);
 		return true;
+	}
 	if (v.term > c->term || (v.term == c->term && v.sequence > c->sequence))
 		if (!element_learn_term(c, v.term, e))
 			return r != NULL;

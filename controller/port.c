@@ -100,7 +100,8 @@ void element_set_port(struct element *e, const struct ofp_port *from)
 	memcpy(p->name, from->name, sizeof(p->name));
 	text_clean(p->name, sizeof(p->name));
 	if (!mac_equal(&p->mac, &from->mac)) {
-		segment_port_leaves(e->core, e, p); /* its rules name its MAC */
+		if (!mac_is_zero(&p->mac))
+			segment_port_leaves(e->core, e, p); /* its rules name its MAC */
 		p->mac = from->mac;
 	}
 	p->present = p->listed = true;

@@ -330,6 +330,65 @@ static void a_controller_that_restarts_changes_nothing(void **state)
 	world_destroy(w);
 }
 
+static void versions_only_grow_where_a_node_leaves_the_segment_within_its_element(void **state)
+{
+	struct world *w = a_shared_segment(1);
+	uint32_t designated = place_of(w, 1), other = 5 - designated;
+	uint64_t before;
+
+	fake_announces(w, designated, 3, node_mac(1), node_address(1));
+	world_run(w);
+	world_wait(w, 2000);
+	fake_announces(w, designated, PORT, node_mac(1), node_address(1));
+	world_run(w);
+	world_wait(w, 2000);
+	before = fake_rule(w, other, RULE_LOCAL, node_address(1))->cookie;
+	plug(w, other, false);
+	assert_true(fake_rule(w, other, RULE_FOREIGN, node_address(1))->cookie >= before);
+	plug(w, other, true);
+	fake_announces(w, designated, 3, node_mac(1), node_address(1));
+	world_run(w);
+	assert_true(fake_rule(w, other, RULE_FOREIGN, node_address(1))->cookie > before);
+	world_destroy(w);
+}
+
+static void a_rule_from_before_its_node_left_puts_no_port_on_the_segment(void **state)
+{
+	struct world *w = a_shared_segment(1);
+
+	world_disconnect(w, fake_of(w, 2));
+	world_wait(w, 2000);
+	fake_announces(w, 1, 3, node_mac(1), node_address(1));
+	fake_announces(w, 1, 3, "52:54:00:00:00:12", "10.10.0.12");
+	world_run(w);
+	world_restart(w, 2, true);
+	world_add_node(w, node_name(1), node_mac(1), node_address(1));
+	world_connect(w, fake_of(w, 2));
+	world_run(w);
+	assert_null(fake_rule(w, 2, RULE_LOCAL, "10.10.0.12"));
+	world_destroy(w);
+}
+
+static void a_port_found_to_be_on_the_segment_after_a_restart_leaves_no_foreign_rules(void **state)
+{
+	struct world *w = a_shared_segment(1);
+	uint32_t designated = place_of(w, 1), other = 5 - designated;
+
+	plug(w, other, false);
+	assert_non_null(fake_rule(w, other, RULE_FOREIGN, node_address(1)));
+	world_restart(w, 2, true);
+	world_add_node(w, node_name(1), node_mac(1), node_address(1));
+	world_connect(w, fake_of(w, other));
+	world_run(w);
+	plug(w, other, true);
+	world_connect(w, fake_of(w, designated));
+	world_connect(w, fake_of(w, 1));
+	world_run(w);
+	world_wait(w, 8000);
+	assert_shared(w, 1, place_of(w, 1), BOTH);
+	world_destroy(w);
+}
+
 static void what_another_element_says_on_the_segment_is_no_claim(void **state)
 {
 	struct world *w = a_shared_segment(1);
@@ -377,6 +436,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_element_that_falls_silent_is_dead_as_soon_as_that_is_noticed),
 	cmocka_unit_test(an_agent_that_restarts_keeps_its_nodes),
 	cmocka_unit_test(a_controller_that_restarts_changes_nothing),
+	cmocka_unit_test(versions_only_grow_where_a_node_leaves_the_segment_within_its_element),
+	cmocka_unit_test(a_rule_from_before_its_node_left_puts_no_port_on_the_segment),
+	cmocka_unit_test(a_port_found_to_be_on_the_segment_after_a_restart_leaves_no_foreign_rules),
 	cmocka_unit_test(what_another_element_says_on_the_segment_is_no_claim),
 	cmocka_unit_test(a_node_is_told_its_gateways_mac_by_the_designated_element),
 };
