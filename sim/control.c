@@ -212,4 +212,5 @@ void control_drain(struct world *w, uint32_t element, bool drains)
 
 	if (w->core && core_drain(w->core, e->config.name, drains, world_core_ms(w), &why) == 0)
 		e->drains = drains; /* acknowledged: durable */
+	e->disturbed_us = w->now_us;
 }
