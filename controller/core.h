@@ -107,6 +107,13 @@ struct core_shell {
 	/* Whether the kernel at the other end has acknowledged all that was written; NULL: nobody
 	 * knows, and it is taken for no. */
 	bool (*is_acknowledged)(void *context, struct session *s);
+	/* Of an element's external port that a routing daemon speaks for (declared.h); NULL: there
+	 * is no such daemon anywhere.  A frame for the daemon; the port's MAC, and whether the FE
+	 * has all its rules and the port is up. */
+	void (*outside_frame)(void *context, const char *element, const char *port,
+			      const void *frame, size_t size);
+	void (*outside_port)(void *context, const char *element, const char *port,
+			     const struct mac *mac, bool up);
 };
 
 /* 'term' is higher than any this controller used before (the store counts it); it is raised above
@@ -128,6 +135,21 @@ MUST_USE int core_add_link(struct core *c, const struct link *l, struct reason *
 /* The config was read again: links that are not in the list go, others come or change. */
 void core_replace_links(struct core *c, const struct link *list, unsigned count, int64_t now_ms);
 MUST_USE int core_add_tunnel(struct core *c, const struct tunnel_wish *w, struct reason *why);
+/* Where a routing daemon would send what leaves VICTOR by an element's external port: all of it.  A
+ * route whose next hop's MAC is zero is not told to the element yet. */
+struct outside_route {
+	struct prefix prefix;
+	struct mac mac;
+	bool is_neighbor; /* somebody on the LAN: no way out */
+};
+#define OUTSIDE_ROUTES_MAX 16384
+void core_set_routes(struct core *c, const char *element, const char *port,
+		     const struct outside_route *list, unsigned count, int64_t now_ms);
+/* Whether the element may announce the prefix to routers outside now. */
+bool core_announces(const struct core *c, const char *element, const struct prefix *prefix);
+/* The daemon sends a frame. */
+void core_send_outside(struct core *c, const char *element, const char *port, const void *frame,
+		       size_t size, int64_t now_ms);
 void core_restore_attachment(struct core *c, const struct attachment *a);
 void core_restore_drain(struct core *c, const char *element);
 

@@ -7,6 +7,7 @@
 
 #define DECLARED_PORTS_MAX 64
 #define DECLARED_ELEMENTS_MAX 1024
+#define DECLARED_NETNS_SIZE 128
 
 struct declared_port {
 	char match[OFP_PORT_NAME_SIZE]; /* the port's name; '*' and '?' as in file names */
@@ -19,6 +20,11 @@ struct declared_port {
 		struct address address, next_hop;
 		uint8_t length; /* of the network there, in 128 bits */
 	} ways[FAMILY_COUNT];
+	/* A routing daemon speaks for the FE there, on our side: by this device, in this network
+	 * namespace (empty: ours); the shell's business.  No device: none does. */
+	struct declared_routing {
+		char netns[DECLARED_NETNS_SIZE], device[OFP_PORT_NAME_SIZE];
+	} routing;
 };
 
 struct declared_element {

@@ -22,6 +22,8 @@ void element_ports_begin(struct element *e);
 void element_ports_end(struct element *e);
 void element_set_port(struct element *e, const struct ofp_port *from);
 void element_lose_port(struct element *e, uint32_t number);
+/* A port of a switch, which cannot say itself that nothing should leave by it. */
+void element_block_port(struct element *e, uint32_t number, bool blocked);
 void element_describe_port(struct element *e, const struct port_info *info);
 
 /* Queue one flow-mod or group-mod; element_commit then sends them, followed by a barrier. */

@@ -84,7 +84,7 @@ static struct candidates find_candidates(const struct core *c, const struct cove
 
 static bool can_send_out(const struct element *x, const struct element *e, unsigned family)
 {
-	return x->border && (!x->ovs || x->ovs->way_out[family] >= 0) &&
+	return x->border && (!x->ovs || ovs_exit_leads_out(x, family)) &&
 	       (x == e || (element_has_backplane(x) && topology_reaches(e->core, e, x)));
 }
 

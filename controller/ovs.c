@@ -23,14 +23,16 @@ static int check_ways(const struct declared_element *d, const struct declared_po
 		      struct reason *why)
 {
 	const struct declared_way *v4 = &p->ways[FAMILY_IPV4], *v6 = &p->ways[FAMILY_IPV6];
+	bool routing = p->routing.device[0]; /* it finds the next hops */
 
-	if (!address_is_ipv4(&v4->address) || !address_is_ipv4(&v4->next_hop))
+	if (!address_is_ipv4(&v4->address) ||
+	    !(address_is_ipv4(&v4->next_hop) || (routing && address_is_zero(&v4->next_hop))))
 		return reason_set(why, -EINVAL,
 				  "element %s, port %s: an external port of a switch needs "
-				  "'address' and 'next_hop', both IPv4",
+				  "'address' and 'next_hop', both IPv4, or 'address' and 'routing'",
 				  d->name, p->match);
 	if (address_is_ipv4(&v6->address) || address_is_ipv4(&v6->next_hop) ||
-	    address_is_zero(&v6->address) != address_is_zero(&v6->next_hop))
+	    (!routing && address_is_zero(&v6->address) != address_is_zero(&v6->next_hop)))
 		return reason_set(why, -EINVAL,
 				  "element %s, port %s: 'address6' and 'next_hop6' are both there, "
 				  "and IPv6, or neither is",
@@ -93,6 +95,7 @@ static void ovs_init(struct ovs *o, uint64_t seed)
 		o->way_out[family] = -1;
 	o->random = seed | 1;
 	table_init(&o->exits, sizeof(struct rule_key), sizeof(struct rule), seed + 1);
+	table_init(&o->adopted, sizeof(struct rule_key), sizeof(struct rule), seed + 3);
 	table_init(&o->routers, sizeof(uint32_t), sizeof(struct ovs_routed), seed + 2);
 }
 
@@ -118,6 +121,9 @@ void ovs_destroy(struct ovs *o)
 {
 	if (!o)
 		return;
+	for (unsigned i = 0; i < DECLARED_PORTS_MAX; i++)
+		free(o->outside[i].routes);
+	table_finish(&o->adopted);
 	table_finish(&o->exits);
 	table_finish(&o->routers);
 	free(o);
@@ -145,11 +151,15 @@ uint32_t ovs_tunnel_mtu(const struct element *e)
 const char *const *ovs_cannot(void)
 {
 	static const char *const list[] = {
-		"IP-in-IP",           "IPv6 backplane",
-		"VLAN trunks",        "links and paths",
-		"shared segments",    "ICMP too big or unreachable",
-		"tentative bindings", "announcements without a controller",
-		"kernel routes",      NULL,
+		"IP-in-IP",
+		"IPv6 backplane",
+		"VLAN trunks",
+		"links and paths",
+		"shared segments",
+		"ICMP too big or unreachable",
+		"tentative bindings",
+		"announcements without a controller",
+		NULL,
 	};
 
 	return list;
@@ -189,6 +199,7 @@ bool ovs_heard(struct element *e, const struct sighting *s)
 	}
 	if (d && d->role == PORT_EXTERNAL) {
 		ovs_exit_heard(e, d, s);
+		ovs_outside_heard(e, d, s);
 		return true;
 	}
 	ovs_router_heard(e, s);
@@ -243,6 +254,7 @@ void ovs_tick(struct element *e)
 		return;
 	settle(e);
 	ovs_exit_tick(e);
+	ovs_outside_tick(e);
 	ovs_router_tick(e);
 	ovs_idle_tick(e);
 	ovs_speak(e);

@@ -6,6 +6,14 @@
 #include "controller/declared.h"
 #include "controller/state.h"
 
+/* What the routing daemon that speaks at an external port knows, and what it was told. */
+struct ovs_outside {
+	struct outside_route *routes;
+	unsigned count;
+	bool told, up;
+	struct mac mac;
+};
+
 struct ovs_next_hop {
 	struct mac mac; /* zero: not known */
 	int64_t asked_ms;
@@ -30,8 +38,12 @@ struct ovs {
 	struct declared_element declared;
 	struct ovs_next_hop next_hops[DECLARED_PORTS_MAX][FAMILY_COUNT]; /* of external ports */
 	int way_out[FAMILY_COUNT]; /* the declared port that all goes to; -1: it has none */
-	struct table exits;        /* struct rule_key -> struct rule: its external rules */
-	struct table routers;      /* uint32_t port -> struct ovs_routed */
+	struct ovs_outside outside[DECLARED_PORTS_MAX];
+	struct table adopted; /* struct rule_key -> struct rule: external rules of the last run */
+	int64_t adopted_until_ms;
+	bool has_adopted;
+	struct table exits;   /* struct rule_key -> struct rule: its external rules */
+	struct table routers; /* uint32_t port -> struct ovs_routed */
 	uint64_t random;
 	int64_t routers_ms;
 	/* Barriers: 'waiting' was replied to at 'waiting_ms', 'last' is the latest that was. */
@@ -93,7 +105,15 @@ void ovs_exit_withdraw(struct element *e);
 void ovs_exit_adopt(struct element *e, const struct rule *rule);
 /* Somebody on the LAN of the declared port says where it is. */
 void ovs_exit_heard(struct element *e, const struct declared_port *d, const struct sighting *s);
+/* Whether it knows a way out for the family: a next hop, or routes. */
+bool ovs_exit_leads_out(const struct element *e, unsigned family);
 void ovs_exit_tick(struct element *e);
+/* Brings its external rules up to date. */
+void ovs_exit_refresh(struct element *e);
+
+/* ovs_outside.c: the routing daemon that speaks for it. */
+void ovs_outside_heard(struct element *e, const struct declared_port *d, const struct sighting *s);
+void ovs_outside_tick(struct element *e);
 
 /* ovs_router.c: router advertisements. */
 void ovs_router_heard(struct element *e, const struct sighting *s);
@@ -105,7 +125,7 @@ void ovs_router_tick(struct element *e);
 const char *ovs_drop_reason(const struct rule *rule);
 
 /* ovs_rules.c: what an FE that is told flows alone is told beside what a victor-fe is. */
-#define OVS_PORT_RULES_MAX 8
+#define OVS_PORT_RULES_MAX 14
 #define OVS_NODE_RULES_MAX 4 /* of one address */
 unsigned ovs_port_rules(const struct element *e, const struct port *p,
 			struct rule rules[OVS_PORT_RULES_MAX]);

@@ -16,6 +16,7 @@
 
 #define ASK_UNKNOWN_MS 1000
 #define ASK_AGAIN_MS 30000
+#define ADOPTED_MS 30000 /* what a routing daemon needs to find its neighbours, and more */
 
 static const struct prefix *everything(unsigned family)
 {
@@ -58,9 +59,39 @@ static void want(struct table *to, const struct element *e, const struct prefix 
 	}
 }
 
+/* What the last run's controller told it, while a routing daemon finds its neighbours again. */
+static void collect_adopted(const struct element *e, struct table *to)
+{
+	size_t at = 0;
+	const void *key;
+	void *rule;
+
+	while (table_next(&e->ovs->adopted, &at, &key, &rule))
+		*(struct rule *)table_put(to, key, NULL) = *(const struct rule *)rule;
+}
+
+/* What routing daemons know.  Of two ports the one that is declared first counts. */
+static void collect_routes(const struct element *e, struct table *to)
+{
+	const struct ovs *o = e->ovs;
+
+	for (unsigned i = o->declared.port_count; i--;) {
+		const struct port *p = o->outside[i].count ? port_of(e, i) : NULL;
+
+		for (unsigned k = 0; p && p->up && k < o->outside[i].count; k++) {
+			const struct outside_route *r = &o->outside[i].routes[k];
+
+			if (!mac_is_zero(&r->mac))
+				want(to, e, &r->prefix, p, &r->mac);
+		}
+	}
+}
+
 static void collect(const struct element *e, struct table *to)
 {
 	const struct ovs *o = e->ovs;
+
+	collect_adopted(e, to);
 
 	for (unsigned family = 0; family < FAMILY_COUNT; family++) {
 		int at = o->way_out[family];
@@ -69,6 +100,7 @@ static void collect(const struct element *e, struct table *to)
 		if (p)
 			want(to, e, everything(family), p, &o->next_hops[at][family].mac);
 	}
+	collect_routes(e, to);
 }
 
 void ovs_exit_rules(const struct element *e, void (*emit)(void *to, const struct rule *), void *to)
@@ -93,8 +125,7 @@ void ovs_exit_withdraw(struct element *e)
 	table_clear(&e->ovs->exits);
 }
 
-/* Tells the switch the difference. */
-static void refresh(struct element *e)
+void ovs_exit_refresh(struct element *e)
 {
 	struct table *before = &e->ovs->exits, after;
 	size_t at = 0;
@@ -150,6 +181,13 @@ static bool choose(struct element *e)
 	return changed;
 }
 
+/* Rules that a routing daemon's routes made.  The routes are known, or will be soon: the daemon
+ * went on without us, or begins anew as we do. */
+static void adopt_route(struct ovs *o, const struct rule *rule)
+{
+	*(struct rule *)table_put(&o->adopted, &rule->key, NULL) = *rule;
+}
+
 void ovs_exit_adopt(struct element *e, const struct rule *rule)
 {
 	unsigned family = address_is_ipv4(&rule->key.address) ? FAMILY_IPV4 : FAMILY_IPV6;
@@ -158,12 +196,35 @@ void ovs_exit_adopt(struct element *e, const struct rule *rule)
 	const struct declared_port *d = p ? ovs_declared_port(e, p) : NULL;
 	unsigned at;
 
-	if (!d || d->role != PORT_EXTERNAL || o->way_out[family] >= 0 ||
-	    rule->key.length != everything(family)->length)
+	if (!d || d->role != PORT_EXTERNAL)
+		return;
+	if (d->routing.device[0] && !o->has_adopted) {
+		adopt_route(o, rule);
+		return;
+	}
+	if (o->way_out[family] >= 0 || rule->key.length != everything(family)->length ||
+	    address_is_zero(&d->ways[family].next_hop))
 		return;
 	at = (unsigned)(d - o->declared.ports);
 	o->next_hops[at][family].mac = rule->mac;
 	o->way_out[family] = (int)at;
+}
+
+bool ovs_exit_leads_out(const struct element *e, unsigned family)
+{
+	const struct ovs *o = e->ovs;
+
+	if (o->way_out[family] >= 0)
+		return true;
+	for (unsigned i = 0; i < o->declared.port_count; i++)
+		for (unsigned k = 0; k < o->outside[i].count; k++) {
+			const struct outside_route *r = &o->outside[i].routes[k];
+
+			if (!r->is_neighbor && !mac_is_zero(&r->mac) &&
+			    address_is_ipv4(&r->prefix.address) == (family == FAMILY_IPV4))
+				return true;
+		}
+	return false;
 }
 
 /* --- the next hops' MACs ------------------------------------------------------------------- */
@@ -216,8 +277,22 @@ void ovs_exit_heard(struct element *e, const struct declared_port *d, const stru
 			continue;
 		hop->mac = n.sender_mac;
 		(void)choose(e);
-		refresh(e);
+		ovs_exit_refresh(e);
 	}
+}
+
+/* The first time that the switch is met is over when its rules were compared; what was adopted then
+ * is good for a while. */
+static bool forget_adopted(struct ovs *o, int64_t now_ms)
+{
+	if (!o->has_adopted) {
+		o->has_adopted = true;
+		o->adopted_until_ms = now_ms + ADOPTED_MS;
+	}
+	if (!o->adopted.count || now_ms < o->adopted_until_ms)
+		return false;
+	table_clear(&o->adopted);
+	return true;
 }
 
 void ovs_exit_tick(struct element *e)
@@ -225,6 +300,6 @@ void ovs_exit_tick(struct element *e)
 	for (unsigned i = 0; i < e->ovs->declared.port_count; i++)
 		for (unsigned family = 0; family < FAMILY_COUNT; family++)
 			ask_where_due(e, i, family);
-	if (choose(e))
-		refresh(e);
+	if (forget_adopted(e->ovs, e->core->now_ms) | choose(e))
+		ovs_exit_refresh(e);
 }

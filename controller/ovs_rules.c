@@ -2,7 +2,8 @@
  * by itself which requests are not its to answer, and it leaves alone what a neighbour gets from
  * its own LAN; a switch must be told each of these as a flow:
  *
- * - table 0: frames to a group's MAC go nowhere
+ * - table 0: frames to a group's MAC go nowhere; what is for a routing daemon that speaks for the
+ * FE goes up
  * - table 3: an echo request to the gateway is turned round; a frame that was sent to a node's own
  *   MAC on the node's own port is not sent there a second time
  * - table 5: answers for the gateway and for each node, apart from probes, announcements, and
@@ -10,6 +11,7 @@
 #include "controller/ovs.h"
 
 #include "controller/element.h"
+#include "packet/nd.h"
 
 static struct rule answer_rule(const struct address *a, const struct mac *mac)
 {
@@ -38,6 +40,34 @@ static unsigned listen_outside(const struct port *p, const struct declared_way *
 	return count;
 }
 
+/* What is for the routing daemon that speaks for the FE: to its own addresses there, and to the
+ * groups of the LAN. */
+static unsigned speak_rules(const struct port *p, const struct declared_port *d, struct rule *rules)
+{
+	static const struct prefix groups[FAMILY_COUNT] = {
+		[FAMILY_IPV4] = {{{[10] = 0xff, 0xff, 224}}, IPV4_PREFIX_BASE + 24},
+		[FAMILY_IPV6] = {{{0xff, 2}}, 16},
+	};
+	const struct address local = nd_link_local(&p->mac);
+	struct prefix to[2 * FAMILY_COUNT + 1];
+	unsigned count = 0;
+
+	for (unsigned family = 0; family < FAMILY_COUNT; family++) {
+		if (address_is_zero(&d->ways[family].address))
+			continue;
+		to[count++] = (struct prefix){d->ways[family].address, 128};
+		to[count++] = groups[family];
+		if (family == FAMILY_IPV6)
+			to[count++] = (struct prefix){local, 128};
+	}
+	for (unsigned i = 0; i < count; i++)
+		rules[i] = (struct rule){.key = {.kind = RULE_SPEAK,
+						 .length = to[i].length,
+						 .port = p->number,
+						 .address = to[i].address}};
+	return count;
+}
+
 unsigned ovs_port_rules(const struct element *e, const struct port *p,
 			struct rule rules[OVS_PORT_RULES_MAX])
 {
@@ -51,6 +81,8 @@ unsigned ovs_port_rules(const struct element *e, const struct port *p,
 		if (!address_is_zero(&d->ways[family].address))
 			count += listen_outside(p, &d->ways[family], family == FAMILY_IPV4,
 						rules + count);
+	if (d->routing.device[0])
+		count += speak_rules(p, d, rules + count);
 	return count;
 }
 

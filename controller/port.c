@@ -107,7 +107,8 @@ void element_set_port(struct element *e, const struct ofp_port *from)
 	p->present = p->listed = true;
 	if (e->ovs)
 		ovs_describe_port(e, p);
-	p->blocked = from->state & OFPPS_BLOCKED;
+	if (!e->ovs)
+		p->blocked = from->state & OFPPS_BLOCKED;
 	p->up = !(from->state & OFPPS_LINK_DOWN) && !(from->config & OFPPC_PORT_DOWN);
 	port_changed(e, p, was_present, was_up);
 }
@@ -120,6 +121,16 @@ static void lose_port(struct element *e, struct port *p)
 		return;
 	p->present = p->up = false;
 	port_changed(e, p, true, was_up);
+}
+
+void element_block_port(struct element *e, uint32_t number, bool blocked)
+{
+	struct port *p = element_port(e, number);
+
+	if (p->blocked == blocked)
+		return;
+	p->blocked = blocked;
+	use_port(e, p);
 }
 
 void element_lose_port(struct element *e, uint32_t number)

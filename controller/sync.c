@@ -284,6 +284,7 @@ static bool must_keep(struct sync *sync, const struct rule *rule)
 	case RULE_PROBE:
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
+	case RULE_SPEAK:
 	case RULE_ADVERTISE:
 	case RULE_EXIT:
 	case RULE_KIND_COUNT:

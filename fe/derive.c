@@ -274,6 +274,7 @@ int pipeline_derive(struct pipeline *p, const struct rule *rule)
 	case RULE_PROBE:
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
+	case RULE_SPEAK:
 	case RULE_ADVERTISE:
 	case RULE_KIND_COUNT:
 		return 0;

@@ -205,6 +205,7 @@ static void account(struct pipeline *p, const struct rule *rule, bool there)
 	case RULE_PROBE:
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
+	case RULE_SPEAK:
 	case RULE_ADVERTISE:
 	case RULE_KIND_COUNT:
 		return;

@@ -35,6 +35,7 @@ static uint32_t output_of(const struct rule *r)
 	case RULE_PROBE:
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
+	case RULE_SPEAK:
 	case RULE_KIND_COUNT:
 		break;
 	}

@@ -99,7 +99,8 @@ def declared_elements(topology: Topology) -> list[dict[str, Any]]:
              "ports": [{"match": p["match"], "role": "access",
                         **{k: p[k] for k in ("identity",) if k in p}}
                        for p in e.access]
-             + [{"match": p["match"], "role": "external", **_outside(e)} for p in e.external]}
+             + [{"match": p["match"], "role": "external", **_outside(e),
+                 **{k: p[k] for k in ("routing",) if k in p}} for p in e.external]}
             for e in topology.elements if e.kind == "ovs"]
 
 

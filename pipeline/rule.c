@@ -31,6 +31,7 @@ static const struct {
 	[RULE_EXTERNAL] = {"external", TABLE_EXTERNAL, -1, true, true},
 	[RULE_ANSWER] = {"answer", TABLE_NEIGHBOR, 100, true, true},
 	[RULE_MULTICAST] = {"multicast", TABLE_PORT, 150, false, false},
+	[RULE_SPEAK] = {"speak", TABLE_PORT, 175, true, true},
 	[RULE_ECHO] = {"echo", TABLE_BINDING, 250, true, false},
 	[RULE_BESIDE] = {"beside", TABLE_BINDING, 225, true, false},
 	[RULE_PROBE] = {"probe", TABLE_NEIGHBOR, 200, false, false},
@@ -62,7 +63,7 @@ uint16_t rule_priority(const struct rule_key *key)
 bool rule_is_for_switch(const struct rule *r)
 {
 	return (r->key.kind >= RULE_MULTICAST && r->key.kind <= RULE_BESIDE_ASKED) ||
-	       (rule_is_way_out(r->key.kind) && r->port);
+	       r->key.kind == RULE_SPEAK || (rule_is_way_out(r->key.kind) && r->port);
 }
 
 bool rule_is_way_out(enum rule_kind kind)

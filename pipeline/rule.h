@@ -138,6 +138,9 @@ enum rule_kind {
 	 * nothing: what a prefix's nodes send out leaves VICTOR by the FEs that may emit it, before
 	 * EXTERNAL is asked.  None of these is there: drop (no_exit). */
 	RULE_EXIT,
+	/* Open vSwitch alone, too.  0, 175: in_port, ip dst in prefix -> controller: for the
+	 * routing daemon that speaks for the FE outside */
+	RULE_SPEAK,
 	RULE_KIND_COUNT
 };
 
@@ -154,7 +157,7 @@ struct rule_key {
 				 * zero otherwise */
 	uint32_t vrf;           /* STRANGER, GUARD, LOCAL, TENTATIVE, FOREIGN, COVERED, EXTERNAL,
 				 * ECHO, BESIDE, EXIT */
-	uint32_t port;          /* ADMIT, LISTEN, GUARD, BESIDE, BESIDE_ASKED; PEER*: that of
+	uint32_t port;          /* ADMIT, LISTEN, GUARD, BESIDE, BESIDE_ASKED, SPEAK; PEER*: of
 				 * the tunnels */
 	uint16_t vlan;          /* GUARD: 0 = untagged, else the VLAN id */
 	struct mac mac;         /* GUARD: the source; BESIDE: the destination */

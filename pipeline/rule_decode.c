@@ -125,6 +125,7 @@ static void read_scalars(const struct ofp_match *m, struct rule_key *key)
 		break;
 	case RULE_PEER:
 	case RULE_PEER_MARKED:
+	case RULE_SPEAK:
 		key->port = (uint32_t)value_or_zero(m, OFP_FIELD_IN_PORT);
 		return;
 	case RULE_GUARD_PASS:
@@ -169,7 +170,7 @@ static int check_key(const struct rule_key *key)
 {
 	bool on_port = key->kind == RULE_ADMIT || key->kind == RULE_LISTEN ||
 		       key->kind == RULE_GUARD || key->kind == RULE_BESIDE ||
-		       key->kind == RULE_BESIDE_ASKED;
+		       key->kind == RULE_BESIDE_ASKED || key->kind == RULE_SPEAK;
 	bool has_mac = key->kind == RULE_GUARD || key->kind == RULE_BESIDE;
 
 	if (on_port && !is_device_port(key->port))

@@ -38,6 +38,7 @@ enum ofp_field rule_address_field(const struct rule_key *key)
 	case RULE_EXTERNAL:
 	case RULE_ECHO:
 	case RULE_BESIDE:
+	case RULE_SPEAK:
 		return v4 ? OFP_FIELD_IPV4_DST : OFP_FIELD_IPV6_DST;
 	case RULE_ANSWER:
 	case RULE_BESIDE_ASKED:
@@ -230,6 +231,10 @@ void rule_to_match(const struct rule_key *key, struct ofp_match *ret)
 		return;
 	case RULE_MULTICAST:
 		match_multicast(ret);
+		return;
+	case RULE_SPEAK:
+		ofp_match_set(ret, OFP_FIELD_IN_PORT, key->port);
+		match_ip(ret, key);
 		return;
 	case RULE_ECHO:
 		match_echo(ret, key);
@@ -443,6 +448,7 @@ void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 		go_to(ret, TABLE_POLICY);
 		return;
 	case RULE_STRANGER:
+	case RULE_SPEAK:
 		send_up(ret);
 		return;
 	case RULE_POLICY_PASS:

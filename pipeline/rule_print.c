@@ -140,6 +140,10 @@ static void format_flow(struct text *t, const struct rule_key *key)
 	case RULE_MULTICAST:
 		add(t, "multicast");
 		return;
+	case RULE_SPEAK:
+		add(t, "in_port=%" PRIu32, key->port);
+		add_address(t, key, "nw_dst", "ipv6_dst");
+		return;
 	case RULE_ECHO:
 		add(t, address_is_ipv4(&key->address) ? "icmp_type=8" : "icmpv6_type=128");
 		add_address(t, key, "nw_dst", "ipv6_dst");
@@ -198,6 +202,7 @@ static void format_action(struct text *t, const struct rule *r)
 		add(t, "goto:2");
 		return;
 	case RULE_STRANGER:
+	case RULE_SPEAK:
 		add(t, "controller");
 		return;
 	case RULE_POLICY_PASS:

@@ -206,6 +206,27 @@ static int read_port_address(const struct reading *r, int index, const struct ya
 	return read_way(r, index, y->address6, y->next_hop6, false, &ret->ways[FAMILY_IPV6]);
 }
 
+/* The daemon's namespace: a name under /run/netns, or a path. */
+static int read_routing(const struct reading *r, int index, const struct yaml_element_port *y,
+			struct declared_routing *ret)
+{
+	const char *device = y->routing->device ? y->routing->device : y->match;
+	const char *netns = y->routing->netns;
+
+	if (y->role[0] != 'e')
+		return refuse(r, "elements", index, "port '%s': routing is for external ports",
+			      y->match);
+	if (strlen(device) >= sizeof(ret->device) || strpbrk(device, "/*? ") || device[0] == '.')
+		return refuse(r, "elements", index, "'%s' is no device's name", device);
+	if (netns && strlen(netns) >= sizeof(ret->netns) - sizeof("/run/netns/"))
+		return refuse(r, "elements", index, "netns '%s' is too long", netns);
+	strcpy(ret->device, device);
+	if (netns)
+		snprintf(ret->netns, sizeof(ret->netns), "%s%s",
+			 netns[0] == '/' ? "" : "/run/netns/", netns);
+	return 0;
+}
+
 static int read_element_port(const struct reading *r, int index, const struct yaml_element_port *y,
 			     struct declared_port *ret)
 {
@@ -221,6 +242,8 @@ static int read_element_port(const struct reading *r, int index, const struct ya
 	strcpy(ret->identity, y->identity ? y->identity : "");
 	ret->role = y->role[0] == 'a' ? PORT_ACCESS : PORT_EXTERNAL;
 	ret->segment = y->segment;
+	if (y->routing && read_routing(r, index, y, &ret->routing) < 0)
+		return -EINVAL;
 	return read_port_address(r, index, y, ret);
 }
 

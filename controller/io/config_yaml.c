@@ -121,6 +121,12 @@ static const cyaml_schema_field_t node_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t element_routing_fields[] = {
+	TEXT(netns, yaml_element_routing),
+	TEXT(device, yaml_element_routing),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t element_port_fields[] = {
 	REQUIRED_TEXT(match, yaml_element_port),
 	REQUIRED_TEXT(role, yaml_element_port),
@@ -130,6 +136,8 @@ static const cyaml_schema_field_t element_port_fields[] = {
 	TEXT(next_hop, yaml_element_port),
 	TEXT(address6, yaml_element_port),
 	TEXT(next_hop6, yaml_element_port),
+	CYAML_FIELD_MAPPING_PTR("routing", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+				struct yaml_element_port, routing, element_routing_fields),
 	CYAML_FIELD_END,
 };
 

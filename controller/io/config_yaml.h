@@ -62,8 +62,13 @@ struct yaml_node {
 	bool *mobile;
 };
 
+struct yaml_element_routing {
+	char *netns, *device;
+};
+
 struct yaml_element_port {
 	char *match, *role, *identity, *address, *next_hop, *address6, *next_hop6;
+	struct yaml_element_routing *routing;
 	uint32_t segment;
 };
 

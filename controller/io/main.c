@@ -7,6 +7,7 @@
 #include "controller/io/clock.h"
 #include "controller/io/config.h"
 #include "controller/io/northbound.h"
+#include "controller/io/outside.h"
 #include "controller/io/southbound.h"
 #include "controller/io/store.h"
 
@@ -32,6 +33,7 @@ struct controller {
 	struct core *core;
 	struct southbound *southbound;
 	struct northbound *northbound;
+	struct outside *outside;
 	uv_signal_t terminate, interrupt, reload;
 	uv_timer_t housekeeping;
 };
@@ -90,6 +92,18 @@ static void shell_forget_attachment(void *context, const char *node)
 	store_forget_attachment(c->store, node);
 }
 
+static void shell_outside_frame(void *context, const char *element, const char *port,
+				const void *frame, size_t size)
+{
+	outside_frame(((struct controller *)context)->outside, element, port, frame, size);
+}
+
+static void shell_outside_port(void *context, const char *element, const char *port,
+			       const struct mac *mac, bool up)
+{
+	outside_port(((struct controller *)context)->outside, element, port, mac, up);
+}
+
 static void on_housekeeping(uv_timer_t *timer)
 {
 	struct controller *c = timer->data;
@@ -145,6 +159,8 @@ static int start_core(struct controller *c, struct reason *why)
 		.event = shell_event,
 		.keep_attachment = shell_keep_attachment,
 		.forget_attachment = shell_forget_attachment,
+		.outside_frame = shell_outside_frame,
+		.outside_port = shell_outside_port,
 		.context = c,
 		.is_acknowledged = shell_is_acknowledged,
 	};
@@ -175,7 +191,11 @@ static int start(struct controller *c, struct reason *why)
 		result = northbound_open(&c->loop, &c->config, c->core, c->store, &c->northbound,
 					 why);
 	if (result == 0)
+		result = outside_open(&c->loop, &c->config, &c->outside, why);
+	if (result == 0) {
+		outside_start(c->outside, c->core);
 		result = southbound_start(c->southbound, c->core, why);
+	}
 	return result;
 }
 
@@ -183,6 +203,7 @@ static void stop(struct controller *c)
 {
 	if (c->southbound)
 		southbound_close(c->southbound);
+	outside_close(c->outside);
 	store_close(c->store);
 	core_destroy(c->core);
 	if (c->northbound)

@@ -8,13 +8,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "fe/health.h"
-#include "fe/io/announce.h"
 #include "fe/io/clock.h"
 #include "fe/io/config.h"
 #include "fe/io/connection.h"
 #include "fe/io/datapath.h"
 #include "fe/io/port.h"
 #include "fe/io/routes.h"
+#include "shell/announce.h"
 
 #include <errno.h>
 #include <getopt.h>

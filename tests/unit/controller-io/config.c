@@ -157,6 +157,21 @@ static void a_switch_is_declared_with_its_ports(void **state)
 	assert_int_equal(c.elements[0].ports[0].ways[FAMILY_IPV4].address.bytes[15], 1);
 	assert_int_equal(c.elements[0].ports[0].ways[FAMILY_IPV4].next_hop.bytes[15], 10);
 	config_finish(&c);
+	assert_int_equal(parse(SWITCH("external, address: 192.0.2.1/24, address6: 2001:db8::1/64, "
+				      "routing: { netns: outside, device: ext0 }"),
+			       &c, &why),
+			 0);
+	assert_int_equal(c.elements[0].ports[0].ways[FAMILY_IPV6].length, 64);
+	assert_string_equal(c.elements[0].ports[0].routing.netns, "/run/netns/outside");
+	assert_string_equal(c.elements[0].ports[0].routing.device, "ext0");
+	config_finish(&c);
+	refused(SWITCH("access, routing: { netns: x }"), "victor.yaml:2:", "external");
+	refused(SWITCH("external, address: 192.0.2.1/24, routing: { device: a/b }"),
+		"victor.yaml:2:", "no device's name");
+	refused(SWITCH("external, address: 192.0.2.1/24, address6: 2001:db8::1/129"),
+		"victor.yaml:2:", "2001:db8::1/64");
+	refused(SWITCH("external, address: 192.0.2.1/24, address6: 192.0.2.1/24"),
+		"victor.yaml:2:", "2001:db8::1/64");
 	refused(SWITCH("backplane"), "victor.yaml:2:", "access or external");
 	refused(SWITCH("external, address: 192.0.2.1"), "victor.yaml:2:", "192.0.2.1/24");
 	refused(SWITCH("external, address: 192.0.2.1/33"), "victor.yaml:2:", "192.0.2.1/24");

@@ -213,6 +213,8 @@ static void do_packet_out(struct fake *f, struct reader *body)
 			f->world->sent(f->world, f->id, l->port, packet.data, packet.data_size);
 		return;
 	}
+	if (packet.data_size > 54 && packet.data[12] == 0x86 && packet.data[54] == 134)
+		return; /* a router advertisement */
 	assert_int_equal(neighbor_parse(packet.data, packet.data_size, &probe), 0);
 	if (p->up && !mac_is_zero(&p->answers) &&
 	    mac_equal(&probe.ethernet_destination, &p->answers)) {

@@ -90,6 +90,8 @@ struct world {
 	unsigned log_count;
 	struct declared_element switches[FAKES_MAX];
 	unsigned switch_count;
+	bool routing; /* a daemon speaks at the switches' external ports; before they are declared
+		       */
 	struct attachment kept[256];
 	unsigned kept_count;
 	bool acknowledges; /* the FEs' kernels take what is sent, also where the FE is deaf */

@@ -129,7 +129,10 @@ void world_declare_switch(struct world *w, uint32_t fe)
 		p->role = f->ports[i].role;
 		if (p->role == PORT_EXTERNAL) {
 			p->ways[FAMILY_IPV4].address = an_address("198.51.100.1");
-			p->ways[FAMILY_IPV4].next_hop = an_address("198.51.100.254");
+			if (w->routing)
+				strcpy(p->routing.device, "ext0");
+			else
+				p->ways[FAMILY_IPV4].next_hop = an_address("198.51.100.254");
 		}
 	}
 	f->is_switch = true;

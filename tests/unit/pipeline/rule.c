@@ -30,7 +30,7 @@ static struct rule_key key(enum rule_kind kind, const char *prefix)
 		k.address = p.address;
 		if (kind == RULE_STRANGER || kind == RULE_COVERED || kind == RULE_EXTERNAL ||
 		    kind == RULE_EXIT || kind == RULE_ANSWER || kind == RULE_PEER ||
-		    kind == RULE_PEER_MARKED)
+		    kind == RULE_PEER_MARKED || kind == RULE_SPEAK)
 			k.length = p.length;
 		if (kind == RULE_PEER || kind == RULE_PEER_MARKED)
 			k.port = PIPELINE_TUNNEL_PORT;
@@ -56,6 +56,10 @@ static unsigned switch_examples(struct rule *list)
 	list[n] = (struct rule){.key = key(RULE_PROBE, NULL)};
 	list[n++].key.ethertype = LISTEN_NS;
 	list[n++] = (struct rule){.key = key(RULE_SELF, "10.10.0.5")};
+	for (unsigned i = 0; i < 2; i++) {
+		list[n] = (struct rule){.key = key(RULE_SPEAK, i ? "ff02::/16" : "224.0.0.0/24")};
+		list[n++].key.port = 1;
+	}
 	list[n] = (struct rule){.key = key(RULE_BESIDE_ASKED, "10.10.0.5")};
 	list[n++].key.port = 2;
 	list[n] = (struct rule){.key = key(RULE_BESIDE_ASKED, "2001:db8::5")};

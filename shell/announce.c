@@ -1,9 +1,11 @@
-/* Covered prefixes as kernel routes (rtnetlink by libmnl).  main.c hears of them as the agent gives
- * them to the data plane, and says when they may be announced: while an external port is up.
+/* Covered prefixes as kernel routes (rtnetlink by libmnl).  victor-fe's main.c hears of them as the
+ * agent gives them to the data plane, and says when they may be announced: while an external port
+ * is up; the controller announces for an Open vSwitch, in the network namespace of the daemon that
+ * speaks for it.
  *
  * The routes are in a table of their own: in the main one they would attract what this machine
  * itself sends, and fail its reverse path filter. */
-#include "fe/io/announce.h"
+#include "shell/announce.h"
 
 #include "base/log.h"
 #include "base/memory.h"

@@ -14,7 +14,8 @@
 
 struct announcer;
 
-/* Adopts the routes that an earlier run left.  Returns 0 or -errno. */
+/* In this thread's network namespace.  Adopts the routes that an earlier run left.  Returns 0 or
+ * -errno. */
 MUST_USE int announcer_open(struct announcer **ret);
 /* The routes stay, as the data plane does.  Accepts NULL. */
 void announcer_close(struct announcer *a);
