@@ -210,13 +210,14 @@ static bool place_can_be_asked(const struct core *c, const struct place *place)
 }
 
 static void take_claim(struct core *c, struct attachment_record *r, const struct node *n,
-		       const struct claim *claim)
+		       const struct claim *claim, const struct place *heard_at)
 {
 	if (r->detached)
 		r->node = n;
-	if (r->detached && claim->replay && place_can_be_asked(c, &claim->place)) {
-		/* It may be old, and the node elsewhere: its answer counts. */
-		probe_place(c, r, &claim->place);
+	if (r->detached && claim->replay && place_can_be_asked(c, heard_at)) {
+		/* It may be old, and the node elsewhere: its answer counts.  Who is designated for
+		 * it may be away. */
+		probe_place(c, r, heard_at);
 	} else if (r->detached) {
 		attachment_move_by_claim(c, r, claim);
 	} else if (place_equal(&r->a.place, &claim->place)) {
@@ -239,7 +240,7 @@ void attachment_claim(struct core *c, const struct node *n, const struct claim *
 	struct claim resolved = *claim;
 
 	resolve_segment(c, r, &resolved.place);
-	take_claim(c, r, n, &resolved);
+	take_claim(c, r, n, &resolved, &claim->place);
 }
 
 void attachment_redesignate(struct core *c, struct attachment_record *r)

@@ -389,6 +389,26 @@ static void a_port_found_to_be_on_the_segment_after_a_restart_leaves_no_foreign_
 	world_destroy(w);
 }
 
+static void a_kept_claim_of_a_deregistered_node_is_asked_where_it_was_heard(void **state)
+{
+	struct world *w = a_shared_segment(1);
+	uint32_t designated = place_of(w, 1), other = 5 - designated;
+	struct reason why;
+
+	world_disconnect(w, fake_of(w, designated));
+	assert_int_equal(core_remove_node(w->core, node_name(1), w->now_ms, &why), 0);
+	world_add_node(w, node_name(1), node_mac(1), node_address(1));
+	fake_replay(w, other, PORT, node_mac(1), node_address(1));
+	world_run(w);
+	world_wait(w, 500);
+	assert_null(core_attachment(w->core, node_name(1)));
+	fake_port(w, other, PORT)->answers = a_mac(node_mac(1));
+	fake_replay(w, other, PORT, node_mac(1), node_address(1));
+	world_run(w);
+	assert_non_null(core_attachment(w->core, node_name(1)));
+	world_destroy(w);
+}
+
 static void what_another_element_says_on_the_segment_is_no_claim(void **state)
 {
 	struct world *w = a_shared_segment(1);
@@ -439,6 +459,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(versions_only_grow_where_a_node_leaves_the_segment_within_its_element),
 	cmocka_unit_test(a_rule_from_before_its_node_left_puts_no_port_on_the_segment),
 	cmocka_unit_test(a_port_found_to_be_on_the_segment_after_a_restart_leaves_no_foreign_rules),
+	cmocka_unit_test(a_kept_claim_of_a_deregistered_node_is_asked_where_it_was_heard),
 	cmocka_unit_test(what_another_element_says_on_the_segment_is_no_claim),
 	cmocka_unit_test(a_node_is_told_its_gateways_mac_by_the_designated_element),
 };
