@@ -103,6 +103,12 @@ static void adopt_place(struct core *c, struct attachment_record *r, const struc
 		record_settle(c, r);
 }
 
+/* Others said that it is there. */
+static bool lacks_port(const struct attachment_record *r, const struct element *e)
+{
+	return !r->detached && r->a.place.fe == e->id && !r->a.place.port;
+}
+
 /* We only knew of another on its LAN. */
 static bool is_designated(const struct core *c, const struct attachment_record *r,
 			  const struct place *place, struct version v)
@@ -115,9 +121,8 @@ static void adopt_local(struct core *c, struct attachment_record *r, struct elem
 			const struct rule *rule, struct version v)
 {
 	struct place place = {e->id, rule->port, rule->vlan, rule->mac};
-	bool completes = !r->detached && r->a.place.fe == e->id && !r->a.place.port;
 
-	if (completes && !version_is_later(r->a.version, v))
+	if (lacks_port(r, e) && !version_is_later(r->a.version, v))
 		adopt_place(c, r, &place, v);
 	else if (outweighs_us(c, r, v) || is_designated(c, r, &place, v))
 		adopt_place(c, r, &place, v);
@@ -183,7 +188,10 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 	 * is news, until that one is heard. */
 	beside = rule->key.kind == RULE_LOCAL && segment_explains(c, e, rule, r);
 	if (beside && r && !version_is_later(v, r->a.version)) {
-		if (r->a.place.fe != e->id && !segment_is_member(c, e->id, &r->a.place))
+		if (lacks_port(r, e))
+			adopt_place(c, r, &(struct place){e->id, rule->port, rule->vlan, rule->mac},
+				    r->a.version); /* it was not told that it is designated */
+		else if (r->a.place.fe != e->id && !segment_is_member(c, e->id, &r->a.place))
 			outdo(c, r, v);
 		return true;
 	}

@@ -409,6 +409,28 @@ static void a_kept_claim_of_a_deregistered_node_is_asked_where_it_was_heard(void
 	world_destroy(w);
 }
 
+/* It was cut off when it was designated, and the store is lost. */
+static void
+an_element_that_was_not_told_that_it_is_designated_is_believed_to_be_on_the_segment(void **state)
+{
+	struct world *w = a_shared_segment(1);
+	uint32_t other = 5 - place_of(w, 1);
+	struct rule foreign = *fake_rule(w, 1, RULE_FOREIGN, node_address(1));
+
+	foreign.fe = other;
+	foreign.cookie++;
+	*(struct rule *)table_put(&fake_of(w, 1)->rules, &foreign.key, NULL) = foreign;
+	world_restart(w, 1, false);
+	world_add_node(w, node_name(1), node_mac(1), node_address(1));
+	world_connect(w, fake_of(w, 1));
+	world_run(w);
+	world_connect(w, fake_of(w, other));
+	world_run(w);
+	world_wait(w, 6000);
+	assert_int_equal(place_of(w, 1), other);
+	world_destroy(w);
+}
+
 static void what_another_element_says_on_the_segment_is_no_claim(void **state)
 {
 	struct world *w = a_shared_segment(1);
@@ -460,6 +482,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_rule_from_before_its_node_left_puts_no_port_on_the_segment),
 	cmocka_unit_test(a_port_found_to_be_on_the_segment_after_a_restart_leaves_no_foreign_rules),
 	cmocka_unit_test(a_kept_claim_of_a_deregistered_node_is_asked_where_it_was_heard),
+	cmocka_unit_test(
+		an_element_that_was_not_told_that_it_is_designated_is_believed_to_be_on_the_segment),
 	cmocka_unit_test(what_another_element_says_on_the_segment_is_no_claim),
 	cmocka_unit_test(a_node_is_told_its_gateways_mac_by_the_designated_element),
 };
