@@ -82,6 +82,7 @@ static void adopt_place(struct core *c, struct attachment_record *r, const struc
 
 	if (c->config.fault == FAULT_RESTAMP)
 		v = record_next_version(c);
+	c->rebuilt_count += r->detached;
 	if (r->detached || after.place.fe != place->fe) {
 		after.element_version = v;
 		after.since_ms = c->now_ms;

@@ -59,10 +59,10 @@ void rebuild_report(const struct core *c)
 	}
 	for (unsigned i = 0; i < c->element_count; i++)
 		unexplained += c->elements[i]->unexplained;
-	if (!c->restored_count && attached)
-		log_warn("the store had no attachments: rebuilt %u from the elements' flows, term "
-			 "%u is above all of theirs; %u nodes have spoken since",
-			 attached, c->term, spoken);
+	if (c->rebuilt_count)
+		log_warn("the store had %u attachments: rebuilt %u more from the elements' flows; "
+			 "term %u is above all of theirs; %u of %u nodes have spoken since",
+			 c->restored_count, c->rebuilt_count, c->term, spoken, attached);
 	else
 		log_info("%u nodes are attached, %u of them have spoken; the store had %u, term %u",
 			 attached, spoken, c->restored_count, c->term);

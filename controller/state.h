@@ -213,6 +213,7 @@ struct core {
 	bool rebuilding;         /* rebuild.c */
 	int64_t rebuild_look_ms; /* then FEs are read again; 0: not */
 	unsigned restored_count; /* attachments that the store had */
+	unsigned rebuilt_count;  /* that FEs' rules told instead */
 	struct inventory inventory;
 	struct tunnel_wish *wishes; /* of pairs */
 	unsigned wish_count;

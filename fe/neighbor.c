@@ -327,6 +327,11 @@ static void check(struct neighborhood *n, const struct rule *local, struct watch
 {
 	int64_t idle = idle_of(n, local, w);
 
+	/* It has spoken since it was first asked: what comes now is another silence. */
+	if (w->probed_ms && idle <= n->now_ms - w->probed_ms) {
+		w->probed_ms = 0;
+		w->reported = false;
+	}
 	if (idle < n->limits.idle_probe_ms) {
 		w->probed_ms = 0;
 		w->reported = false;

@@ -276,6 +276,33 @@ static void a_node_that_is_long_gone_has_not_just_departed(void **state)
 	assert_int_equal(box.frame_count, 0);
 }
 
+/* ---- silent nodes ---- */
+
+static void a_node_that_answers_each_question_is_never_reported(void **state)
+{
+	/* Questions come every second: by the next, the last answer is older than idle_probe_ms. */
+	box.config.idle_probe_ms = 500;
+	box.config.idle_give_up_ms = 500;
+	agent_disconnect(c.connection, box.now_ms);
+	box_restart(&box);
+	c = controller_join(&box, 9);
+	controller_prepare(&c, 2);
+	add(rule_local("10.10.0.5", 2));
+	box_announce(&box, 2, "10.10.0.5", 5);
+	controller_drain(&c);
+	for (unsigned i = 0; i < 100; i++) {
+		unsigned asked = box.frame_count;
+
+		box_pass(&box, 100);
+		if (box.frame_count != asked) /* its answer */
+			box_announce(&box, 2, "10.10.0.5", 5);
+		assert_false(controller_has(&c, OFPT_EXPERIMENTER));
+		controller_drain(&c);
+	}
+	box_pass(&box, 3000); /* and now it does not */
+	assert_true(controller_has(&c, OFPT_EXPERIMENTER));
+}
+
 /* ---- kept announcements ---- */
 
 static struct reader replay_body(struct message *m)
@@ -532,6 +559,7 @@ int main(void)
 		IN_A_BOX(a_departed_node_is_announced_only_while_the_table_says_foreign),
 		IN_A_BOX(nothing_is_announced_on_a_port_that_is_gone),
 		IN_A_BOX(a_node_that_is_long_gone_has_not_just_departed),
+		IN_A_BOX(a_node_that_answers_each_question_is_never_reported),
 		IN_A_BOX(announcements_without_a_controller_are_kept_and_replayed_in_order),
 		IN_A_BOX(an_announcement_on_its_way_when_the_connection_breaks_is_replayed),
 		IN_A_BOX(an_announcement_that_brought_a_binding_is_not_replayed),
