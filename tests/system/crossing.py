@@ -3,6 +3,7 @@ to fe2 by one kind goes on by another; over IPv4 or IPv6, in IP-in-IP or VXLAN, 
 families.
 
     node n1 ─ fe1 ══ five links ══ fe2 ══ five links ══ fe3 ─ node n3
+                                                         └─── host out, outside of VICTOR
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ ROUTED = ("ip", "udp")
 KINDS = (*NUMBERS, *ROUTED)
 TUNNEL_PORTS = {"ipip": 65000, "vxlan": 65001}
 UNDERLAY_MTU = 1700
+OUTSIDE6, OUTSIDE6_GATEWAY = "2001:db8:20::10", "2001:db8:20::1"
 ANY = 0xffffffff
 TUN_DST, TUN_IPV6_DST, XXREG1 = 32, 110, 112    # NXM_NX
 
@@ -51,7 +53,7 @@ class Crossing(Chain):
     def __init__(self, tmp: Path, name: str, family: str = "ipv4", outer: str = "ipip",
                  **settings: bool) -> None:
         self.family, self.outer = family, outer
-        super().__init__(tmp, name, underlay=True, **settings)
+        super().__init__(tmp, name, underlay=True, border=True, **settings)
         for k, node in self.nodes.items():
             self.add_ipv6(k, node)
         for kind, number in NUMBERS.items():
@@ -80,6 +82,17 @@ class Crossing(Chain):
                      "route add default via fe80::1 dev eth0",
                      f"neigh replace fe80::1 lladdr {GATEWAY_MAC} dev eth0 nud permanent"],
                     self.ns(f"n{k}"))
+
+    def make_outside(self) -> HostHandle:
+        out = super().make_outside()
+        for where, device in (("fe3", "ext0"), ("out", "eth0")):
+            netns.sysctl(self.ns(where), {"net.ipv6.conf.all.disable_ipv6": "0",
+                                          f"net.ipv6.conf.{device}.disable_ipv6": "0",
+                                          "net.ipv6.conf.all.forwarding": "1"})
+        netns.batch([f"address add {OUTSIDE6_GATEWAY}/64 dev ext0 nodad"], self.ns("fe3"))
+        netns.batch([f"address add {OUTSIDE6}/64 dev eth0 nodad",
+                     f"route add default via {OUTSIDE6_GATEWAY}"], self.ns("out"))
+        return out
 
     def make_underlay(self, k: int) -> None:
         super().make_underlay(k)
@@ -145,6 +158,12 @@ class Crossing(Chain):
                       f"vlan_tci=0x0000/0x1fff,dl_src={mac},ipv6_src={ip},actions=goto_table:2",
                       f"table=3,priority=200,ipv6,metadata=0/0xffffff,ipv6_dst={ip},"
                       f"actions=set_field:{mac}->eth_dst,set_field:{GATEWAY_MAC}->eth_src,output:2"]
+        flows.append("table=4,priority=64,ipv6,metadata=0/0xffffff,ipv6_dst=2001:db8:20::/64,"
+                     f"actions={'NORMAL' if k == 3 else 'group:3'}")
+        if k == 3:
+            flows.append("table=0,priority=100,ipv6,in_port=1,actions=move:NXM_OF_IN_PORT[]->"
+                         f"NXM_NX_REG0[0..15],load:0->NXM_OF_IN_PORT[],set_field:{k:#x}->reg1,"
+                         "set_field:0->tun_id,dec_ttl,write_metadata:0/0x1ffffff,goto_table:3")
         return flows
 
     def group(self, k: int, fe: int, command: str, *paths: int, select: bool = False) -> object:
@@ -192,6 +211,10 @@ class Crossing(Chain):
             subprocess.run(netns.enter(self.ns(f"fe{k}"), [
                 "ethtool", "-K", device, "tso", state, "gso", state]), check=True,
                 capture_output=True)
+
+    def outside(self, family: str) -> HostHandle:
+        assert self.out is not None
+        return self.out.at(OUTSIDE6) if family == "ipv6" else self.out
 
     def node(self, k: int, family: str) -> HostHandle:
         return self.nodes[k].at(node6(k)) if family == "ipv6" else self.nodes[k]

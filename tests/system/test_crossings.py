@@ -59,6 +59,27 @@ def check_both_ways(crossing: Crossing, inside: str) -> None:
     assert [crossing.verdict(k, "rewrite_failed") for k in (1, 2, 3)] == before
 
 
+OUTWARD = [(lab, first, second, inside) for lab, (first, second), inside in itertools.product(
+    LABS, (("ethernet", "udp"), ("udp", "mpls"), ("ip", "ip"), ("raw", "raw")), ("ipv4", "ipv6"))]
+if not os.environ.get("VICTOR_TEST_ALL"):
+    OUTWARD = [cell for i, cell in enumerate(OUTWARD) if (i + i // 8) % 3 == 0]
+
+
+@pytest.mark.parametrize("crossing,first,second,inside", OUTWARD, indirect=["crossing"])
+def test_tcp_leaves_and_enters_by_the_border_behind_links_of_any_kind(
+        crossing: Crossing, first: str, second: str, inside: str) -> None:
+    """In packets of many segments, even where the element gave them to the outside whole."""
+    crossing.cross(first, second)
+    crossing.set_offloads(2, "on")
+    node, out = crossing.node(1, inside), crossing.outside(inside)
+    before = crossing.sent(3, "ext0")
+    transfer(node, out, SIZE)
+    transfer(out, node, SIZE)
+    frames, size = (now - was for now, was in zip(crossing.sent(3, "ext0"), before))
+    if (crossing.outer, second) != ("vxlan", "raw"):    # tun puts no VXLAN together again
+        assert size / frames > 3000, "in segments"
+
+
 MOVED = [(lab, first, second, inside) for lab, (first, second), inside in itertools.product(
     LABS, (("udp", "raw"), ("ip", "udp"), ("udp", "udp"), ("mpls", "ip")), ("ipv4", "ipv6"))]
 if not os.environ.get("VICTOR_TEST_ALL"):

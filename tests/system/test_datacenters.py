@@ -13,10 +13,10 @@ from lab import datacenters, datacenters_guest, netns
 from lab.datacenters import WEB
 from lab.frames import Capture
 from lab.outside import INDEPENDENT
+from lab.runtime import HostHandle
 from lab.vm import probe
 from test_routing import CONVERGE_S, slow
-from traffic import Conversation
-
+from traffic import Conversation, ping_df, transfer
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +126,47 @@ def test_a_real_vm_migrates_and_the_connections_of_clients_outside_live_on(
             assert result["idle_alive"]
     assert vm.memory_is_right()
     assert updates(lab) == before
+
+
+WAN, WAN_FITS = 1500, 1480
+WAN_CUTS = {"nowhere": (), "where packets come in": (*datacenters.BORDERS, *datacenters.SUBNETS),
+            "at the narrow link": ("core1", "core2")}
+
+
+def set_offloads(lab: datacenters.Lab, names: tuple[str, ...], state: str) -> None:
+    for name in names:
+        device = "wan" if name.startswith("core") else "bp0"
+        netns.run(lab.netns(name), "ethtool", "-K", device, "tso", state, "gso", state)
+
+
+def is_told(source: HostHandle, sink: str) -> bool:
+    """Whether the host learns what fits through the tunnel over the WAN link."""
+    source.run("ip", "route", "flush", "cache")
+    return bool(re.search(rf"mtu ?= ?{WAN_FITS}\b", ping_df(source, sink, WAN - 28)))
+
+
+@pytest.mark.parametrize("cut", WAN_CUTS)
+def test_bulk_traffic_passes_a_narrow_link_in_the_middle_of_the_underlay(
+        lab: datacenters.Lab, cut: str) -> None:
+    """The link between the data centres has no room for a tunnel's header; the elements' own devices
+    do. Only the routers at its ends see that. The last tests here: what is learnt stays."""
+    for core in ("core1", "core2"):
+        netns.batch([f"link set wan mtu {WAN}"], lab.netns(core))
+    set_offloads(lab, WAN_CUTS[cut], "off")
+    web, clients = lab.host("web"), [lab.host(name) for name in ("client1", "client2")]
+    try:
+        for rack in ("rack22", "rack11"):
+            move(lab, rack)
+            for client in clients:
+                client.run("ip", "route", "flush", "cache")
+                transfer(client, web, 4 << 20)
+                transfer(web, client, 4 << 20)
+        labs.eventually("what fits is told to client2", lambda: is_told(clients[1], WEB))
+        with Conversation(clients[1], web) as talk:
+            for rack in ("rack21", "rack12", "rack22", "rack11"):
+                move(lab, rack)
+                talk.wait_progress(1 << 17)
+                transfer(clients[0], web, 2 << 20)
+                transfer(web, clients[1], 2 << 20)
+    finally:
+        set_offloads(lab, WAN_CUTS[cut], "on")
