@@ -527,7 +527,8 @@ struct agent *agent_create(const struct agent_config *config, const struct agent
 			  seed ^ 0x5bd1e995, now_ms);
 	links_init(&a->links, &config->backplane, shell->datapath, shell->context, &links_observer,
 		   seed ^ 0x9e3779b9, now_ms * 1000);
-	router_init(&a->router, &a->pipeline, config->backplane_mtu, seed ^ 0x9e3779b9, now_ms);
+	router_init(&a->router, &a->pipeline, &a->links, config->backplane_mtu, seed ^ 0x9e3779b9,
+		    now_ms);
 	return a;
 }
 

@@ -14,10 +14,7 @@ LOG_MODULE("router");
 
 #define TICK_MS 250
 #define HOP_LIMIT 64
-#define IPV4_HEADER 20
-#define IPV6_HEADER 40
-#define VXLAN_HEADERS 30 /* UDP, VXLAN, Ethernet */
-#define VALID_S 2592000  /* RFC 4861, section 6.2.1: 30 and 7 days */
+#define VALID_S 2592000 /* RFC 4861, section 6.2.1: 30 and 7 days */
 #define PREFERRED_S 604800
 
 struct segment_key {
@@ -31,11 +28,12 @@ struct segment {
 	unsigned told;    /* how often, up to ROUTER_INITIAL_COUNT */
 };
 
-void router_init(struct router *r, struct pipeline *pipeline, uint16_t backplane_mtu, uint64_t seed,
-		 int64_t now_ms)
+void router_init(struct router *r, struct pipeline *pipeline, const struct links *links,
+		 uint16_t backplane_mtu, uint64_t seed, int64_t now_ms)
 {
 	*r = (struct router){
 		.pipeline = pipeline,
+		.links = links,
 		.backplane_mtu = backplane_mtu,
 		.now_ms = now_ms,
 		.random = seed | 1,
@@ -64,33 +62,6 @@ static void add_prefix(struct nd_router *to, const struct rule *answer)
 	};
 }
 
-/* Of the tunnel whose headers are the longest; IP-in-IP over IPv4 where there is none. */
-static uint32_t tunnel_headers(const struct router *r)
-{
-	uint32_t most = IPV4_HEADER;
-	size_t at = 0;
-	void *value;
-
-	while (table_next(&r->pipeline->groups, &at, NULL, &value)) {
-		const struct pipeline_group *g = value;
-		uint32_t size = (address_is_ipv4(&g->group.address) ? IPV4_HEADER : IPV6_HEADER) +
-				(g->group.vxlan ? VXLAN_HEADERS : 0);
-
-		if (g->present && size > most)
-			most = size;
-	}
-	return most;
-}
-
-static uint32_t mtu_of(const struct router *r, const struct agent_port *port)
-{
-	uint32_t mtu = port->info.mtu, headers = tunnel_headers(r);
-
-	if (r->backplane_mtu > headers && (!mtu || r->backplane_mtu - headers < mtu))
-		mtu = r->backplane_mtu - headers;
-	return mtu && mtu < ND_MTU_LEAST ? ND_MTU_LEAST : mtu;
-}
-
 bool router_describe(const struct router *r, const struct agent_port *port, struct mac *ret_mac,
 		     struct nd_router *ret)
 {
@@ -100,7 +71,7 @@ bool router_describe(const struct router *r, const struct agent_port *port, stru
 	*ret = (struct nd_router){
 		.hop_limit = HOP_LIMIT,
 		.lifetime_s = ROUTER_LIFETIME_S,
-		.mtu = mtu_of(r, port),
+		.mtu = router_mtu(r, port->info.mtu),
 		.shares_load = port->info.segment != 0,
 	};
 	while (table_next(&r->pipeline->rules[TABLE_NEIGHBOR], &at, NULL, &value)) {
