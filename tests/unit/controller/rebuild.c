@@ -106,11 +106,68 @@ static void an_address_that_goes_to_another_node_is_not_given_the_old_place(void
 	world_destroy(w);
 }
 
+/* vm1 moved from FE2 to FE1, and the controller died: FE2 and FE3 know, FE1 was not reached. */
+static struct world *a_world_in_mid_move(void)
+{
+	struct world *w = world_create();
+	struct fake *fe1 = fake_of(w, 1);
+	struct rule before, key;
+
+	fake_announces(w, 2, 3, VM1, IP1);
+	world_run(w);
+	world_wait(w, 2000);
+	before = *fake_rule(w, 1, RULE_FOREIGN, IP1);
+	fake_announces(w, 1, 2, VM1, IP1);
+	world_run(w);
+	world_wait(w, 2000);
+	assert_bound(w, IP1, 1, 2);
+	key = *fake_rule(w, 1, RULE_LOCAL, IP1);
+	assert_true(table_remove(&fe1->rules, &key.key));
+	key = *fake_rule(w, 1, RULE_GUARD, IP1);
+	assert_true(table_remove(&fe1->rules, &key.key));
+	*(struct rule *)table_put(&fe1->rules, &before.key, NULL) = before;
+	return w;
+}
+
+static void a_move_that_its_new_element_never_heard_of_is_finished_by_the_store(void **state)
+{
+	struct world *w = a_world_in_mid_move();
+
+	world_restart(w, 2, true);
+	fake_port(w, 1, 2)->answers = a_mac(VM1);
+	for (unsigned i = w->fake_count; i--;) /* FE1, with the old rule, last */
+		world_connect(w, &w->fakes[i]);
+	world_run(w);
+	world_wait(w, 6000);
+	assert_at(w, "vm1", 1, 2, ATTACHMENT_ACTIVE);
+	assert_bound(w, IP1, 1, 2);
+	world_destroy(w);
+}
+
+static void without_the_store_nobody_sends_to_an_element_that_does_not_know_the_node(void **state)
+{
+	struct world *w = a_world_in_mid_move();
+
+	world_restart(w, 1, false);
+	for (unsigned i = 0; i < w->fake_count; i++)
+		world_connect(w, &w->fakes[i]);
+	world_run(w);
+	world_wait(w, 6000);
+	assert_bound(w, IP1, 0, 0); /* the stale rule towards FE2 did not win */
+	fake_announces(w, 1, 2, VM1, IP1);
+	world_run(w);
+	world_wait(w, 1000);
+	assert_bound(w, IP1, 1, 2);
+	world_destroy(w);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(its_flows_stay_and_are_adopted_when_it_is_put_again),
 	cmocka_unit_test(nobody_puts_it_again_and_its_flows_go),
 	cmocka_unit_test(a_controller_that_has_its_store_keeps_no_ghosts),
 	cmocka_unit_test(a_node_that_is_removed_meanwhile_is_no_ghost),
+	cmocka_unit_test(a_move_that_its_new_element_never_heard_of_is_finished_by_the_store),
+	cmocka_unit_test(without_the_store_nobody_sends_to_an_element_that_does_not_know_the_node),
 	cmocka_unit_test(an_address_that_goes_to_another_node_is_not_given_the_old_place),
 };
 
