@@ -8,9 +8,10 @@
  * acknowledge that it came.  The kernel of a machine that lives acknowledges for an agent that
  * hangs, and closes the connection of one that ended: so neither is taken for gone.
  *
- * Without links the second kind has to last for element_grace_ms.  Only FEs on LANs that others
- * share are watched so closely, because there the others take over.  Time counts in ticks, too:
- * what came while nobody ran us is read before the next one. */
+ * Without links the second kind has to last for element_grace_ms; and while a neighbour hears it,
+ * it is not gone but cut off from us, which session.c finds in its own time.  Only FEs on LANs that
+ * others share are watched so closely, because there the others take over.  Time counts in ticks,
+ * too: what came while nobody ran us is read before the next one. */
 #include "controller/gone.h"
 
 #include "controller/backplane.h"
@@ -24,21 +25,24 @@
  * before this. */
 #define CUT_OFF_MS 5000
 
-/* It has links, and none lives. */
-static bool has_no_link(const struct core *c, const struct element *e)
+/* What its neighbours hear of it, by BFD.  A link that nobody watches says nothing. */
+enum hearing { HEARING_UNKNOWN, HEARING_SOME, HEARING_NONE };
+
+static enum hearing hearing_of(const struct core *c, const struct element *e)
 {
-	bool has = false;
+	bool down = false, unwatched = false;
 
 	for (unsigned i = 0; i < c->link_count; i++) {
 		const struct backplane_link *b = c->links[i];
 
 		if (b->ends[0].element != e && b->ends[1].element != e)
 			continue;
-		if (b->live)
-			return false;
-		has = true;
+		if (b->live && b->l.interval_ms)
+			return HEARING_SOME;
+		unwatched |= b->live;
+		down |= !b->live;
 	}
-	return has;
+	return down && !unwatched ? HEARING_NONE : HEARING_UNKNOWN;
 }
 
 static void ask(struct session *s, struct gone_watch *w)
@@ -62,21 +66,23 @@ static void note_answer(struct gone_watch *w, int64_t now_ms)
 }
 
 /* Nothing came since the question, for as long as it takes. */
-static bool is_unanswered(struct session *s, const struct gone_watch *w, bool no_link)
+static bool is_unanswered(struct session *s, const struct gone_watch *w, enum hearing hearing)
 {
 	const struct core *c = s->core;
 	int64_t patience_ms = GONE_MS;
 
 	if (w->slowest_ms * SLOW_ANSWERS > patience_ms)
 		patience_ms = w->slowest_ms * SLOW_ANSWERS;
-	if (!w->asked_ms || w->ticks < GONE_TICKS || c->now_ms - w->asked_ms < patience_ms)
+	if (hearing == HEARING_SOME || !w->asked_ms || w->ticks < GONE_TICKS ||
+	    c->now_ms - w->asked_ms < patience_ms)
 		return false;
-	if (!no_link && c->now_ms - s->channel.heard_ms < c->config.element_grace_ms)
+	if (hearing == HEARING_UNKNOWN &&
+	    c->now_ms - s->channel.heard_ms < c->config.element_grace_ms)
 		return false;
 	return !c->shell.is_acknowledged || !c->shell.is_acknowledged(c->shell.context, s);
 }
 
-static bool is_due(const struct session *s, const struct gone_watch *w, bool no_link)
+static bool is_due(const struct session *s, const struct gone_watch *w, enum hearing hearing)
 {
 	int64_t now_ms = s->core->now_ms;
 
@@ -84,30 +90,30 @@ static bool is_due(const struct session *s, const struct gone_watch *w, bool no_
 		return false;
 	if (!w->answered_ms) /* how long an answer takes is to be known before */
 		return true;
-	if (no_link)
+	if (hearing == HEARING_NONE)
 		return now_ms - w->answered_ms >= GONE_MS;
 	return now_ms - s->channel.heard_ms >= s->core->config.element_grace_ms / 4;
 }
 
-static bool check_session(struct session *s, bool no_link)
+static bool check_session(struct session *s, enum hearing hearing)
 {
 	struct gone_watch *w = &s->gone;
 
 	w->ticks++;
 	if (w->asked_ms && w->heard != s->channel.count.messages_in)
 		note_answer(w, s->core->now_ms);
-	if (is_due(s, w, no_link))
+	if (is_due(s, w, hearing))
 		ask(s, w);
-	return is_unanswered(s, w, no_link);
+	return is_unanswered(s, w, hearing);
 }
 
 /* It answers, but reaches no other FE: whoever reaches one serves the nodes better. */
-static void note_links(struct element *e, bool no_link)
+static void note_links(struct element *e, enum hearing hearing)
 {
 	struct core *c = e->core;
 	bool cut_off;
 
-	if (!no_link)
+	if (hearing != HEARING_NONE)
 		e->linkless_ms = 0;
 	else if (!e->linkless_ms)
 		e->linkless_ms = c->now_ms;
@@ -120,19 +126,20 @@ static void note_links(struct element *e, bool no_link)
 
 static void check(struct element *e)
 {
-	bool no_link;
+	enum hearing hearing;
 
 	if (!e->session)
 		e->linkless_ms = 0;
 	if (!e->session || e->session->stage != STAGE_READY || e->ovs || !e->synced ||
 	    !segment_has_others(e))
 		return;
-	no_link = has_no_link(e->core, e);
-	note_links(e, no_link);
-	if (!check_session(e->session, no_link))
+	hearing = hearing_of(e->core, e);
+	note_links(e, hearing);
+	if (!check_session(e->session, hearing))
 		return;
 	session_end(e->session,
-		    no_link ? "its machine is gone: neither we nor its neighbours hear of it"
+		    hearing == HEARING_NONE
+			    ? "its machine is gone: neither we nor its neighbours hear of it"
 			    : "its machine is gone: nothing is heard of it",
 		    true);
 	segment_element_gone(e);

@@ -13,6 +13,7 @@
 
 #define POLL_NS 100000000 /* 100 ms */
 #define SAMPLE_POLLS 5    /* what enters is counted every 500 ms */
+#define SAMPLE_MS 500
 #define WAIT_S 60
 #define LISTED_MAX 20
 #define QUIET_SAMPLES 1
@@ -117,7 +118,7 @@ static uint64_t count_entered(struct ctl *ctl, const char *name)
 static void sample(struct ctl *ctl, struct progress *p)
 {
 	uint64_t packets = count_entered(ctl, p->name);
-	int64_t per_s = (int64_t)(packets - p->packets) * 1000 / (SAMPLE_POLLS * 100);
+	int64_t per_s = (int64_t)(packets - p->packets) * 1000 / SAMPLE_MS;
 
 	/* A counter that went back is another element's that restarted. */
 	if (p->counted && packets >= p->packets) {

@@ -122,6 +122,18 @@ static void without_links_silence_lasts_for_the_grace(void **state)
 	world_destroy(w);
 }
 
+static void one_that_a_neighbour_hears_is_not_gone(void **state)
+{
+	struct world *w = a_shared_segment(true);
+	uint32_t victim = home(w);
+
+	silence(w, victim, true);
+	fake_link_state(w, victim % 3 + 1, B, false);
+	world_run(w);
+	assert_int_equal(takeover_ms(w, victim, 2000), -1);
+	world_destroy(w);
+}
+
 static void an_agent_that_hangs_on_a_machine_that_lives_is_not_gone(void **state)
 {
 	struct world *w = a_shared_segment(true);
@@ -222,6 +234,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_machine_that_no_neighbour_hears_is_gone_when_it_does_not_answer),
 		cmocka_unit_test(without_links_silence_lasts_for_the_grace),
+		cmocka_unit_test(one_that_a_neighbour_hears_is_not_gone),
 		cmocka_unit_test(an_agent_that_hangs_on_a_machine_that_lives_is_not_gone),
 		cmocka_unit_test(an_agent_that_restarts_keeps_its_nodes),
 		cmocka_unit_test(who_answers_but_has_no_link_is_the_last_choice_after_a_while),
