@@ -118,10 +118,24 @@ int core_add_element(struct core *c, const struct declared_element *d, struct re
 	return ovs_declare(c, d, why);
 }
 
+/* Packets of such a link would go by networks that do not carry for each other. */
+static int check_policy(const struct core *c, const struct link *l, struct reason *why)
+{
+	if ((l->kind != LINK_IP && l->kind != LINK_UDP) ||
+	    networks_relation(&c->inventory.networks, l->ends[0], l->ends[1]) != NETWORK_NONE)
+		return 0;
+	return reason_set(why, -EINVAL,
+			  "link %s - %s: no way that their networks' policies allow leads from one "
+			  "to the other",
+			  l->ends[0], l->ends[1]);
+}
+
 int core_add_link(struct core *c, const struct link *l, struct reason *why)
 {
-	int r = inventory_add_link(&c->inventory, l, why);
+	int r = check_policy(c, l, why);
 
+	if (r == 0)
+		r = inventory_add_link(&c->inventory, l, why);
 	if (r == 0 && l->kind)
 		backplane_add(c, l, false);
 	if (r == 0)

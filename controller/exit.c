@@ -84,8 +84,11 @@ static struct candidates find_candidates(const struct core *c, const struct cove
 
 static bool can_send_out(const struct element *x, const struct element *e, unsigned family)
 {
+	struct tunnel tunnel;
+
 	return x->border && (!x->ovs || ovs_exit_leads_out(x, family)) &&
-	       (x == e || (element_has_backplane(x) && topology_reaches(e->core, e, x)));
+	       (x == e ||
+		(tunnel_between(e->core, e, x, &tunnel) && topology_reaches(e->core, e, x)));
 }
 
 static uint64_t distance(const struct element *from, const struct element *to)

@@ -44,6 +44,35 @@ void graph_add(struct graph *g, unsigned link, unsigned a, unsigned b, uint32_t 
 	g->edges[g->edge_count++] = edge;
 }
 
+void graph_relate(struct graph *g, enum graph_relation a_to_b)
+{
+	if (g->edge_count < 2)
+		return;
+	g->edges[g->edge_count - 2].relation = (uint8_t)a_to_b;
+	g->edges[g->edge_count - 1].relation = (uint8_t)(a_to_b == GRAPH_ABOVE   ? GRAPH_BELOW
+							 : a_to_b == GRAPH_BELOW ? GRAPH_ABOVE
+										 : a_to_b);
+}
+
+/* A way of kind 'there' begins where the edge ends: the kind that it has from the edge's beginning
+ * on, and what that costs besides; -1: it may not be taken from there. */
+int graph_extend(const struct graph_edge *e, unsigned there, uint64_t *ret_cost)
+{
+	*ret_cost = 0;
+	if (e->relation == GRAPH_SAME)
+		return (int)there;
+	if (e->relation == GRAPH_BELOW) {
+		*ret_cost = there == 2 ? 0 : GRAPH_UP;
+		return 2;
+	}
+	if (there != 0)
+		return -1;
+	if (e->relation == GRAPH_ABOVE)
+		return 0;
+	*ret_cost = GRAPH_ACROSS;
+	return 1;
+}
+
 static int compare_edges(const void *a, const void *b)
 {
 	const struct graph_edge *x = a, *y = b;
@@ -188,9 +217,11 @@ static void find_first_edges(const struct graph *g, unsigned destination, struct
 			const struct graph_edge *e = &g->edges[i];
 			uint64_t passing =
 				g->avoid[e->to] && e->to != destination ? GRAPH_AVOID : 0;
+			uint64_t policy;
 
 			if (ret[e->to].distance != GRAPH_INFINITE &&
-			    ret[e->to].distance + e->cost + passing == route->distance &&
+			    graph_extend(e, ret[e->to].kind, &policy) == route->kind &&
+			    ret[e->to].distance + e->cost + passing + policy == route->distance &&
 			    route->count < GRAPH_SHARED_MAX)
 				route->edges[route->count++] = i;
 		}
@@ -212,11 +243,14 @@ void graph_routes(struct graph_work *w, unsigned destination, struct graph_route
 
 		for (unsigned i = g->first[v]; i < g->first[v + 1]; i++) {
 			const struct graph_edge *e = &g->edges[i];
-			uint64_t distance = ret[v].distance + e->cost + passing;
+			uint64_t distance = ret[v].distance + e->cost + passing, policy;
+			int kind = graph_extend(&g->edges[e->twin], ret[v].kind, &policy);
 
-			if (distance >= ret[e->to].distance)
+			distance += policy;
+			if (kind < 0 || distance >= ret[e->to].distance)
 				continue;
 			ret[e->to].distance = distance;
+			ret[e->to].kind = (uint8_t)kind;
 			push(w, distance, e->to);
 		}
 	}

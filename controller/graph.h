@@ -18,12 +18,21 @@
  * path is found only where there is no other. */
 #define GRAPH_AVOID (UINT64_C(1) << 30)
 #define GRAPH_DEAD (UINT64_C(1) << 38)
+/* Added for a step across or up to another network: what leads down to customers is preferred,
+ * since all may be told of it (Gao and Rexford, "Stable Internet Routing Without Global
+ * Coordination"). */
+#define GRAPH_ACROSS (UINT64_C(1) << 34)
+#define GRAPH_UP (UINT64_C(1) << 35)
+
+/* What the network of the edge's 'from' is to that of its 'to' (controller/network.h). */
+enum graph_relation { GRAPH_SAME, GRAPH_ABOVE, GRAPH_BELOW, GRAPH_LEVEL };
 
 /* One direction of a link. */
 struct graph_edge {
 	unsigned from, to, link, twin; /* 'link' is the caller's; 'twin' the other direction */
 	uint64_t cost;
 	bool live;
+	uint8_t relation; /* enum graph_relation */
 };
 
 struct graph {
@@ -39,12 +48,17 @@ struct graph_route {
 	unsigned count;    /* equal-cost first edges; 0 at the destination itself */
 	unsigned edges[GRAPH_SHARED_MAX];
 	unsigned second; /* where count is 1; GRAPH_NONE: there is none */
+	uint8_t kind;    /* of the way: 0 down alone, 1 across, 2 up; from there only customers may
+			  * pass a way that is not down */
 };
 
 void graph_init(struct graph *g, unsigned vertices, unsigned links_max);
 void graph_finish(struct graph *g);
 /* Both directions; 'cost' is at least 1.  'link' is below 1 << 31. */
 void graph_add(struct graph *g, unsigned link, unsigned a, unsigned b, uint32_t cost, bool live);
+/* What the network of 'a' is to that of 'b', of the link that was added last; GRAPH_SAME else.
+ * Between networks a path goes up, at most once across, and down, and never otherwise. */
+void graph_relate(struct graph *g, enum graph_relation a_to_b);
 /* When all links are in: sorts the edges.  No question before. */
 void graph_seal(struct graph *g);
 

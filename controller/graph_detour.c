@@ -104,6 +104,18 @@ static void climb(struct graph_work *w, const struct graph_route *routes, unsign
 	w->queue[(*count)++] = e->to;
 }
 
+/* Whether v's packets, and those of all that come to it, may take a way that begins with 'edge':
+ * the policies allow it to everybody who was told of v's own way. */
+static bool may_detour(const struct graph *g, const struct graph_route *routes, unsigned v,
+		       unsigned edge)
+{
+	const struct graph_edge *e = &g->edges[edge];
+	uint64_t cost;
+	int kind = graph_extend(e, routes[e->to].kind, &cost);
+
+	return kind >= 0 && kind <= routes[v].kind;
+}
+
 /* The best chain for v, whose dependents are marked. */
 static struct way_out find_way_out(struct graph_work *w, const struct graph_route *routes,
 				   unsigned v, bool may_trim)
@@ -125,6 +137,10 @@ static struct way_out find_way_out(struct graph_work *w, const struct graph_rout
 
 			if (!e->live || graph_is_first(g, routes, i))
 				continue;
+			if (!depends(w, e->to) && !may_detour(g, routes, v, i))
+				continue;
+			if (depends(w, e->to) && e->relation != GRAPH_SAME)
+				continue; /* a chain stays within its network */
 			if (!depends(w, e->to) && routes[e->to].distance != GRAPH_INFINITE)
 				offer(&best, i, w->trimmed[at],
 				      routes[at].distance + e->cost + routes[e->to].distance);

@@ -24,5 +24,7 @@ struct graph_work {
 
 /* Whether 'edge' is one of the first edges of the vertex that it leaves. */
 bool graph_is_first(const struct graph *g, const struct graph_route *routes, unsigned edge);
+/* Policies between networks: see graph.c. */
+int graph_extend(const struct graph_edge *e, unsigned there, uint64_t *ret_cost);
 /* Fills in second edges, and takes equal ones away where they would break a detour. */
 void graph_protect(struct graph_work *w, unsigned destination, struct graph_route *routes);

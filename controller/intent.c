@@ -280,10 +280,24 @@ void planner_intent(const struct core *c, const struct element *e,
 	emit_nodes(c, e, emit, to);
 }
 
+/* The nearest border FE; where policies allow no way there, another one. */
+static const struct element *border_for(const struct core *c, const struct element *e)
+{
+	const struct element *border = element_find(c, e->nearest_border);
+	struct tunnel tunnel;
+
+	if (!border || tunnel_between(c, e, border, &tunnel))
+		return border;
+	for (unsigned i = 0; i < c->element_count; i++)
+		if (c->elements[i]->border && tunnel_between(c, e, c->elements[i], &tunnel))
+			return c->elements[i];
+	return NULL;
+}
+
 int64_t planner_exit(const struct core *c, const struct element *e)
 {
 	const struct element *installed = e->exit > 0 ? element_find(c, (uint32_t)e->exit) : NULL;
-	const struct element *border = element_find(c, e->nearest_border);
+	const struct element *border = border_for(c, e);
 
 	if (e->border && (!e->without_way || e->nearest_border == e->id))
 		return 0;
@@ -430,6 +444,12 @@ static void refresh_peer_at(struct element *e, const struct element *peer)
 		element_delete_group(e, peer->id);
 	}
 	element_commit(e, false);
+}
+
+void planner_refresh_pair(struct element *e, const struct element *peer)
+{
+	if (e != peer && e->synced)
+		refresh_peer_at(e, peer);
 }
 
 void planner_refresh_peer(struct core *c, struct element *peer)

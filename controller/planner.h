@@ -44,6 +44,8 @@ void planner_refresh_beside(struct core *c, struct element *e, const struct port
 void planner_refresh_besides(struct core *c, const struct element *home, const struct port *p,
 			     bool is_there);
 void planner_refresh_peer(struct core *c, struct element *peer);
+/* Likewise, of two alone. */
+void planner_refresh_pair(struct element *e, const struct element *peer);
 void planner_refresh_exits(struct core *c);
 /* Queues a group-mod where the paths towards 'peer' are others than e's group has; whether it did.
  */

@@ -57,14 +57,44 @@ static bool is_avoided(const struct element *e)
 	return e->avoided;
 }
 
+/* Over the routed underlay packets go by what the networks between allow; a device was provisioned
+ * for the two, whosever customers they are.  False: there is no way that is allowed. */
+static bool relate(const struct core *c, const struct backplane_link *b, enum graph_relation *ret)
+{
+	const struct networks *n = &c->inventory.networks;
+
+	*ret = GRAPH_SAME;
+	if (b->l.kind != LINK_IP && b->l.kind != LINK_UDP)
+		return true;
+	switch (networks_relation(n, b->ends[0].element->name, b->ends[1].element->name)) {
+	case NETWORK_SAME:
+		break;
+	case NETWORK_ABOVE:
+		*ret = GRAPH_ABOVE;
+		break;
+	case NETWORK_BELOW:
+		*ret = GRAPH_BELOW;
+		break;
+	case NETWORK_LEVEL:
+		*ret = GRAPH_LEVEL;
+		break;
+	case NETWORK_NONE:
+		return false;
+	}
+	return true;
+}
+
 static void add_links(const struct core *c, struct graph *g)
 {
 	for (unsigned i = 0; i < c->link_count; i++) {
 		const struct backplane_link *b = c->links[i];
+		enum graph_relation relation;
 
-		if (b->ends[0].number && b->ends[1].number)
-			graph_add(g, i, b->ends[0].element->vertex, b->ends[1].element->vertex,
-				  b->cost, b->live);
+		if (!b->ends[0].number || !b->ends[1].number || !relate(c, b, &relation))
+			continue;
+		graph_add(g, i, b->ends[0].element->vertex, b->ends[1].element->vertex, b->cost,
+			  b->live);
+		graph_relate(g, relation);
 	}
 }
 
@@ -238,6 +268,16 @@ bool topology_reaches(const struct core *c, const struct element *e, const struc
 	return !set || !set->count || set->distance < GRAPH_DEAD;
 }
 
+bool topology_allows(const struct core *c, const struct element *e, const struct element *peer)
+{
+	const struct path_set *set;
+
+	if (networks_relation(&c->inventory.networks, e->name, peer->name) != NETWORK_NONE)
+		return true;
+	set = find_set(c->routes, e, peer);
+	return set && set->count;
+}
+
 static bool same_paths(const struct path_set *a, const struct path_set *b)
 {
 	static const struct path_set straight;
@@ -256,7 +296,10 @@ static void tell(struct core *c, struct element *e, const struct routes *before,
 	for (unsigned i = 0; i < c->element_count; i++) {
 		const struct element *peer = c->elements[i];
 
-		if (all || !same_paths(find_set(before, e, peer), find_set(c->routes, e, peer)))
+		if (networks_relation(&c->inventory.networks, e->name, peer->name) == NETWORK_NONE)
+			planner_refresh_pair(e, peer);
+		else if (all ||
+			 !same_paths(find_set(before, e, peer), find_set(c->routes, e, peer)))
 			told |= planner_refresh_group(e, peer);
 	}
 	if (told)

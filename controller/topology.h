@@ -15,6 +15,9 @@ void topology_tell_all(struct core *c);
 /* Paths that are installed stay as they are for now. */
 bool topology_is_held(const struct core *c);
 void topology_finish(struct core *c);
+/* Whether packets may go between them: straight, or by links, as the policies of their networks
+ * say. */
+bool topology_allows(const struct core *c, const struct element *e, const struct element *peer);
 /* How far each FE is from 'to', by their vertices; without a path GRAPH_INFINITE (graph.h). */
 void topology_distances(const struct core *c, const struct element *to, uint64_t *ret);
 /* Whether a path of links that live leads there, as far as paths are known; without links: true. */

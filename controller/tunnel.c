@@ -5,6 +5,7 @@
 #include "controller/tunnel.h"
 
 #include "base/memory.h"
+#include "controller/topology.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -82,7 +83,7 @@ bool tunnel_between(const struct core *c, const struct element *e, const struct 
 	const struct tunnel_wish wish = wish_for(c, e, peer);
 	unsigned family = wish.underlay == UNDERLAY_WISH_IPV6 ? FAMILY_IPV6 : FAMILY_IPV4;
 
-	if (e == peer || !element_has_backplane(peer))
+	if (e == peer || !element_has_backplane(peer) || !topology_allows(c, e, peer))
 		return false;
 	/* Without a family in common the peer's own: rules need the group, and the FE says why it
 	 * drops what it is to send there. */

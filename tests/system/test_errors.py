@@ -120,6 +120,14 @@ BAD_CONTROLLER = [
     (lambda c: yaml(c | {"nodes": [{"id": "x", "addresses": ["192.0.2.1"]}]}),
      "config.yaml:[0-9]+:.*192.0.2.1"),
     (lambda c: yaml(c | {"southbound": ["tcp:0.0.0.0:6653"]}), "config.yaml:[0-9]+:.*insecure"),
+    (lambda c: yaml(c | {"networks": [{"name": "a", "upstreams": ["b"]}]}),
+     "config.yaml:[0-9]+:.*no network b"),
+    (lambda c: yaml(c | {"prefixes": [{"prefix": "10.10.0.0/16", "mobile": True,
+                                       "exits": ["fe1", "fe1"]}]}), "config.yaml:[0-9]+:.*twice"),
+    (lambda c: yaml(c | {"networks": [{"name": "a", "elements": ["fe1"]},
+                                      {"name": "b", "elements": ["fe2"]}],
+                         "links": [{"between": ["fe1", "fe2"], "kind": "ip"}]}),
+     "config.yaml:[0-9]+:.*policies"),
     (lambda c: "", "config.yaml"),
 ]
 WRONG = ([(ELEMENT, element_config, *bad) for bad in BAD_ELEMENT]

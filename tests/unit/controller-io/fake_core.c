@@ -90,6 +90,11 @@ int core_add_prefix(struct core *c, const struct covered_prefix *p, struct reaso
 	return inventory_add_prefix(&c->inventory, p, why);
 }
 
+int core_add_tunnel(struct core *c, const struct tunnel_wish *w, struct reason *why)
+{
+	return 0;
+}
+
 int core_add_network(struct core *c, const struct network *n, struct reason *why)
 {
 	return networks_add(&c->inventory.networks, n, why);
