@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import statistics
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -54,6 +55,12 @@ def row(case: str, metric: str, unit: str, n: int, spread: dict[str, float],
         system: str = "victor-fe", system_version: str | None = None) -> Row:
     return {"system": system, "version": system_version or version(), "case": case,
             "metric": metric, "unit": unit, "n": n, **{at: spread.get(at) for at in SPREAD}}
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    values = sorted(values)
+    return {"min": values[0], "median": statistics.median_high(values),
+            "p99": values[(len(values) * 99 + 99) // 100 - 1], "max": values[-1]}
 
 
 # ---- what each benchmark found ----
