@@ -176,7 +176,7 @@ static void index_nodes(struct import *m, struct json_object *nodes)
 static int import_inventory(struct ctl *ctl)
 {
 	struct import m = {.ctl = ctl, .path = ctl->arguments[0]};
-	struct inventory_file file;
+	struct inventory_file file = {0};
 	struct json_object *nodes;
 	char *text = NULL;
 	size_t size = 0;

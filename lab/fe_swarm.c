@@ -390,9 +390,10 @@ static void obey(struct swarm *s, char *line)
 	struct element *e = find(s, first);
 	struct address a;
 
-	if (word && strcmp(word, "stats") == 0) {
+	word = word ? word : "";
+	if (strcmp(word, "stats") == 0) {
 		print_stats(s);
-	} else if (word && first && strcmp(word, "where") == 0 && address_parse(first, &a) == 0) {
+	} else if (first && strcmp(word, "where") == 0 && address_parse(first, &a) == 0) {
 		print_where(s, &a);
 	} else if (e && second && strcmp(word, "announce") == 0 && address_parse(second, &a) == 0) {
 		announce(e, &a);
