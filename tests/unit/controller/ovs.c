@@ -137,6 +137,31 @@ static void a_switch_has_no_way_out_until_the_next_hop_has_answered(void **state
 	world_destroy(w);
 }
 
+static void a_switch_sends_a_prefix_out_by_its_external_rules_alone(void **state)
+{
+	struct world *w = with_switches();
+	struct covered_prefix p = {.mobile = true, .exit_count = 1, .exits = {"FE1"}};
+	struct reason why;
+
+	assert_int_equal(prefix_parse("10.20.0.0/16", &p.prefix), 0);
+	assert_int_equal(core_add_prefix(w->core, &p, &why), 0);
+	world_run(w);
+	/* Its next hop is not known yet: nobody else may send that out. */
+	for (uint32_t fe = 1; fe <= 3; fe++)
+		assert_true(fake_rule(w, fe, RULE_EXIT, "10.20.0.0")->unreachable);
+	router_answers(w, ROUTER_MAC);
+	assert_null(fake_rule(w, 1, RULE_EXIT, "10.20.0.0"));
+	for (uint32_t fe = 2; fe <= 3; fe++) {
+		assert_false(fake_rule(w, fe, RULE_EXIT, "10.20.0.0")->unreachable);
+		assert_int_equal(fake_rule(w, fe, RULE_EXIT, "10.20.0.0")->fe, 1);
+	}
+	fake_port_up(w, 1, 9, false);
+	world_run(w);
+	for (uint32_t fe = 1; fe <= 3; fe++)
+		assert_true(fake_rule(w, fe, RULE_EXIT, "10.20.0.0")->unreachable);
+	world_destroy(w);
+}
+
 static bool was_asked(const struct world *w, uint32_t fe, uint32_t port)
 {
 	for (unsigned i = 0; i < w->log_count; i++)
@@ -327,6 +352,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_switch_is_told_what_a_victor_fe_does_by_itself),
 	cmocka_unit_test(a_switch_answers_for_each_node_but_not_on_its_own_port),
 	cmocka_unit_test(a_switch_has_no_way_out_until_the_next_hop_has_answered),
+	cmocka_unit_test(a_switch_sends_a_prefix_out_by_its_external_rules_alone),
 	cmocka_unit_test(a_known_next_hop_is_asked_again_after_half_a_minute),
 	cmocka_unit_test(somebody_else_outside_does_not_become_the_next_hop),
 	cmocka_unit_test(a_restarted_controller_sends_a_switch_nothing_that_is_right),
