@@ -300,6 +300,8 @@ void ovs_exit_tick(struct element *e)
 	for (unsigned i = 0; i < e->ovs->declared.port_count; i++)
 		for (unsigned family = 0; family < FAMILY_COUNT; family++)
 			ask_where_due(e, i, family);
-	if (forget_adopted(e->ovs, e->core->now_ms) | choose(e))
+	bool forgot = forget_adopted(e->ovs, e->core->now_ms);
+
+	if (choose(e) || forgot)
 		ovs_exit_refresh(e);
 }
