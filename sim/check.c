@@ -86,7 +86,7 @@ void check_whole(struct world *w, uint32_t element)
 	for (unsigned i = 0; i < p->touched_count; i++) {
 		const struct host *h = &w->hosts[p->touched[i]];
 
-		if (p->memory.binding_limit > w->options.hosts * 2 &&
+		if (p->memory.binding_limit > (size_t)w->options.hosts * 2 &&
 		    direction(p, &h->address) != direction(p, &h->second))
 			world_break(w, "fe%u has %s's two addresses at two places", element + 1,
 				    h->id);

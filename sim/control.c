@@ -126,6 +126,9 @@ void control_start(struct world *w)
 		if (w->elements[i].drains)
 			core_restore_drain(w->core, w->elements[i].config.name);
 	restore(w);
+	for (uint32_t i = 0; i < w->options.hosts; i++)
+		if (w->now_us < w->hosts[i].reverts_us)
+			host_await_revert(w, &w->hosts[i]);
 	w->core_disturbed_us = w->now_us;
 }
 

@@ -48,6 +48,12 @@ void host_disturb(struct host *h, int64_t until_us)
 		h->disturbed_us = until_us;
 }
 
+void host_await_revert(const struct world *w, struct host *h)
+{
+	h->reverts_us = w->now_us + PREPARE_TIMEOUT_US;
+	host_disturb(h, h->reverts_us);
+}
+
 void host_disturb_until_talk(struct world *w, uint32_t element, uint32_t port)
 {
 	for (uint32_t i = 0; i < w->options.hosts; i++) {
@@ -74,7 +80,7 @@ void host_init(struct world *w, uint32_t index)
 		h->second = (struct address){.bytes = {0xfd}};
 		memcpy(h->second.bytes + 13, bytes + 1, 3);
 	}
-	h->place = (uint32_t)(r % (w->options.elements * WORLD_PORTS));
+	h->place = (uint32_t)(r % ((uint64_t)w->options.elements * WORLD_PORTS));
 	h->was_at = calloc(w->options.elements * WORLD_PORTS / 8 + 1, 1);
 	if (!h->was_at)
 		abort();
@@ -262,7 +268,7 @@ static void prepare(struct world *w, const struct stimulus *s, uint32_t stimulus
 
 	snprintf(element, sizeof(element), "fe%u", place_element(s->where) + 1);
 	snprintf(port, sizeof(port), "port%u", place_port(s->where));
-	host_disturb(h, w->now_us + PREPARE_TIMEOUT_US);
+	host_await_revert(w, h);
 	note_place(w, h, s->where); /* the operator says so */
 	h->forgotten_us = 0;
 	if (!w->core ||

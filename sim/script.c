@@ -29,9 +29,9 @@ static uint8_t draw_kind(struct random *r)
 {
 	uint32_t at = random_below(r, 1000);
 
-	for (uint8_t kind = 0; kind < STIMULUS_KIND_COUNT; kind++) {
+	for (unsigned kind = 0; kind < STIMULUS_KIND_COUNT; kind++) {
 		if (at < kinds[kind].share)
-			return kind;
+			return (uint8_t)kind;
 		at -= kinds[kind].share;
 	}
 	return STIMULUS_MOVE;

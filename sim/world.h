@@ -92,6 +92,7 @@ struct host {
 	int64_t forgotten_us;           /* deregistered then, and silent since; 0: no */
 	int64_t disturbed_us;
 	int64_t arrived_us, talks_us; /* last, next */
+	int64_t reverts_us;           /* when a move that was prepared is undone at the latest */
 	int64_t clone_until_us;
 	uint32_t clone_place;
 	uint8_t *was_at; /* bit for each place where somebody used its MAC and address */
@@ -230,6 +231,8 @@ const struct host *host_of(const struct world *w, const struct address *address)
 bool host_is_heard_by(const struct world *w, const struct host *h, uint32_t element);
 /* Nothing is asserted about it for a while after that. */
 void host_disturb(struct host *h, int64_t until_us);
+/* A move is prepared; a controller that restarts gives it its time once more. */
+void host_await_revert(const struct world *w, struct host *h);
 /* Only what it says next can tell where it is: those at one port, or (0) of an element whatever has
  * no binding there yet, since an agent that dies takes along what it had not delivered. */
 void host_disturb_until_talk(struct world *w, uint32_t element, uint32_t port);
