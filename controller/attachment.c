@@ -95,13 +95,15 @@ static void move(struct core *c, struct attachment_record *r, const struct place
 void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 			      const struct claim *claim)
 {
-	struct place left = r->a.place;
+	struct place left = r->a.place, to = claim->place;
 	bool look = !r->detached && r->live && !claim->elicited &&
 		    r->a.state == ATTACHMENT_ACTIVE && left.fe != claim->place.fe &&
 		    c->now_ms - r->a.heard_ms < SECOND_LOOK_MS && element_place_up(c, &left);
 
-	move(c, r, &claim->place, EVENT_MOVED,
-	     claim->elicited ? "it answers there" : "it speaks there");
+	/* Who is designated may have changed since it was asked. */
+	if (!c->learning)
+		(void)segment_designate(c, r->a.node, &to);
+	move(c, r, &to, EVENT_MOVED, claim->elicited ? "it answers there" : "it speaks there");
 	if (look)
 		probe_place(c, r, &left);
 }
