@@ -83,8 +83,7 @@ def command(controller: swarm.Controller) -> list[Any]:
 
 def moves_go_on(elements: swarm.Swarm) -> None:
     for place in (1, 2, 0):
-        elements.announce(place, "10.128.0.77")
-        elements.wait_at(place, "10.128.0.77", COUNT - 1)
+        elements.move(place, "10.128.0.77", COUNT - 1)
 
 
 def test_a_full_disk_refuses_nodes_but_no_moves_and_loses_nothing(disk: Path) -> None:
