@@ -191,8 +191,6 @@ int client_request(struct client *c, const char *method, const char *path, const
 		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
 	}
 	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
-	/* After a change the next request on the same connection would wait for its end. */
-	curl_easy_setopt(c->curl, CURLOPT_FORBID_REUSE, strcmp(method, "GET") == 0 ? 0L : 1L);
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, (long)REQUEST_TIMEOUT_S);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, keep_bytes);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &answer);

@@ -42,6 +42,7 @@ struct session {
 	size_t sent;
 	uint64_t after; /* a stream's place */
 	bool started;   /* a stream's headers are out */
+	bool unframed;  /* libwebsockets waits for a body that nobody announced */
 };
 
 /* ---- sessions ---- */
@@ -67,7 +68,7 @@ static void session_clear(struct session *s)
 	s->state = SESSION_IDLE;
 	s->id = 0;
 	s->sent = 0;
-	s->started = false;
+	s->started = s->unframed = false;
 }
 
 static void session_begin(struct http_server *h, struct session *s, struct lws *wsi)
@@ -287,6 +288,10 @@ static int begin_request(struct http_server *h, struct session *s, struct lws *w
 		return session_refuse(s, 413, "the body is larger than 65536 bytes");
 	if (status)
 		return session_refuse(s, status, "the body needs a plain Content-Length");
+	/* None announced is none (RFC 9112, section 6.3); libwebsockets takes what comes next for
+	 * it. */
+	s->unframed = method != LWSHUMETH_GET && method != LWSHUMETH_DELETE &&
+		      lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0;
 	s->request = memory_alloc(sizeof(*s->request));
 	if ((size_t)uri_size >= sizeof(s->request->path) ||
 	    !copy_query(wsi, s->request->query, sizeof(s->request->query)))
@@ -328,13 +333,16 @@ static int write_headers(struct session *s, const struct answer *a)
 	    lws_add_http_header_by_token(s->wsi, WSI_TOKEN_HTTP_ALLOW, (const uint8_t *)a->allow,
 					 (int)strlen(a->allow), &at, end))
 		return -1;
+	if (s->unframed && lws_add_http_header_by_token(s->wsi, WSI_TOKEN_CONNECTION,
+							(const uint8_t *)"close", 5, &at, end))
+		return -1;
 	return lws_finalize_write_http_header(s->wsi, start, &at, end);
 }
 
 static int complete(struct session *s)
 {
-	bool keep =
-		s->state == SESSION_ANSWER && s->answer->status != 413 && s->answer->status != 411;
+	bool keep = s->state == SESSION_ANSWER && !s->unframed && s->answer->status != 413 &&
+		    s->answer->status != 411;
 
 	session_clear(s);
 	/* A body that was refused unread would be taken for the next request. */

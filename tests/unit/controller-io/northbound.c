@@ -334,6 +334,16 @@ static void wrong_requests_get_the_right_status(void **state)
 	assert_int_not_equal(f->status, 200);
 }
 
+/* libwebsockets would take the next request for its body, and wait. */
+static void a_request_that_announces_no_body_is_the_last_of_its_connection(void **state)
+{
+	struct fixture *f = *state;
+
+	send_bytes(f, "POST /v1/elements/fe2/drain HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	assert_int_equal(f->status / 100, 2);
+	assert_non_null(strstr(f->answer, "connection: close"));
+}
+
 static void a_watcher_resumes_where_it_was(void **state)
 {
 	struct fixture *f = *state;
@@ -386,6 +396,9 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(wrong_requests_get_the_right_status, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_request_that_announces_no_body_is_the_last_of_its_connection, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(a_watcher_resumes_where_it_was, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_element_drains_durably, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(metrics_count, set_up, tear_down),
