@@ -181,9 +181,12 @@ static void check_designation(struct world *w, const struct host *h)
 static void check_host(struct world *w, const struct host *h)
 {
 	const struct attachment *a = core_attachment(w->core, h->id);
+	struct designation d = {.host = h};
 
-	if (a && is_full(w, a->place.fe - 1))
-		return; /* it may not have had room for its own */
+	/* It may not have had room for its own; after a lost store nobody knows of those. */
+	lan_each(w, h->place, look_at_designation, &d);
+	if (a ? is_full(w, a->place.fe - 1) : d.full)
+		return;
 	check_address(w, h, &h->address);
 	if (!address_is_zero(&h->second))
 		check_address(w, h, &h->second);
