@@ -126,8 +126,7 @@ static const struct element *choose(const struct element *e, const struct candid
 static bool must_wait(const struct element *e, const struct candidates *all,
 		      const struct element *chosen, const struct rule *installed)
 {
-	const struct element *x =
-		installed && installed->fe ? element_find(e->core, installed->fe) : NULL;
+	const struct element *x = installed->fe ? element_find(e->core, installed->fe) : NULL;
 
 	if (!x || x->ports_known || !element_has_backplane(x) || (chosen && !e->core->learning))
 		return false;
@@ -147,7 +146,7 @@ static struct rule wanted(const struct element *e, const struct covered_prefix *
 				    .vrf = p->vrf,
 				    .address = p->prefix.address}};
 
-	if (must_wait(e, all, chosen, installed))
+	if (installed && must_wait(e, all, chosen, installed))
 		return *installed;
 	if (!chosen)
 		rule.unreachable = true;
