@@ -31,7 +31,7 @@ struct declared_element {
 	char name[NAME_SIZE];
 	uint32_t id;              /* its datapath id */
 	struct address backplane; /* local_ip of its tunnel port */
-	uint16_t backplane_mtu;   /* 0: not known */
+	uint16_t backplane_mtu;   /* 0: not known, 1500 is supposed */
 	unsigned idle_probe_ms;   /* a node that was not heard for so long is asked; 0: 30000 */
 	unsigned idle_give_up_ms; /* and gone, if it does not answer for so long; 0: 3000 */
 	unsigned port_count;

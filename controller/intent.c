@@ -165,7 +165,7 @@ static void constant_rules(const struct core *c, const struct element *e,
 			      .mac = c->config.gateway_mac};
 
 	if (e->ovs)
-		ovs_constant_rules(emit, to);
+		ovs_constant_rules(e, emit, to);
 	/* Behind a switch there is no kernel whose business an unknown source's packets were. */
 	for (unsigned i = e->ovs ? 1 : 0; i < ARRAY_SIZE(constants); i++) {
 		struct rule rule = {.key = {.kind = (uint8_t)constants[i]}};
@@ -183,6 +183,7 @@ static struct rule_group group_towards(const struct element *e, const struct ele
 		.fe = peer->id, .address = t->address, .redirect = t->redirect, .vxlan = t->vxlan};
 
 	topology_set_paths(e->core, e, peer, &group);
+	group.limited = e->ovs && group.vxlan && !group.path_count;
 	return group;
 }
 

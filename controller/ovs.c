@@ -13,6 +13,8 @@
 #include "base/memory.h"
 
 #define VXLAN_HEADERS 30 /* UDP, VXLAN, Ethernet */
+#define BACKPLANE_MTU_LEAST 576
+#define ETHERNET_MTU 1500 /* of a backplane whose MTU nobody declared */
 /* Longer than the revalidator of Open vSwitch 3.1 needs behind its barrier reply (21 to 34 ms with
  * 15,000 megaflows, measured). */
 #define SETTLE_MS 50
@@ -81,6 +83,9 @@ static int check(const struct core *c, const struct declared_element *d, struct 
 	if (!address_is_ipv4(&d->backplane))
 		return reason_set(why, -EINVAL, "element %s: its backplane needs an IPv4 address",
 				  d->name);
+	if (d->backplane_mtu && d->backplane_mtu < BACKPLANE_MTU_LEAST)
+		return reason_set(why, -EINVAL, "element %s: a backplane MTU of %u, not %u or more",
+				  d->name, d->backplane_mtu, BACKPLANE_MTU_LEAST);
 	for (unsigned i = 0; i < c->element_count; i++)
 		if (address_equal(&c->elements[i]->backplane.pair[FAMILY_IPV4].address,
 				  &d->backplane))
@@ -145,7 +150,7 @@ uint32_t ovs_tunnel_mtu(const struct element *e)
 	uint32_t mtu = e->ovs->declared.backplane_mtu;
 	uint32_t headers = (address_is_ipv4(&e->ovs->declared.backplane) ? 20 : 40) + VXLAN_HEADERS;
 
-	return mtu > headers ? mtu - headers : 0;
+	return (mtu ? mtu : ETHERNET_MTU) - headers;
 }
 
 const char *const *ovs_cannot(void)
@@ -156,7 +161,8 @@ const char *const *ovs_cannot(void)
 		"VLAN trunks",
 		"links and paths",
 		"shared segments",
-		"ICMP too big or unreachable",
+		"ICMP unreachable",
+		"ICMP without a controller",
 		"tentative bindings",
 		"announcements without a controller",
 		NULL,
@@ -193,8 +199,8 @@ bool ovs_heard(struct element *e, const struct sighting *s)
 	const struct port *p = element_find_port(e, s->port);
 	const struct declared_port *d = p ? ovs_declared_port(e, p) : NULL;
 
-	if (s->ttl_over) {
-		ovs_time_exceeded(e, s);
+	if (s->ttl_over || s->too_big) {
+		ovs_goes_no_further(e, s);
 		return true;
 	}
 	if (d && d->role == PORT_EXTERNAL) {

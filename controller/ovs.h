@@ -5,6 +5,7 @@
 
 #include "controller/declared.h"
 #include "controller/state.h"
+#include "packet/icmp_error.h"
 
 /* What the routing daemon that speaks at an external port knows, and what it was told. */
 struct ovs_outside {
@@ -54,9 +55,12 @@ struct ovs {
 	uint32_t idle_xid; /* of the statistics that are being read; 0: none */
 	int64_t idle_ms;   /* when they were asked for */
 	bool idle_asking;  /* somebody is silent */
-	int64_t icmp_second_ms;
-	unsigned icmp_answers; /* within that second */
-	size_t greeted;        /* so many peers */
+	struct {
+		int64_t second_ms;
+		unsigned answers;
+	} icmp[ICMP_ERROR_COUNT]; /* by kind: what was answered within a second */
+	uint64_t too_big;         /* packets that went up for that */
+	size_t greeted;           /* so many peers */
 	int64_t greeted_ms;
 };
 
@@ -65,7 +69,7 @@ int ovs_declare(struct core *c, const struct declared_element *d, struct reason 
 void ovs_destroy(struct ovs *o);
 /* What a victor-fe says in its ELEMENT message. */
 void ovs_describe(const struct element *e, struct element_info *ret);
-/* What fits into its tunnel to any other FE, in bytes of IP; 0: not known. */
+/* What fits into its tunnel to any other FE, in bytes of IP. */
 uint32_t ovs_tunnel_mtu(const struct element *e);
 /* A NULL-terminated list, for people. */
 const char *const *ovs_cannot(void);
@@ -94,7 +98,7 @@ int ovs_idle_flows(struct element *e, struct ofp_multipart *m);
 void ovs_departed(struct element *e, const struct node *n, const struct place *left);
 void ovs_speak(struct element *e);
 /* A packet that goes no further: the gateway tells its sender. */
-void ovs_time_exceeded(struct element *e, const struct sighting *s);
+void ovs_goes_no_further(struct element *e, const struct sighting *s);
 
 /* ovs_exit.c: the rules of what leaves by its external ports.  While a next hop's MAC is not known,
  * there is none towards it. */
@@ -132,7 +136,8 @@ unsigned ovs_port_rules(const struct element *e, const struct port *p,
 unsigned ovs_node_rules(const struct core *c, const struct node *n, const struct address *a,
 			const struct place *place, bool local,
 			struct rule rules[OVS_NODE_RULES_MAX]);
-void ovs_constant_rules(void (*emit)(void *to, const struct rule *), void *to);
+void ovs_constant_rules(const struct element *e, void (*emit)(void *to, const struct rule *),
+			void *to);
 /* The gateway of a prefix that the FE serves. */
 void ovs_gateway_rules(const struct core *c, const struct covered_prefix *p,
 		       void (*emit)(void *to, const struct rule *), void *to);

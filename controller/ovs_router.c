@@ -26,8 +26,7 @@ static bool describe(const struct element *e, struct nd_router *ret)
 	uint32_t mtu = ovs_tunnel_mtu(e);
 
 	*ret = (struct nd_router){.hop_limit = HOP_LIMIT, .lifetime_s = LIFETIME_S};
-	if (mtu)
-		ret->mtu = mtu < ND_MTU_LEAST ? ND_MTU_LEAST : mtu;
+	ret->mtu = mtu < ND_MTU_LEAST ? ND_MTU_LEAST : mtu;
 	if (ret->mtu > ETHERNET_MTU)
 		ret->mtu = ETHERNET_MTU;
 	for (unsigned i = 0; i < inventory->prefix_count; i++) {

@@ -7,11 +7,14 @@
  * - table 3: an echo request to the gateway is turned round; a frame that was sent to a node's own
  *   MAC on the node's own port is not sent there a second time
  * - table 5: answers for the gateway and for each node, apart from probes, announcements, and
- *   requests on the node's own port; neighbour solicitations likewise */
+ *   requests on the node's own port; neighbour solicitations likewise
+ * - table 5, too: what goes into a tunnel is measured; the controller answers what is too big */
 #include "controller/ovs.h"
 
 #include "controller/element.h"
 #include "packet/nd.h"
+
+#define ETHERNET_HEADER 14
 
 static struct rule answer_rule(const struct address *a, const struct mac *mac)
 {
@@ -107,17 +110,23 @@ unsigned ovs_node_rules(const struct core *c, const struct node *n, const struct
 	return count;
 }
 
-void ovs_constant_rules(void (*emit)(void *to, const struct rule *), void *to)
+void ovs_constant_rules(const struct element *e, void (*emit)(void *to, const struct rule *),
+			void *to)
 {
 	static const struct rule_key constants[] = {
 		{.kind = RULE_MULTICAST},
 		{.kind = RULE_PROBE},
 		{.kind = RULE_PROBE, .ethertype = LISTEN_NS},
+		{.kind = RULE_MEASURE},
+		{.kind = RULE_TOO_BIG},
+		{.kind = RULE_SEND},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(constants); i++) {
 		struct rule rule = {.key = constants[i]};
 
+		if (rule.key.kind == RULE_MEASURE)
+			rule.frame_max = (uint16_t)(ovs_tunnel_mtu(e) + ETHERNET_HEADER);
 		emit(to, &rule);
 	}
 }
@@ -142,6 +151,8 @@ const char *ovs_drop_reason(const struct rule *rule)
 		return "no_binding";
 	case RULE_REDIRECTED_MISS:
 		return "redirected_miss";
+	case RULE_TOO_BIG:
+		return "mtu_exceeded";
 	case RULE_STRANGER:
 		return "guard_stranger";
 	case RULE_EXIT:

@@ -92,28 +92,32 @@ static bool answering_router(const struct element *e, const struct sighting *s, 
 	return !address_is_zero(router);
 }
 
-/* At most so many errors a second leave an element. */
-static bool may_answer(struct element *e)
+/* At most so many errors of a kind leave an element in a second: a traceroute of many does not make
+ * TCP stall. */
+static bool may_answer(struct element *e, enum icmp_error kind)
 {
 	struct ovs *o = e->ovs;
 
-	if (e->core->now_ms - o->icmp_second_ms >= 1000) {
-		o->icmp_second_ms = e->core->now_ms;
-		o->icmp_answers = 0;
+	if (e->core->now_ms - o->icmp[kind].second_ms >= 1000) {
+		o->icmp[kind].second_ms = e->core->now_ms;
+		o->icmp[kind].answers = 0;
 	}
-	return o->icmp_answers < ICMP_ANSWERS_MAX;
+	return o->icmp[kind].answers < ICMP_ANSWERS_MAX;
 }
 
-void ovs_time_exceeded(struct element *e, const struct sighting *s)
+void ovs_goes_no_further(struct element *e, const struct sighting *s)
 {
+	enum icmp_error kind = s->too_big ? ICMP_TOO_BIG : ICMP_TIME_EXCEEDED;
 	struct buffer frame = {0};
 	struct address router;
 	struct mac mac;
 
-	if (!may_answer(e) || !answering_router(e, s, &mac, &router) ||
-	    icmp_error_build(&frame, s->data, s->size, ICMP_TIME_EXCEEDED, 0, &mac, &router) < 0)
+	e->ovs->too_big += s->too_big;
+	if (!may_answer(e, kind) || !answering_router(e, s, &mac, &router) ||
+	    icmp_error_build(&frame, s->data, s->size, kind, (uint16_t)ovs_tunnel_mtu(e), &mac,
+			     &router) < 0)
 		return;
-	e->ovs->icmp_answers++;
+	e->ovs->icmp[kind].answers++;
 	element_transmit(e, s->port, &frame);
 	buffer_finish(&frame);
 }

@@ -79,7 +79,8 @@ static void add_rule(struct request *q, const struct ofp_flow_stats *flow, const
 
 /* What a victor-fe counts is read off the flows' statistics; where the packets came in is not in
  * them. */
-static void add_count(struct request *q, const struct ofp_flow_stats *flow, const struct rule *rule)
+static void add_count(struct request *q, const struct ovs *o, const struct ofp_flow_stats *flow,
+		      const struct rule *rule)
 {
 	struct counter counter = {.vrf = rule->key.vrf,
 				  .address = rule->key.address,
@@ -92,6 +93,9 @@ static void add_count(struct request *q, const struct ofp_flow_stats *flow, cons
 		buffer_add_bytes(&q->counters, &counter, sizeof(counter));
 	if (!reason)
 		return;
+	/* Open vSwitch counts a packet with the flows of both outcomes of check_pkt_larger. */
+	if (rule->key.kind == RULE_TOO_BIG)
+		drop.packets = o->too_big;
 	strcpy(drop.name, reason);
 	for (struct drop_count *d = (struct drop_count *)(void *)q->drops.data;
 	     d && (uint8_t *)d < q->drops.data + q->drops.size; d++)
@@ -120,7 +124,7 @@ int request_multipart(struct session *s, uint32_t xid, struct ofp_multipart *m)
 			return 0;
 		}
 		if (q->from_flows)
-			add_count(q, &flow, &rule);
+			add_count(q, s->element->ovs, &flow, &rule);
 		else
 			add_rule(q, &flow, &rule);
 	}

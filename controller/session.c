@@ -349,6 +349,7 @@ static int got_packet_in(struct session *s, struct reader *body)
 	vlan = match_number(&packet.match, OFP_FIELD_VLAN_VID);
 	sighting.vlan = vlan & OFP_VLAN_PRESENT ? vlan & 0xfff : 0;
 	sighting.ttl_over = packet.reason == OFPR_INVALID_TTL;
+	sighting.too_big = packet.table == TABLE_NEIGHBOR;
 	sighting.data = packet.data;
 	sighting.size = packet.data_size;
 	got_sighting(s, &sighting);

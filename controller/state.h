@@ -159,6 +159,7 @@ struct sighting {
 	uint16_t vlan;
 	bool replay;   /* kept by the FE while it had no controller */
 	bool ttl_over; /* no word of its own: its TTL ran out at a switch */
+	bool too_big;  /* nor this: larger than fits into a switch's tunnel */
 	const uint8_t *data;
 	size_t size;
 };

@@ -285,6 +285,9 @@ static bool must_keep(struct sync *sync, const struct rule *rule)
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
 	case RULE_SPEAK:
+	case RULE_MEASURE:
+	case RULE_TOO_BIG:
+	case RULE_SEND:
 	case RULE_ADVERTISE:
 	case RULE_EXIT:
 	case RULE_KIND_COUNT:

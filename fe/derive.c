@@ -275,6 +275,9 @@ int pipeline_derive(struct pipeline *p, const struct rule *rule)
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
 	case RULE_SPEAK:
+	case RULE_MEASURE:
+	case RULE_TOO_BIG:
+	case RULE_SEND:
 	case RULE_ADVERTISE:
 	case RULE_KIND_COUNT:
 		return 0;

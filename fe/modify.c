@@ -306,6 +306,8 @@ int pipeline_group_mod(struct pipeline *p, const struct ofp_group_mod *m)
 	if (m->command > OFPGC_DELETE)
 		return -OFP_GROUP_MOD_FAILED_BAD_COMMAND;
 	r = rule_group_from_group_mod(m, &group);
+	if (r == 0 && group.limited) /* a switch's */
+		r = -OFP_BAD_ACTION_BAD_TYPE;
 	if (r < 0)
 		return r;
 	g = table_get(&p->groups, &group.fe);

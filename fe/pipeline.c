@@ -206,6 +206,9 @@ static void account(struct pipeline *p, const struct rule *rule, bool there)
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
 	case RULE_SPEAK:
+	case RULE_MEASURE:
+	case RULE_TOO_BIG:
+	case RULE_SEND:
 	case RULE_ADVERTISE:
 	case RULE_KIND_COUNT:
 		return;

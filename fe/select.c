@@ -36,6 +36,9 @@ static uint32_t output_of(const struct rule *r)
 	case RULE_SELF:
 	case RULE_BESIDE_ASKED:
 	case RULE_SPEAK:
+	case RULE_MEASURE:
+	case RULE_TOO_BIG:
+	case RULE_SEND:
 	case RULE_KIND_COUNT:
 		break;
 	}

@@ -1,4 +1,4 @@
-/* Actions: in memory and as bytes (OpenFlow 1.3.5, section 7.2.5), with the three Nicira actions
+/* Actions: in memory and as bytes (OpenFlow 1.3.5, section 7.2.5), with the Nicira actions
  * that Open vSwitch and victor-fe share.  Fields in them are match_wire.c's; what holds actions
  * (instructions, buckets) is in instruction.c.
  *
@@ -13,7 +13,12 @@
 #define NICIRA 0x00002320u
 #define WIRE_EXPERIMENTER 0xffff
 
-enum { NXAST_REG_MOVE = 6, NXAST_REG_LOAD = 7, NXAST_RESUBMIT_TABLE = 14 };
+enum {
+	NXAST_REG_MOVE = 6,
+	NXAST_REG_LOAD = 7,
+	NXAST_RESUBMIT_TABLE = 14,
+	NXAST_CHECK_PKT_LARGER = 49
+};
 
 /* By enum ofp_action_type: the type on the wire and the size there (0: by the field's). */
 static const struct {
@@ -32,6 +37,7 @@ static const struct {
 	[OFP_ACTION_REG_MOVE] = {WIRE_EXPERIMENTER, 24, NXAST_REG_MOVE},
 	[OFP_ACTION_REG_LOAD] = {WIRE_EXPERIMENTER, 24, NXAST_REG_LOAD},
 	[OFP_ACTION_RESUBMIT] = {WIRE_EXPERIMENTER, 16, NXAST_RESUBMIT_TABLE},
+	[OFP_ACTION_CHECK_LARGER] = {WIRE_EXPERIMENTER, 24, NXAST_CHECK_PKT_LARGER},
 };
 
 struct ofp_action *ofp_actions_add(struct ofp_actions *a, enum ofp_action_type type)
@@ -132,6 +138,9 @@ static bool action_equal(const struct ofp_action *a, const struct ofp_action *b)
 	case OFP_ACTION_REG_LOAD:
 		return a->load.field == b->load.field && a->load.offset == b->load.offset &&
 		       a->load.bit_count == b->load.bit_count && a->load.value == b->load.value;
+	case OFP_ACTION_CHECK_LARGER:
+		return a->check.size == b->check.size && a->check.field == b->check.field &&
+		       a->check.offset == b->check.offset;
 	case OFP_ACTION_RESUBMIT:
 		return a->resubmit.in_port == b->resubmit.in_port &&
 		       a->resubmit.table == b->resubmit.table;
@@ -199,6 +208,11 @@ static void encode_fields(const struct ofp_action *a, struct buffer *b)
 		return;
 	case OFP_ACTION_REG_LOAD:
 		encode_load(a, b);
+		return;
+	case OFP_ACTION_CHECK_LARGER:
+		write_u16(b, a->check.size);
+		write_u16(b, a->check.offset);
+		write_u32(b, ofp_field_header(a->check.field));
 		return;
 	case OFP_ACTION_RESUBMIT:
 		write_u16(b, a->resubmit.in_port);
@@ -302,6 +316,16 @@ static int decode_load(struct reader *rd, struct ofp_action *ret)
 	return 0;
 }
 
+static int decode_check(struct reader *rd, struct ofp_action *ret)
+{
+	ret->check.size = read_u16(rd);
+	ret->check.offset = read_u16(rd);
+	if (ofp_field_from_header(read_u32(rd), &ret->check.field))
+		return -OFP_BAD_ACTION_BAD_SET_TYPE;
+	return in_field(ret->check.field, ret->check.offset, 1) ? 0
+								: -OFP_BAD_ACTION_BAD_SET_ARGUMENT;
+}
+
 /* 'rd' has all of the type's size. */
 static int decode_fields(struct reader *rd, struct ofp_action *ret)
 {
@@ -330,6 +354,8 @@ static int decode_fields(struct reader *rd, struct ofp_action *ret)
 		return decode_move(rd, ret);
 	case OFP_ACTION_REG_LOAD:
 		return decode_load(rd, ret);
+	case OFP_ACTION_CHECK_LARGER:
+		return decode_check(rd, ret);
 	case OFP_ACTION_RESUBMIT:
 		ret->resubmit.in_port = read_u16(rd);
 		ret->resubmit.table = read_u8(rd);

@@ -34,7 +34,8 @@ enum ofp_action_type {
 	OFP_ACTION_SET_NW_TTL,
 	OFP_ACTION_REG_MOVE,
 	OFP_ACTION_REG_LOAD,
-	OFP_ACTION_RESUBMIT, /* NXAST_RESUBMIT_TABLE */
+	OFP_ACTION_RESUBMIT,     /* NXAST_RESUBMIT_TABLE */
+	OFP_ACTION_CHECK_LARGER, /* NXAST_CHECK_PKT_LARGER */
 };
 
 struct ofp_action {
@@ -62,6 +63,11 @@ struct ofp_action {
 			uint16_t in_port;
 			uint8_t table;
 		} resubmit;
+		struct {
+			uint16_t size;        /* of the frame, with its Ethernet header */
+			enum ofp_field field; /* of whose bits one tells whether it is larger */
+			uint16_t offset;
+		} check;
 	};
 };
 

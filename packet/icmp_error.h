@@ -6,7 +6,7 @@
 #include "base/compiler.h"
 #include "base/wire.h"
 
-enum icmp_error { ICMP_TIME_EXCEEDED, ICMP_TOO_BIG };
+enum icmp_error { ICMP_TIME_EXCEEDED, ICMP_TOO_BIG, ICMP_ERROR_COUNT };
 
 /* Appends the whole frame that answers 'frame': back to its Ethernet source, from 'mac'; from
  * 'router' (of the packet's family) to its IP source, quoting as much as RFC 1812, section 4.3.2.3,

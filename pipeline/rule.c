@@ -31,6 +31,9 @@ static const struct {
 	[RULE_EXTERNAL] = {"external", TABLE_EXTERNAL, -1, true, true},
 	[RULE_ANSWER] = {"answer", TABLE_NEIGHBOR, 100, true, true},
 	[RULE_MULTICAST] = {"multicast", TABLE_PORT, 150, false, false},
+	[RULE_MEASURE] = {"measure", TABLE_NEIGHBOR, 260, false, false},
+	[RULE_TOO_BIG] = {"too_big", TABLE_NEIGHBOR, 250, false, false},
+	[RULE_SEND] = {"send", TABLE_NEIGHBOR, 240, false, false},
 	[RULE_SPEAK] = {"speak", TABLE_PORT, 175, true, true},
 	[RULE_ECHO] = {"echo", TABLE_BINDING, 250, true, false},
 	[RULE_BESIDE] = {"beside", TABLE_BINDING, 225, true, false},
@@ -63,7 +66,8 @@ uint16_t rule_priority(const struct rule_key *key)
 bool rule_is_for_switch(const struct rule *r)
 {
 	return (r->key.kind >= RULE_MULTICAST && r->key.kind <= RULE_BESIDE_ASKED) ||
-	       r->key.kind == RULE_SPEAK || (rule_is_way_out(r->key.kind) && r->port);
+	       (r->key.kind >= RULE_SPEAK && r->key.kind <= RULE_SEND) ||
+	       (rule_is_way_out(r->key.kind) && r->port);
 }
 
 bool rule_is_way_out(enum rule_kind kind)
@@ -93,13 +97,14 @@ bool rule_equal(const struct rule *a, const struct rule *b)
 	       a->next_table == b->next_table && a->silent == b->silent &&
 	       a->internal == b->internal && a->unreachable == b->unreachable &&
 	       address_equal(&a->gateway, &b->gateway) && mac_equal(&a->mac, &b->mac) &&
-	       mac_equal(&a->gateway_mac, &b->gateway_mac) && a->idle_timeout == b->idle_timeout;
+	       mac_equal(&a->gateway_mac, &b->gateway_mac) && a->idle_timeout == b->idle_timeout &&
+	       a->frame_max == b->frame_max;
 }
 
 bool rule_group_equal(const struct rule_group *a, const struct rule_group *b)
 {
 	if (a->fe != b->fe || a->vxlan != b->vxlan || a->path_count != b->path_count ||
-	    a->select != b->select)
+	    a->select != b->select || a->limited != b->limited)
 		return false;
 	for (unsigned i = 0; i < a->path_count; i++)
 		if (a->paths[i] != b->paths[i])

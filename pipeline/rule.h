@@ -141,6 +141,14 @@ enum rule_kind {
 	/* Open vSwitch alone, too.  0, 175: in_port, ip dst in prefix -> controller: for the
 	 * routing daemon that speaks for the FE outside */
 	RULE_SPEAK,
+	/* 5, 260: reg3 = MEASURE (from a limited group) -> reg3 := SEND, with LARGER where the
+	 * frame is larger than frame_max; table 5 once more.  (No bucket could do it: its actions
+	 * are a set, without check_pkt_larger.) */
+	RULE_MEASURE,
+	/* 5, 250: reg3 = SEND | LARGER -> controller: who sent it is to be told */
+	RULE_TOO_BIG,
+	/* 5, 240: reg3 = SEND -> output the VXLAN port */
+	RULE_SEND,
 	RULE_KIND_COUNT
 };
 
@@ -181,11 +189,16 @@ struct rule {
 				 * ANSWER, ECHO: the answer's */
 	struct mac gateway_mac; /* LOCAL, TENTATIVE, EXTERNAL, EXIT: the source */
 	uint16_t idle_timeout;  /* seconds; TENTATIVE only */
+	uint16_t frame_max;     /* MEASURE: bytes that fit, with the Ethernet header */
 	bool unreachable;       /* COVERED; EXIT: there is no FE that may emit it */
 	struct address gateway; /* COVERED: zero: none */
 };
 
 #define GROUP_PATHS_MAX 4
+/* In reg3, of a packet that a limited group sent to table 5. */
+#define PIPELINE_LARGER 1u
+#define PIPELINE_SEND 2u
+#define PIPELINE_MEASURE 4u
 
 /* "towards FE": one group for each FE (P3).  Bucket: tun_ipv4_dst (or v6) := address,
  * [reg2 (IPv6: xxreg1) := redirect], [reg3 := link], output the pair's tunnel port.  'redirect' is
@@ -202,6 +215,9 @@ struct rule_group {
 	bool vxlan;
 	bool select;
 	uint8_t path_count;
+	/* Open vSwitch alone, VXLAN without paths: the bucket ends with reg3 := MEASURE and table 5
+	 * instead of the output. */
+	bool limited;
 	uint32_t paths[GROUP_PATHS_MAX]; /* numbers of links (pipeline/experimenter.h) */
 };
 

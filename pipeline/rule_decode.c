@@ -136,6 +136,9 @@ static void read_scalars(const struct ofp_match *m, struct rule_key *key)
 	case RULE_MULTICAST:
 	case RULE_SELF:
 	case RULE_ADVERTISE:
+	case RULE_MEASURE:
+	case RULE_TOO_BIG:
+	case RULE_SEND:
 	case RULE_KIND_COUNT:
 		return;
 	case RULE_PROBE:
@@ -284,6 +287,8 @@ static void read_actions(const struct ofp_actions *a, struct rule *ret)
 			ret->port = one->output.port;
 		else if (one->type == OFP_ACTION_GROUP && group)
 			ret->fe = one->group;
+		else if (one->type == OFP_ACTION_CHECK_LARGER)
+			ret->frame_max = one->check.size;
 	}
 	/* What a kind does not use must be zero, or two equal flows were unequal rules. */
 	if (!local && !ret->port)
@@ -365,6 +370,10 @@ static int compare_argument(const struct ofp_action *a, const struct ofp_action 
 		same = a->load.field == right->load.field && a->load.offset == right->load.offset &&
 		       a->load.bit_count == right->load.bit_count &&
 		       a->load.value == right->load.value;
+		break;
+	case OFP_ACTION_CHECK_LARGER:
+		same = a->check.size == right->check.size && a->check.field == right->check.field &&
+		       a->check.offset == right->check.offset;
 		break;
 	case OFP_ACTION_RESUBMIT:
 		same = a->resubmit.in_port == right->resubmit.in_port &&
@@ -509,6 +518,8 @@ static int read_bucket(const struct ofp_actions *a, struct rule_group *ret)
 
 		if (a->list[i].type == OFP_ACTION_OUTPUT)
 			ret->vxlan = a->list[i].output.port == PIPELINE_VXLAN_PORT;
+		if (a->list[i].type == OFP_ACTION_RESUBMIT)
+			ret->vxlan = ret->limited = true;
 		if (a->list[i].type != OFP_ACTION_SET_FIELD)
 			continue;
 		if (f->field == OFP_FIELD_TUN_IPV4_DST)
@@ -545,6 +556,8 @@ static int read_paths(const struct ofp_group_mod *m, struct rule_group *ret)
 		return -OFP_GROUP_MOD_FAILED_OUT_OF_BUCKETS;
 	if (m->type == OFPGT_INDIRECT)
 		return 0;
+	if (ret->limited)
+		return -OFP_GROUP_MOD_FAILED_BAD_TYPE;
 	ret->select = m->type == OFPGT_SELECT;
 	ret->path_count = m->bucket_count;
 	for (unsigned i = 0; i < m->bucket_count; i++) {
@@ -586,9 +599,10 @@ int rule_group_from_group_mod(const struct ofp_group_mod *m, struct rule_group *
 		*ret = group;
 		return 0;
 	}
-	r = read_paths(m, &group);
+	r = m->bucket_count ? read_bucket(&m->buckets[0].actions, &group)
+			    : -OFP_GROUP_MOD_FAILED_BAD_BUCKET;
 	if (r == 0)
-		r = read_bucket(&m->buckets[0].actions, &group);
+		r = read_paths(m, &group);
 	if (r < 0)
 		return r;
 	rule_group_to_group_mod(&group, OFPGC_ADD, &right);

@@ -45,6 +45,9 @@ enum ofp_field rule_address_field(const struct rule_key *key)
 		return v4 ? OFP_FIELD_ARP_TPA : OFP_FIELD_IPV6_ND_TARGET;
 	case RULE_SELF:
 		return OFP_FIELD_ARP_TPA;
+	case RULE_MEASURE:
+	case RULE_TOO_BIG:
+	case RULE_SEND:
 	case RULE_MULTICAST:
 	case RULE_PROBE:
 	case RULE_ADMIT:
@@ -232,6 +235,15 @@ void rule_to_match(const struct rule_key *key, struct ofp_match *ret)
 	case RULE_MULTICAST:
 		match_multicast(ret);
 		return;
+	case RULE_MEASURE:
+		ofp_match_set(ret, OFP_FIELD_REG3, PIPELINE_MEASURE);
+		return;
+	case RULE_TOO_BIG:
+		ofp_match_set(ret, OFP_FIELD_REG3, PIPELINE_SEND | PIPELINE_LARGER);
+		return;
+	case RULE_SEND:
+		ofp_match_set(ret, OFP_FIELD_REG3, PIPELINE_SEND);
+		return;
 	case RULE_SPEAK:
 		ofp_match_set(ret, OFP_FIELD_IN_PORT, key->port);
 		match_ip(ret, key);
@@ -380,11 +392,18 @@ static void leave(const struct rule *r, struct ofp_instructions *i)
 	ofp_actions_add_output(a, r->port ? r->port : OFPP_NORMAL);
 }
 
+static void resubmit(struct ofp_actions *a)
+{
+	struct ofp_action *again = ofp_actions_add(a, OFP_ACTION_RESUBMIT);
+
+	again->resubmit.in_port = (uint16_t)OFPP_IN_PORT;
+	again->resubmit.table = TABLE_NEIGHBOR;
+}
+
 /* Likewise, as far as one flow can; ADVERTISE does the rest. */
 static void answer_nd(const struct rule *r, struct ofp_instructions *i)
 {
 	struct ofp_actions *a = apply(i);
-	struct ofp_action *again;
 
 	ofp_actions_add_move(a, OFP_FIELD_ETH_SRC, 0, OFP_FIELD_ETH_DST, 0, 48);
 	ofp_actions_add_set_bytes(a, OFP_FIELD_ETH_SRC, r->mac.bytes);
@@ -394,9 +413,20 @@ static void answer_nd(const struct rule *r, struct ofp_instructions *i)
 	ofp_actions_add_set(a, OFP_FIELD_ND_RESERVED,
 			    NA_SOLICITED_OVERRIDE | (r->key.length == 128 ? NA_ROUTER : 0));
 	ofp_actions_add_set(a, OFP_FIELD_ND_OPTIONS_TYPE, ND_OPTION_TARGET);
-	again = ofp_actions_add(a, OFP_ACTION_RESUBMIT);
-	again->resubmit.in_port = (uint16_t)OFPP_IN_PORT;
-	again->resubmit.table = TABLE_NEIGHBOR;
+	resubmit(a);
+}
+
+static void measure(const struct rule *r, struct ofp_instructions *i)
+{
+	struct ofp_actions *a = apply(i);
+	struct ofp_action *check;
+
+	ofp_actions_add_set(a, OFP_FIELD_REG3, PIPELINE_SEND);
+	check = ofp_actions_add(a, OFP_ACTION_CHECK_LARGER);
+	check->check.size = r->frame_max;
+	check->check.field = OFP_FIELD_REG3;
+	check->check.offset = 0; /* PIPELINE_LARGER */
+	resubmit(a);
 }
 
 static void advertise(struct ofp_instructions *i)
@@ -449,7 +479,14 @@ void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 		return;
 	case RULE_STRANGER:
 	case RULE_SPEAK:
+	case RULE_TOO_BIG:
 		send_up(ret);
+		return;
+	case RULE_MEASURE:
+		measure(r, ret);
+		return;
+	case RULE_SEND:
+		ofp_actions_add_output(apply(ret), PIPELINE_VXLAN_PORT);
 		return;
 	case RULE_POLICY_PASS:
 		go_to(ret, TABLE_BINDING);
@@ -542,6 +579,11 @@ static void fill_bucket(const struct rule_group *g, uint32_t path, struct ofp_bu
 	}
 	if (path)
 		ofp_actions_add_set(a, OFP_FIELD_REG3, path);
+	if (g->limited) {
+		ofp_actions_add_set(a, OFP_FIELD_REG3, PIPELINE_MEASURE);
+		resubmit(a);
+		return;
+	}
 	ofp_actions_add_output(a, g->vxlan ? PIPELINE_VXLAN_PORT : PIPELINE_TUNNEL_PORT);
 }
 

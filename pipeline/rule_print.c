@@ -140,6 +140,15 @@ static void format_flow(struct text *t, const struct rule_key *key)
 	case RULE_MULTICAST:
 		add(t, "multicast");
 		return;
+	case RULE_MEASURE:
+		add(t, "into a tunnel");
+		return;
+	case RULE_TOO_BIG:
+		add(t, "too big for a tunnel");
+		return;
+	case RULE_SEND:
+		add(t, "fits into a tunnel");
+		return;
 	case RULE_SPEAK:
 		add(t, "in_port=%" PRIu32, key->port);
 		add_address(t, key, "nw_dst", "ipv6_dst");
@@ -203,6 +212,7 @@ static void format_action(struct text *t, const struct rule *r)
 		return;
 	case RULE_STRANGER:
 	case RULE_SPEAK:
+	case RULE_TOO_BIG:
 		add(t, "controller");
 		return;
 	case RULE_POLICY_PASS:
@@ -242,6 +252,12 @@ static void format_action(struct text *t, const struct rule *r)
 	case RULE_ANSWER:
 	case RULE_ECHO:
 		add_mac(t, "answer:", &r->mac);
+		return;
+	case RULE_MEASURE:
+		add(t, "check_pkt_larger:%u,resubmit:5", r->frame_max);
+		return;
+	case RULE_SEND:
+		add(t, "out:%u", PIPELINE_VXLAN_PORT);
 		return;
 	case RULE_MULTICAST:
 		add(t, "drop");

@@ -164,6 +164,8 @@ static void send_packet_in(struct fake *f, uint32_t port, const struct buffer *f
 
 	if (f->ttl_over)
 		packet.reason = OFPR_INVALID_TTL;
+	if (f->too_big)
+		packet.table = TABLE_NEIGHBOR;
 	ofp_match_set(&packet.match, OFP_FIELD_IN_PORT, port);
 	ofp_packet_in_encode(&f->channel.out, 0, &packet);
 }

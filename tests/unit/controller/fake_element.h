@@ -56,6 +56,7 @@ struct fake {
 	const char *name;
 	bool is_switch;     /* an Open vSwitch: says nothing of VICTOR, and is told nothing of it */
 	bool ttl_over;      /* its packet-ins say that a TTL ran out */
+	bool too_big;       /* or come from table 5: too big for a tunnel */
 	uint64_t packets;   /* what its flows have counted */
 	unsigned ip_frames; /* it was to send */
 	struct address backplane;

@@ -313,6 +313,38 @@ static void a_ttl_that_ran_out_is_answered_and_claims_nothing(void **state)
 	world_destroy(w);
 }
 
+static void a_packet_too_big_for_a_tunnel_is_answered_apart_from_others(void **state)
+{
+	struct world *w = with_switches();
+	struct fake *f = fake_of(w, 2);
+	const struct rule_group *group = NULL;
+	const struct rule *rule = NULL;
+	size_t at = 0;
+	void *value;
+
+	while (table_next(&f->groups, &at, NULL, &value)) {
+		group = value;
+		assert_true(group->limited);
+	}
+	assert_non_null(group);
+	rule = fake_rule(w, 2, RULE_MEASURE, NULL);
+	assert_non_null(rule);
+	assert_int_equal(rule->frame_max, 1500 - 50 + 14); /* nobody declared an MTU */
+	f->ttl_over = true;
+	for (unsigned i = 0; i < 150; i++)
+		fake_data(w, 2, 3, VM1, IP1);
+	world_run(w);
+	assert_int_equal(f->ip_frames, 100);
+	f->ttl_over = false;
+	f->too_big = true;
+	for (unsigned i = 0; i < 150; i++)
+		fake_data(w, 2, 3, VM1, IP1);
+	world_run(w);
+	assert_int_equal(f->ip_frames, 200); /* and not more in one second */
+	assert_null(core_attachment(w->core, "vm1"));
+	world_destroy(w);
+}
+
 static void a_declaration_that_cannot_be_is_refused(void **state)
 {
 	struct world *w = world_create_bare(ADMISSION_STRICT);
@@ -330,6 +362,9 @@ static void a_declaration_that_cannot_be_is_refused(void **state)
 	assert_int_equal(core_add_element(w->core, &bad, &why), -EINVAL);
 	bad = good;
 	bad.ports[0].role = PORT_EXTERNAL; /* without a next hop */
+	assert_int_equal(core_add_element(w->core, &bad, &why), -EINVAL);
+	bad = good;
+	bad.backplane_mtu = 575; /* less than IPv4 has */
 	assert_int_equal(core_add_element(w->core, &bad, &why), -EINVAL);
 	bad = good;
 	bad.ports[0].segment = 7; /* it joins none */
@@ -362,6 +397,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_switchs_node_that_sends_and_answers_nothing_is_detached),
 	cmocka_unit_test(a_switchs_node_that_sends_or_answers_stays),
 	cmocka_unit_test(a_ttl_that_ran_out_is_answered_and_claims_nothing),
+	cmocka_unit_test(a_packet_too_big_for_a_tunnel_is_answered_apart_from_others),
 	cmocka_unit_test(a_declaration_that_cannot_be_is_refused),
 };
 

@@ -374,8 +374,14 @@ static void what_a_switch_is_told_beside_is_refused(void **state)
 		{.key = {.kind = RULE_PROBE}},
 		{.key = {.kind = RULE_SELF, .address = ip("10.10.0.5")}},
 		{.key = {.kind = RULE_BESIDE_ASKED, .port = 2, .address = ip("10.10.0.5")}},
+		{.key = {.kind = RULE_MEASURE}, .frame_max = 1464},
+		{.key = {.kind = RULE_TOO_BIG}},
+		{.key = {.kind = RULE_SEND}},
 	};
 	struct rule external = rule_prefix(RULE_EXTERNAL, "0.0.0.0/0");
+	struct rule_group limited = {
+		.fe = 77, .address = ip("172.16.77.2"), .vxlan = true, .limited = true};
+	struct ofp_group_mod m;
 	size_t before = box.plane.rules.count;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
@@ -387,6 +393,8 @@ static void what_a_switch_is_told_beside_is_refused(void **state)
 	external.gateway_mac = gateway_mac;
 	assert_int_equal(controller_add(&c, &external), -OFP_BAD_ACTION_BAD_OUT_PORT);
 	assert_int_equal(box.plane.rules.count, before);
+	rule_group_to_group_mod(&limited, OFPGC_ADD, &m);
+	assert_int_equal(controller_group_mod(&c, &m), -OFP_BAD_ACTION_BAD_TYPE);
 }
 
 static void an_overlap_is_refused_if_asked(void **state)

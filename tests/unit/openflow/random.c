@@ -156,6 +156,14 @@ static void random_action(struct random *r, struct ofp_actions *a, enum ofp_acti
 	case OFP_ACTION_REG_MOVE:
 		random_move(r, a);
 		return;
+	case OFP_ACTION_CHECK_LARGER: {
+		struct ofp_action *check = ofp_actions_add(a, type);
+
+		check->check.size = (uint16_t)random_next(r);
+		check->check.field = OFP_FIELD_REG3;
+		check->check.offset = (uint16_t)below(r, 32);
+		return;
+	}
 	case OFP_ACTION_RESUBMIT:
 		ofp_actions_add(a, type)->resubmit.table = (uint8_t)random_next(r);
 		return;
@@ -182,7 +190,7 @@ void random_actions(struct random *r, struct ofp_actions *ret)
 {
 	ret->count = 0;
 	for (unsigned i = below(r, OFP_ACTIONS_MAX + 1); i--;)
-		random_action(r, ret, below(r, OFP_ACTION_RESUBMIT + 1));
+		random_action(r, ret, below(r, OFP_ACTION_CHECK_LARGER + 1));
 }
 
 void random_instructions(struct random *r, struct ofp_instructions *ret)

@@ -23,6 +23,7 @@ static void a_group_survives_the_wire(void **state)
 		{.fe = 1, .address = ip("fd00::3")},
 		{.fe = 2, .address = ip("fd00::3"), .redirect = ip("fd00::4")},
 		{.fe = 2, .address = ip("fd00::3"), .vxlan = true},
+		{.fe = 2, .address = ip("172.16.3.2"), .vxlan = true, .limited = true},
 		{.fe = 4,
 		 .address = ip("172.16.3.2"),
 		 .redirect = ip("172.16.3.3"),

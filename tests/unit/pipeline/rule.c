@@ -55,6 +55,9 @@ static unsigned switch_examples(struct rule *list)
 	list[n++] = (struct rule){.key = key(RULE_PROBE, NULL)};
 	list[n] = (struct rule){.key = key(RULE_PROBE, NULL)};
 	list[n++].key.ethertype = LISTEN_NS;
+	list[n++] = (struct rule){.key = key(RULE_MEASURE, NULL), .frame_max = 1464};
+	list[n++] = (struct rule){.key = key(RULE_TOO_BIG, NULL)};
+	list[n++] = (struct rule){.key = key(RULE_SEND, NULL)};
 	list[n++] = (struct rule){.key = key(RULE_SELF, "10.10.0.5")};
 	for (unsigned i = 0; i < 2; i++) {
 		list[n] = (struct rule){.key = key(RULE_SPEAK, i ? "ff02::/16" : "224.0.0.0/24")};
