@@ -1,4 +1,4 @@
-/* Flows and groups as rules.  A flow is a rule only if it is, field by field and action by action,
+/* Flows as rules.  A flow is a rule only if it is, field by field and action by action,
  * what rule_encode.c makes of that rule: so the parameters are read out first, the one right flow
  * is built from them, and any difference is named by the OpenFlow error that fits best.
  *
@@ -402,7 +402,7 @@ static bool has_type(const struct ofp_actions *a, enum ofp_action_type type)
 	return false;
 }
 
-static int compare_actions(const struct ofp_actions *given, const struct ofp_actions *right)
+int rule_compare_actions(const struct ofp_actions *given, const struct ofp_actions *right)
 {
 	for (unsigned i = 0; i < given->count && i < right->count; i++) {
 		int r;
@@ -433,7 +433,7 @@ static int compare_instructions(const struct ofp_instructions *given,
 		if (given->metadata != right->metadata)
 			return -OFP_BAD_INSTRUCTION_UNSUP_METADATA;
 	}
-	return compare_actions(&given->apply, &right->apply);
+	return rule_compare_actions(&given->apply, &right->apply);
 }
 
 /* The same instructions in the form that rule_encode.c writes. */
@@ -507,107 +507,4 @@ int rule_from_flow_stats(const struct ofp_flow_stats *f, struct rule *ret)
 {
 	return read_flow(f->table, f->priority, f->cookie, f->idle_timeout, &f->match,
 			 &f->instructions, ret);
-}
-
-static int read_bucket(const struct ofp_actions *a, struct rule_group *ret)
-{
-	bool names_ipv6 = false, sets_redirect = false;
-
-	for (unsigned i = 0; i < a->count; i++) {
-		const struct ofp_match_field *f = &a->list[i].set_field;
-
-		if (a->list[i].type == OFP_ACTION_OUTPUT)
-			ret->vxlan = a->list[i].output.port == PIPELINE_VXLAN_PORT;
-		if (a->list[i].type == OFP_ACTION_RESUBMIT)
-			ret->vxlan = ret->limited = true;
-		if (a->list[i].type != OFP_ACTION_SET_FIELD)
-			continue;
-		if (f->field == OFP_FIELD_TUN_IPV4_DST)
-			ret->address = address_from_ipv4(f->value);
-		else if (f->field == OFP_FIELD_TUN_IPV6_DST)
-			ret->address = address_from_ipv6(f->value);
-		else if (f->field == OFP_FIELD_REG2)
-			ret->redirect = address_from_ipv4(f->value);
-		else if (f->field == OFP_FIELD_XXREG1)
-			ret->redirect = address_from_ipv6(f->value);
-		else
-			continue;
-		names_ipv6 |= ofp_field_size(f->field) == 16;
-		sets_redirect |= f->field == OFP_FIELD_REG2 || f->field == OFP_FIELD_XXREG1;
-	}
-	/* A redirect of zeros says nothing, and would not be written again; both are of one family,
-	 * and an IPv6 address that is an IPv4 one would be written as that. */
-	if (address_is_zero(&ret->address) || address_is_ipv4(&ret->address) == names_ipv6)
-		return -OFP_BAD_ACTION_BAD_SET_ARGUMENT;
-	if (sets_redirect &&
-	    (address_is_zero(&ret->redirect) || address_is_ipv4(&ret->redirect) == names_ipv6))
-		return -OFP_BAD_ACTION_BAD_SET_ARGUMENT;
-	return 0;
-}
-
-/* The paths of a group that has some, and whether its type and buckets are right for that. */
-static int read_paths(const struct ofp_group_mod *m, struct rule_group *ret)
-{
-	if (m->type == OFPGT_ALL || m->type > OFPGT_FAST_FAILOVER)
-		return -OFP_GROUP_MOD_FAILED_BAD_TYPE;
-	if (!m->bucket_count || (m->type == OFPGT_INDIRECT && m->bucket_count != 1))
-		return -OFP_GROUP_MOD_FAILED_BAD_BUCKET;
-	if (m->bucket_count > GROUP_PATHS_MAX)
-		return -OFP_GROUP_MOD_FAILED_OUT_OF_BUCKETS;
-	if (m->type == OFPGT_INDIRECT)
-		return 0;
-	if (ret->limited)
-		return -OFP_GROUP_MOD_FAILED_BAD_TYPE;
-	ret->select = m->type == OFPGT_SELECT;
-	ret->path_count = m->bucket_count;
-	for (unsigned i = 0; i < m->bucket_count; i++) {
-		ret->paths[i] = m->buckets[i].watch_port;
-		if (!ret->paths[i] || ret->paths[i] >= OFPP_MAX)
-			return -OFP_GROUP_MOD_FAILED_WATCH_UNSUPPORTED;
-		for (unsigned j = 0; j < i; j++)
-			if (ret->paths[j] == ret->paths[i])
-				return -OFP_GROUP_MOD_FAILED_BAD_BUCKET;
-	}
-	return 0;
-}
-
-static int compare_buckets(const struct ofp_group_mod *m, const struct ofp_group_mod *right)
-{
-	for (unsigned i = 0; i < m->bucket_count; i++) {
-		const struct ofp_bucket *a = &m->buckets[i], *b = &right->buckets[i];
-		int r = compare_actions(&a->actions, &b->actions);
-
-		if (r < 0)
-			return r;
-		if (a->watch_port != b->watch_port || a->watch_group != b->watch_group)
-			return -OFP_GROUP_MOD_FAILED_WATCH_UNSUPPORTED;
-		if (m->type == OFPGT_SELECT && a->weight != b->weight)
-			return -OFP_GROUP_MOD_FAILED_WEIGHT_UNSUPPORTED;
-	}
-	return 0;
-}
-
-int rule_group_from_group_mod(const struct ofp_group_mod *m, struct rule_group *ret)
-{
-	struct rule_group group = {.fe = m->group};
-	struct ofp_group_mod right;
-	int r;
-
-	if (!m->group || m->group > PIPELINE_FE_MAX)
-		return -OFP_GROUP_MOD_FAILED_INVALID_GROUP;
-	if (m->command == OFPGC_DELETE) {
-		*ret = group;
-		return 0;
-	}
-	r = m->bucket_count ? read_bucket(&m->buckets[0].actions, &group)
-			    : -OFP_GROUP_MOD_FAILED_BAD_BUCKET;
-	if (r == 0)
-		r = read_paths(m, &group);
-	if (r < 0)
-		return r;
-	rule_group_to_group_mod(&group, OFPGC_ADD, &right);
-	r = compare_buckets(m, &right);
-	if (r == 0)
-		*ret = group;
-	return r;
 }

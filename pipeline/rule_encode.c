@@ -1,8 +1,7 @@
-/* Rules and groups as flows: the one OpenFlow form of each (docs/southbound.md shows them as
+/* Rules as flows: the one OpenFlow form of each (docs/southbound.md shows them as
  * ovs-ofctl prints them).  rule_decode.c calls these too, to compare what it was given. */
 #include "pipeline/internal.h"
 
-#include <assert.h>
 #include <string.h>
 
 #define METADATA_ALL (PIPELINE_METADATA_VRF | PIPELINE_METADATA_REDIRECTED)
@@ -392,7 +391,7 @@ static void leave(const struct rule *r, struct ofp_instructions *i)
 	ofp_actions_add_output(a, r->port ? r->port : OFPP_NORMAL);
 }
 
-static void resubmit(struct ofp_actions *a)
+void rule_add_resubmit(struct ofp_actions *a)
 {
 	struct ofp_action *again = ofp_actions_add(a, OFP_ACTION_RESUBMIT);
 
@@ -413,7 +412,7 @@ static void answer_nd(const struct rule *r, struct ofp_instructions *i)
 	ofp_actions_add_set(a, OFP_FIELD_ND_RESERVED,
 			    NA_SOLICITED_OVERRIDE | (r->key.length == 128 ? NA_ROUTER : 0));
 	ofp_actions_add_set(a, OFP_FIELD_ND_OPTIONS_TYPE, ND_OPTION_TARGET);
-	resubmit(a);
+	rule_add_resubmit(a);
 }
 
 static void measure(const struct rule *r, struct ofp_instructions *i)
@@ -426,7 +425,7 @@ static void measure(const struct rule *r, struct ofp_instructions *i)
 	check->check.size = r->frame_max;
 	check->check.field = OFP_FIELD_REG3;
 	check->check.offset = 0; /* PIPELINE_LARGER */
-	resubmit(a);
+	rule_add_resubmit(a);
 }
 
 static void advertise(struct ofp_instructions *i)
@@ -559,46 +558,4 @@ void rule_to_flow_stats(const struct rule *r, struct ofp_flow_stats *ret)
 	ret->cookie = r->cookie;
 	rule_to_match(&r->key, &ret->match);
 	rule_to_instructions(r, &ret->instructions);
-}
-
-/* 'path' is the link's number; 0: none, straight. */
-static void fill_bucket(const struct rule_group *g, uint32_t path, struct ofp_bucket *ret)
-{
-	struct ofp_actions *a = &ret->actions;
-	bool v4 = address_is_ipv4(&g->address);
-
-	ret->weight = g->select ? 1 : 0;
-	ret->watch_port = path ? path : OFPP_ANY;
-	ret->watch_group = OFPG_ANY;
-	ofp_actions_add_set_bytes(a, v4 ? OFP_FIELD_TUN_IPV4_DST : OFP_FIELD_TUN_IPV6_DST,
-				  g->address.bytes + (v4 ? 12 : 0));
-	if (!address_is_zero(&g->redirect)) {
-		assert(address_is_ipv4(&g->redirect) == v4);
-		ofp_actions_add_set_bytes(a, v4 ? OFP_FIELD_REG2 : OFP_FIELD_XXREG1,
-					  g->redirect.bytes + (v4 ? 12 : 0));
-	}
-	if (path)
-		ofp_actions_add_set(a, OFP_FIELD_REG3, path);
-	if (g->limited) {
-		ofp_actions_add_set(a, OFP_FIELD_REG3, PIPELINE_MEASURE);
-		resubmit(a);
-		return;
-	}
-	ofp_actions_add_output(a, g->vxlan ? PIPELINE_VXLAN_PORT : PIPELINE_TUNNEL_PORT);
-}
-
-void rule_group_to_group_mod(const struct rule_group *g, enum ofp_group_mod_command command,
-			     struct ofp_group_mod *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	ret->command = (uint16_t)command;
-	ret->type = OFPGT_INDIRECT;
-	ret->group = g->fe;
-	if (command == OFPGC_DELETE)
-		return;
-	if (g->path_count)
-		ret->type = g->select ? OFPGT_SELECT : OFPGT_FAST_FAILOVER;
-	ret->bucket_count = g->path_count ? g->path_count : 1;
-	for (unsigned i = 0; i < ret->bucket_count; i++)
-		fill_bucket(g, g->path_count ? g->paths[i] : 0, &ret->buckets[i]);
 }
