@@ -12,6 +12,7 @@
 #include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/rebuild.h"
+#include "controller/refusal.h"
 #include "controller/registrar.h"
 #include "controller/segment.h"
 #include "controller/topology.h"
@@ -21,11 +22,6 @@
 #include <string.h>
 
 LOG_MODULE("core");
-
-struct refusal_size {
-	char why[NAME_SIZE], who[NAME_SIZE];
-	uint32_t fe, port;
-};
 
 static void set_defaults(struct core_config *config)
 {
@@ -61,7 +57,7 @@ struct core *core_create(const struct core_config *config, const struct core_she
 	table_init(&c->records, NAME_SIZE, sizeof(struct attachment_record), seed + 8);
 	table_init(&c->drained, NAME_SIZE, sizeof(bool), seed + 11);
 	table_init(&c->segments, sizeof(uint32_t), segment_size(), seed + 10);
-	table_init(&c->refusals, sizeof(struct refusal_size), sizeof(struct refusal), seed + 9);
+	refusal_init(c, seed + 12);
 	return c;
 }
 
@@ -79,7 +75,7 @@ void core_destroy(struct core *c)
 	free(c->elements);
 	table_finish(&c->element_names);
 	table_finish(&c->records);
-	table_finish(&c->refusals);
+	refusal_finish(c);
 	table_finish(&c->segments);
 	table_finish(&c->drained);
 	inventory_finish(&c->inventory);

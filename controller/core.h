@@ -295,15 +295,23 @@ struct exit_view {
 };
 void core_exits(const struct core *c, void (*each)(void *to, const struct exit_view *), void *to);
 
-/* What was refused, by (rule, node or address): counted since start. */
+/* What was refused, by (rule, who, where): the latest few thousand. */
 struct refusal {
-	char why[NAME_SIZE]; /* "unknown-node", "wrong-mac", "not-allowed-here" ... */
-	char who[NAME_SIZE]; /* address or MAC */
-	uint32_t fe, port;
+	char why[NAME_SIZE]; /* the rule: "unknown-node", "wrong-mac", "not-allowed-here" ... */
+	char who[NAME_SIZE]; /* address, MAC, user or peer; "others": too many to list */
+	char text[256];      /* what the last one was, for people */
+	uint32_t fe, port;   /* 0: not at an FE, not at a port */
 	uint64_t count;
-	int64_t last_ms;
+	int64_t first_ms, last_ms;
 };
 void core_refusals(const struct core *c, void (*each)(void *to, const struct refusal *), void *to);
+/* By rule, since start: these only grow. */
+void core_refusal_counts(const struct core *c,
+			 void (*each)(void *to, const char *why, uint64_t count), void *to);
+/* The shell refused somebody: he is listed with the others.  'why' is a word of the program's own,
+ * never what a peer said; 'who' and 'text' may be in any bytes; 'element' may be NULL. */
+void core_note_refusal(struct core *c, const char *why, const char *who, const char *element,
+		       uint32_t port, const char *text, int64_t now_ms);
 
 /* From the live FE: the core asks, the answer comes later through 'done' (also on error or after 2
  * s: result < 0), from within another core call.  The list is borrowed. */

@@ -12,6 +12,7 @@
 #include "base/siphash.h"
 #include "controller/backplane.h"
 #include "controller/element.h"
+#include "controller/refusal.h"
 #include "packet/lldp.h"
 
 #include <stdio.h>

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
+#include "controller/refusal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

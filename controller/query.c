@@ -180,20 +180,3 @@ const struct attachment *core_attachment(const struct core *c, const char *node)
 
 	return r && !r->detached ? &r->a : NULL;
 }
-
-static int compare_refusals(const void *a, const void *b)
-{
-	const struct refusal *const *x = a, *const *y = b;
-	int why = strcmp((*x)->why, (*y)->why);
-
-	return why ? why : strcmp((*x)->who, (*y)->who);
-}
-
-void core_refusals(const struct core *c, void (*each)(void *to, const struct refusal *), void *to)
-{
-	void **list = sorted(&c->refusals, compare_refusals);
-
-	for (size_t i = 0; i < c->refusals.count; i++)
-		each(to, list[i]);
-	free(list);
-}

@@ -18,6 +18,7 @@
 #include "controller/registrar.h"
 
 #include "controller/element.h"
+#include "controller/refusal.h"
 #include "controller/segment.h"
 #include "packet/nd.h"
 #include "packet/neighbor.h"

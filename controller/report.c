@@ -1,6 +1,5 @@
-/* What happened, for people and programs: events with a revision, and refusals counted by (why,
- * who, where).  A refusal makes an event, and a line in the log, only the first time, because any
- * neighbour can make a thousand a second; query.c lists the counts. */
+/* What happened, for people and programs: events with a revision.  refusal.c has what was refused.
+ */
 #include "controller/state.h"
 
 #include "base/log.h"
@@ -122,37 +121,4 @@ void report(struct core *c, enum event_kind kind, const struct attachment *a,
 	va_end(arguments);
 	log_event(&event);
 	c->shell.event(c->shell.context, &event);
-}
-
-struct refusal_key {
-	char why[NAME_SIZE], who[NAME_SIZE];
-	uint32_t fe, port;
-};
-
-void report_refusal(struct core *c, const char *why, const char *who, const struct element *e,
-		    uint32_t port, const char *text)
-{
-	struct refusal_key key = {.fe = e ? e->id : 0, .port = port};
-	struct refusal *refusal;
-	bool created;
-
-	name_copy(key.why, why);
-	name_copy(key.who, who);
-	/* Whoever makes up a new address each time fills one last entry, not the memory. */
-	if (c->refusals.count >= REFUSALS_MAX && !table_get(&c->refusals, &key)) {
-		key = (struct refusal_key){0};
-		name_copy(key.why, why);
-		name_copy(key.who, "others");
-	}
-	refusal = table_put(&c->refusals, &key, &created);
-	if (created) {
-		memcpy(refusal->why, key.why, NAME_SIZE);
-		memcpy(refusal->who, key.who, NAME_SIZE);
-		refusal->fe = key.fe;
-		refusal->port = key.port;
-	}
-	refusal->count++;
-	refusal->last_ms = c->now_ms;
-	if (created)
-		report(c, EVENT_REFUSED, NULL, e, port, "%s", text);
 }

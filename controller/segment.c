@@ -7,6 +7,7 @@
 #include "controller/element.h"
 #include "controller/planner.h"
 #include "controller/record.h"
+#include "controller/refusal.h"
 
 #include <string.h>
 

@@ -17,6 +17,7 @@
 #include "controller/full.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
+#include "controller/refusal.h"
 #include "controller/registrar.h"
 #include "controller/segment.h"
 #include "controller/topology.h"

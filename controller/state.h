@@ -14,7 +14,6 @@
 #define REQUEST_TIMEOUT_MS 2000
 #define BORDER_GRACE_MS 3000   /* a border FE without a session is still preferred this long */
 #define SEGMENT_MEMBERS_MAX 16 /* FEs on one LAN */
-#define REFUSALS_MAX 4096
 #define SIGHTINGS_HELD_MAX 1024
 #define SIGHTING_SIZE 128 /* of a frame: enough for ARP, and for ND with its options */
 #define DEFAULT_VRF 0u
@@ -224,7 +223,10 @@ struct core {
 	struct table element_names; /* char[NAME_SIZE] -> struct element * */
 	struct table records;       /* char[NAME_SIZE] -> struct attachment_record */
 	struct attachment_record *timed, *tombstones;
-	struct table refusals;
+	struct {
+		struct table entries, groups, rules;
+		int64_t swept_ms;
+	} refusals;            /* refusal.c */
 	struct table drained;  /* char[NAME_SIZE] -> bool: elements that drain */
 	struct table segments; /* uint32_t id -> struct segment */
 	struct session *sessions;
@@ -246,13 +248,10 @@ void name_copy(char to[NAME_SIZE], const char *from);
 /* Text of an FE's that people will read: what is not printable ASCII becomes '?'. */
 void text_clean(char *text, size_t size);
 
-/* report.c: what happened, and what was refused. */
+/* report.c: what happened.  What is refused: refusal.h. */
 struct attachment;
 void report(struct core *c, enum event_kind kind, const struct attachment *a,
 	    const struct element *e, uint32_t port, const char *format, ...) PRINTF_LIKE(6, 7);
-/* Counted each time; an event only the first time. */
-void report_refusal(struct core *c, const char *why, const char *who, const struct element *e,
-		    uint32_t port, const char *text);
 
 /* stall.c: at every entry into the core, before anything is found to be late. */
 void core_set_now(struct core *c, int64_t now_ms);

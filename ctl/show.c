@@ -261,7 +261,8 @@ static int show_refusals(struct ctl *ctl)
 	static const struct column columns[] = {
 		{"WHY", "why"},           {"WHO", "who"},
 		{"ELEMENT", "element"},   {"PORT", "", false, write_port},
-		{"COUNT", "count", true}, {"LAST", "last"},
+		{"COUNT", "count", true}, {"FIRST", "first"},
+		{"LAST", "last"},         {"WHAT", "text"},
 	};
 
 	return ctl_list(ctl, "/v1/refusals", "refusals", columns, COUNT(columns),
@@ -567,7 +568,7 @@ const struct command show_commands[] = {
 	 "element counts: ICMP errors and router advertisements sent, path MTUs lowered, and so "
 	 "on.\n",
 	 0, 1, 0, show_counters},
-	{"show refusals", "", "registrations that were refused, and why", "", 0, 0, 0,
+	{"show refusals", "", "what was refused: who, where, why, how often", "", 0, 0, 0,
 	 show_refusals},
 	{"trace", "SOURCE DESTINATION [--at FE] [--vrf N]",
 	 "a packet's way through the tables, with the reason at each step",

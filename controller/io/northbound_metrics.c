@@ -135,38 +135,15 @@ static void write_attachments(struct buffer *out, const struct core *core)
 		       states[i]);
 }
 
-#define REASONS_MAX 64
-
-struct refusal_counts {
-	unsigned count;
-	struct {
-		char why[NAME_SIZE];
-		uint64_t refusals;
-	} items[REASONS_MAX];
-};
-
-static void count_refusal(void *to, const struct refusal *r)
+static void sample_refusal(void *to, const char *why, uint64_t count)
 {
-	struct refusal_counts *counts = to;
-	unsigned i = 0;
-
-	while (i < counts->count && strcmp(counts->items[i].why, r->why) != 0)
-		i++;
-	if (i == REASONS_MAX)
-		return;
-	if (i == counts->count)
-		strcpy(counts->items[counts->count++].why, r->why);
-	counts->items[i].refusals += r->count;
+	sample(to, "refusals_total", "why", why, count);
 }
 
 static void write_refusals(struct buffer *out, const struct core *core)
 {
-	struct refusal_counts counts = {0};
-
-	core_refusals(core, count_refusal, &counts);
-	begin(out, "refusals_total", "counter", "Registrations refused, by reason.");
-	for (unsigned i = 0; i < counts.count; i++)
-		sample(out, "refusals_total", "why", counts.items[i].why, counts.items[i].refusals);
+	begin(out, "refusals_total", "counter", "What was refused, by the rule.");
+	core_refusal_counts(core, sample_refusal, out);
 }
 
 struct link_list {

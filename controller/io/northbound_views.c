@@ -325,7 +325,9 @@ static void collect_refusal(void *to, const struct refusal *r)
 	add_number(o, "port", r->port);
 	add_text(o, "port_name", names_port(c->names, r->fe, r->port));
 	add_count(o, "count", r->count);
+	add_time(o, "first", r->first_ms);
 	add_time(o, "last", r->last_ms);
+	add_text(o, "text", r->text);
 	json_object_array_add(c->list, o);
 }
 

@@ -420,7 +420,19 @@ void core_refusals(const struct core *c, void (*each)(void *to, const struct ref
 	struct refusal r = {.why = "unknown-node", .who = "10.10.0.99", .fe = 2, .port = 3};
 
 	r.count = 4;
+	strcpy(r.text, "refused");
 	each(to, &r);
+}
+
+void core_refusal_counts(const struct core *c,
+			 void (*each)(void *to, const char *why, uint64_t count), void *to)
+{
+	each(to, "unknown-node", 4);
+}
+
+void core_note_refusal(struct core *c, const char *why, const char *who, const char *element,
+		       uint32_t port, const char *text, int64_t now_ms)
+{
 }
 
 static void make_rules(struct rule rules[2], struct ofp_flow_stats list[2])

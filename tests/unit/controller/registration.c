@@ -67,7 +67,7 @@ static void refusals_of_made_up_addresses_are_bounded(void **state)
 		world_run(w);
 	}
 	assert_int_equal(refusals(w, "unknown-node").count, 6000);
-	assert_int_equal(refusals(w, "unknown-node").entries, 4097);
+	assert_int_equal(refusals(w, "unknown-node").entries, 65);
 	world_destroy(w);
 }
 
