@@ -1,0 +1,578 @@
+/* What one forwarding element costs, measured in one process with the production program, maps and
+ * agent (bench/forward; docs/benchmarks.md): nanoseconds a packet by BPF_PROG_RUN, bindings written
+ * a second, and what a million of them need in time and memory.
+ *
+ *	bench-forward packet local|external|encapsulate|decapsulate|drop 4|6 COUNT ROUNDS
+ *	bench-forward update 4|6 COUNT
+ *	bench-forward fill 4|6 COUNT
+ *
+ * Prints one JSON object.  Needs root: it makes a network and mount namespace of its own. */
+#include "bench/src/forward.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "fe/io/datapath_private.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <forward.skel.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <time.h>
+#include <unistd.h>
+
+enum port_number { ACCESS = 1, ACCESS2 = 2, BACKPLANE = 3, EXTERNAL = 4 };
+static const char *const devices[] = {"", "acc", "acc2", "bp", "ext"};
+static const struct mac gateway = {{0x02, 0, 0x5e, 0, 0, 1}}, sender = {{0x02, 0, 0, 0, 0, 0x0a}};
+#define FE_HERE 2
+#define FE_THERE 3
+#define RUNS 200000 /* packets of one measurement */
+
+struct forward {
+	struct datapath_context context; /* first: see fe/io/datapath.h */
+	const struct datapath_ops *ops;
+	struct forward_bpf *entry;
+	char directory[32];
+	bool is_ipv6;
+	uint32_t count;
+	uint32_t ifindex[5];
+	struct mac mac[5];
+};
+
+static NORETURN void fail(struct forward *f, const char *what, int result)
+{
+	fprintf(stderr, "bench-forward: %s: %s\n", what, strerror(result < 0 ? -result : result));
+	datapath_close(f->context.datapath, true);
+	umount(f->directory);
+	rmdir(f->directory);
+	exit(1);
+}
+
+static void check(struct forward *f, int result, const char *what)
+{
+	if (result)
+		fail(f, what, result);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static struct address text_address(const char *text)
+{
+	struct address a = {};
+
+	if (address_parse(text, &a))
+		abort();
+	return a;
+}
+
+/* ---- the element ---- */
+
+/* Binding number i: 10.0.0.0 or 2001:db8:: and i. */
+static struct address numbered(const struct forward *f, uint32_t i)
+{
+	struct address a = text_address(f->is_ipv6 ? "2001:db8::" : "10.0.0.0");
+
+	a.bytes[12] = (uint8_t)(a.bytes[12] + (i >> 24));
+	a.bytes[13] = (uint8_t)(i >> 16);
+	a.bytes[14] = (uint8_t)(i >> 8);
+	a.bytes[15] = (uint8_t)i;
+	return a;
+}
+
+static struct address source(const struct forward *f)
+{
+	return text_address(f->is_ipv6 ? "2001:db8:1::1" : "10.200.0.1");
+}
+
+static void device_make(struct forward *f, enum port_number port)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text),
+		 "ip link add %s mtu %u address 02:00:00:00:01:%02x type veth peer name %s-peer "
+		 "mtu 1600 && "
+		 "ip link set %s up && ip link set %s-peer up",
+		 devices[port], port == BACKPLANE ? 1600 : 1500, port, devices[port], devices[port],
+		 devices[port]);
+	check(f, system(text) ? EIO : 0, text);
+	f->ifindex[port] = if_nametoindex(devices[port]);
+	f->mac[port] = (struct mac){{0x02, 0, 0, 0, 1, (uint8_t)port}};
+}
+
+static void underlay_make(struct forward *f)
+{
+	check(f,
+	      system("ip link set lo up && ip address add 192.0.2.2/24 dev bp && "
+		     "ip neighbor add 192.0.2.3 lladdr 02:00:00:00:00:03 dev bp")
+		      ? EIO
+		      : 0,
+	      "the underlay");
+}
+
+static void element_open(struct forward *f, uint32_t limit)
+{
+	struct datapath_config c = {.fe = FE_HERE,
+				    .backplane.pair[FAMILY_IPV4] = {text_address("192.0.2.2"),
+								    text_address("192.0.2.102"),
+								    {}},
+				    .binding_limit = limit,
+				    .seed = 7,
+				    .pin_directory = f->directory};
+	struct reason why = {};
+
+	if (datapath_open(&c, &f->context.datapath, &why))
+		fail(f, why.text, EIO);
+}
+
+static void ports_set(struct forward *f)
+{
+	for (uint32_t number = ACCESS; number <= EXTERNAL; number++) {
+		struct datapath_port p = {.number = number,
+					  .ifindex = f->ifindex[number],
+					  .role = number == BACKPLANE  ? PORT_BACKPLANE
+						  : number == EXTERNAL ? PORT_EXTERNAL
+								       : PORT_ACCESS,
+					  .admitted = true,
+					  .admitted6 = true,
+					  .listen = 0xff,
+					  .mtu = number == BACKPLANE ? 1600 : 1500};
+
+		check(f, f->ops->port_set(f, &p), "a port");
+	}
+}
+
+static void prefix_set(struct forward *f, uint8_t kind, const char *text)
+{
+	struct datapath_prefix p = {.kind = kind, .mac = gateway};
+
+	check(f, prefix_parse(text, &p.prefix), text);
+	check(f, f->ops->prefix_set(f, &p), "a prefix");
+}
+
+static void surroundings_set(struct forward *f)
+{
+	static const uint8_t kinds[] = {DATAPATH_COVERED, DATAPATH_STRANGER, DATAPATH_ANSWER};
+	const struct datapath_peer peer = {.fe = FE_THERE,
+					   .send = true,
+					   .receive = ENCAPSULATION_IPIP,
+					   .address = text_address("192.0.2.3"),
+					   .redirect = text_address("192.0.2.103")};
+	const struct datapath_binding from = {.address = source(f),
+					      .flags = BINDING_LOCAL | BINDING_GUARD,
+					      .port = ACCESS,
+					      .mac = sender,
+					      .gateway_mac = gateway};
+
+	ports_set(f);
+	check(f, f->ops->peer_set(f, &peer), "the peer");
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		prefix_set(f, kinds[i], "10.0.0.0/8");
+		prefix_set(f, kinds[i], "2001:db8::/32");
+	}
+	check(f, f->ops->binding_set(f, &from), "the source");
+}
+
+/* Each node has a MAC of its own, as nodes have. */
+static struct datapath_binding binding_make(const struct forward *f, uint32_t i, bool local)
+{
+	if (!local)
+		return (struct datapath_binding){
+			.address = numbered(f, i), .flags = BINDING_FOREIGN, .fe = FE_THERE};
+	return (struct datapath_binding){.address = numbered(f, i),
+					 .flags = BINDING_LOCAL | BINDING_GUARD,
+					 .port = ACCESS2,
+					 .mac = {{0x02, 1, (uint8_t)(i >> 24), (uint8_t)(i >> 16),
+						  (uint8_t)(i >> 8), (uint8_t)i}},
+					 .gateway_mac = gateway};
+}
+
+static void bindings_set(struct forward *f, bool local)
+{
+	for (uint32_t i = 0; i < f->count; i++) {
+		const struct datapath_binding b = binding_make(f, i, local);
+
+		check(f, f->ops->binding_set(f, &b), "a binding");
+	}
+}
+
+/* ---- frames ---- */
+
+static void put_u16(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static void ipv4_put(uint8_t *at, uint32_t size, uint8_t protocol, const struct address *from,
+		     const struct address *to)
+{
+	at[0] = 0x45;
+	put_u16(at + 2, size);
+	at[8] = 64;
+	at[9] = protocol;
+	memcpy(at + 12, address_ipv4(from), 4);
+	memcpy(at + 16, address_ipv4(to), 4);
+}
+
+static void ipv6_put(uint8_t *at, uint32_t size, const struct address *from,
+		     const struct address *to)
+{
+	at[0] = 0x60;
+	put_u16(at + 4, size - 40);
+	at[6] = 17;
+	at[7] = 64;
+	memcpy(at + 8, from->bytes, 16);
+	memcpy(at + 24, to->bytes, 16);
+}
+
+/* The case's frame; 'shape' says where its destination is and what a run changes. */
+static uint32_t frame_make(const struct forward *f, const char *which, struct forward_shape *shape,
+			   uint8_t *frame)
+{
+	bool decapsulate = strcmp(which, "decapsulate") == 0;
+	uint32_t at = decapsulate ? 34 : 14, inner = f->is_ipv6 ? 62 : 50;
+	const struct address from = source(f), to = numbered(f, 0);
+	const struct address peer = text_address("192.0.2.3"), us = text_address("192.0.2.2");
+
+	if (decapsulate) {
+		memcpy(frame, f->mac[BACKPLANE].bytes, 6);
+		ipv4_put(frame + 14, inner + 20, f->is_ipv6 ? 41 : 4, &peer, &us);
+	} else {
+		memcpy(frame, strcmp(which, "external") ? gateway.bytes : f->mac[EXTERNAL].bytes,
+		       6);
+	}
+	memcpy(frame + 6, sender.bytes, 6);
+	put_u16(frame + 12, f->is_ipv6 && !decapsulate ? 0x86dd : 0x0800);
+	if (f->is_ipv6)
+		ipv6_put(frame + at, inner, &from, &to);
+	else
+		ipv4_put(frame + at, inner, 17, &from, &to);
+	put_u16(frame + at + inner - 8 + 4, 8); /* UDP's length */
+	shape->size = at + inner;
+	shape->head_size = at + (f->is_ipv6 ? 40 : 20);
+	shape->address = at + (f->is_ipv6 ? 36 : 16);
+	memcpy(shape->head, frame, shape->head_size);
+	memcpy(&shape->base, frame + shape->address, 4);
+	shape->base = __builtin_bswap32(shape->base);
+	return shape->size;
+}
+
+/* ---- nanoseconds a packet ---- */
+
+static const struct bpf_program *program_of(const struct forward *f, const char *which,
+					    uint32_t *ret_ifindex)
+{
+	const struct victor_bpf *skeleton = f->context.datapath->skeleton;
+
+	*ret_ifindex = f->ifindex[ACCESS];
+	if (strcmp(which, "decapsulate") == 0) {
+		*ret_ifindex = f->ifindex[BACKPLANE];
+		return skeleton->progs.victor_backplane;
+	}
+	if (strcmp(which, "external") == 0) {
+		*ret_ifindex = f->ifindex[EXTERNAL];
+		return skeleton->progs.victor_external;
+	}
+	return skeleton->progs.victor_access;
+}
+
+/* One measurement; the last run's verdict is checked against what the case should come to. */
+static double run(struct forward *f, int program_fd, uint32_t ifindex, const uint8_t *frame,
+		  int verdict)
+{
+	struct __sk_buff context = {.ifindex = ifindex};
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame,
+			    .data_size_in = f->entry->bss->shape.size, .ctx_in = &context,
+			    .ctx_size_in = sizeof(context), .repeat = RUNS);
+	uint32_t zero = 0;
+
+	check(f, bpf_map_update_elem(bpf_map__fd(f->entry->maps.target), &zero, &program_fd, 0),
+	      "the tail call");
+	check(f, bpf_prog_test_run_opts(bpf_program__fd(f->entry->progs.forward_entry), &options),
+	      "BPF_PROG_RUN");
+	if ((int)options.retval != verdict) {
+		fprintf(stderr, "bench-forward: verdict %d, not %d\n", (int)options.retval,
+			verdict);
+		fail(f, "the program", EINVAL);
+	}
+	return (double)options.duration;
+}
+
+static double run_alone(struct forward *f, const uint8_t *frame)
+{
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame,
+			    .data_size_in = f->entry->bss->shape.size, .repeat = RUNS);
+
+	check(f, bpf_prog_test_run_opts(bpf_program__fd(f->entry->progs.forward_nothing), &options),
+	      "BPF_PROG_RUN");
+	return (double)options.duration;
+}
+
+/* How many were counted under the verdict that the case should come to. */
+struct counted {
+	const char *name;
+	uint64_t packets;
+};
+
+static void count_verdict(void *to, const struct drop_count *c)
+{
+	struct counted *counted = to;
+
+	if (strcmp(c->name, counted->name) == 0)
+		counted->packets = c->packets;
+}
+
+static uint64_t counted(struct forward *f, const char *name)
+{
+	struct counted c = {.name = name};
+
+	datapath_verdicts(f->context.datapath, count_verdict, &c);
+	return c.packets;
+}
+
+/* The entry's own nanoseconds are taken off, BPF_PROG_RUN's stay: what the program would take if it
+ * were run by itself. */
+static void packet(struct forward *f, const char *which, int rounds)
+{
+	bool drops = strcmp(which, "drop") == 0, sends = strcmp(which, "encapsulate") == 0;
+	const char *name = drops ? "no_binding" : sends ? "forwarded_foreign" : "forwarded_local";
+	int verdict = drops ? 2 : 7;
+	struct forward_shape *shape = &f->entry->bss->shape;
+	uint8_t frame[256] = {};
+	uint32_t ifindex, size;
+	const struct bpf_program *program = program_of(f, which, &ifindex);
+	int fd = bpf_program__fd(program),
+	    nothing = bpf_program__fd(f->entry->progs.forward_nothing);
+	uint64_t before;
+
+	surroundings_set(f);
+	size = frame_make(f, which, shape, frame);
+	if (drops)
+		shape->base += 1u << 23; /* covered, and nobody's */
+	else
+		bindings_set(f, !sends);
+	shape->state = 88172645;
+	printf("{\"case\": \"%s\", \"family\": %d, \"count\": %u, \"size\": %u, \"ns\": [", which,
+	       f->is_ipv6 ? 6 : 4, f->count, size);
+	shape->count = f->count;
+	run(f, fd, ifindex, frame, verdict); /* warms up; first packets make counters */
+	before = counted(f, name);
+	for (int i = 0; i < rounds; i++) {
+		double entry = run(f, nothing, ifindex, frame, 0) - run_alone(f, frame);
+
+		printf("%s%.1f", i ? ", " : "", run(f, fd, ifindex, frame, verdict) - entry);
+	}
+	printf("]}\n");
+	if (counted(f, name) - before != (uint64_t)rounds * RUNS)
+		fail(f, "not all packets came to the same", EINVAL);
+}
+
+/* ---- writing ---- */
+
+static void update(struct forward *f)
+{
+	uint64_t begin, added, moved, changed, removed;
+
+	surroundings_set(f);
+	begin = now_ns();
+	bindings_set(f, false);
+	added = now_ns();
+	for (uint32_t i = 0; i < f->count; i++) {
+		struct datapath_binding b = binding_make(f, i, false);
+
+		b.fe++;
+		check(f, f->ops->binding_set(f, &b), "another FE");
+	}
+	moved = now_ns();
+	bindings_set(f, true);
+	changed = now_ns();
+	for (uint32_t i = 0; i < f->count; i++) {
+		const struct address a = numbered(f, i);
+
+		check(f, f->ops->binding_remove(f, 0, &a), "a removal");
+	}
+	removed = now_ns();
+	printf("{\"family\": %d, \"count\": %u, \"add_ns\": %.1f, \"move_ns\": %.1f, "
+	       "\"arrive_ns\": %.1f, \"remove_ns\": %.1f}\n",
+	       f->is_ipv6 ? 6 : 4, f->count, (double)(added - begin) / f->count,
+	       (double)(moved - added) / f->count, (double)(changed - moved) / f->count,
+	       (double)(removed - changed) / f->count);
+}
+
+/* ---- a new element is filled ---- */
+
+/* What the kernel says that the process's maps take; it counts BPF's own overhead. */
+static uint64_t map_bytes(void)
+{
+	DIR *directory = opendir("/proc/self/fdinfo");
+	const struct dirent *entry;
+	uint64_t sum = 0;
+
+	while (directory && (entry = readdir(directory))) {
+		char path[300], line[128];
+		uint64_t bytes = 0, id = 0;
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", entry->d_name);
+		file = fopen(path, "r");
+		while (file && fgets(line, sizeof(line), file)) {
+			(void)!sscanf(line, "memlock: %lu", &bytes);
+			(void)!sscanf(line, "map_id: %lu", &id);
+		}
+		if (file)
+			fclose(file);
+		sum += id ? bytes : 0;
+	}
+	if (directory)
+		closedir(directory);
+	return sum;
+}
+
+static uint64_t anonymous_bytes(void)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	uint64_t kib = 0;
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file))
+		(void)!sscanf(line, "RssAnon: %lu", &kib);
+	if (file)
+		fclose(file);
+	return kib * 1024;
+}
+
+static void on_flush(void *context, struct agent_connection *c)
+{
+	struct channel *channel = agent_connection_channel(c);
+
+	buffer_drop_front(&channel->out, channel->out.size);
+}
+
+static void on_drop(void *context, struct agent_connection *c)
+{
+	fprintf(stderr, "bench-forward: the agent drops its controller\n");
+	exit(1);
+}
+
+/* All that a controller says to a new element before the first binding. */
+static void controller_begin(struct agent_connection *c)
+{
+	struct rule_group group = {.fe = FE_THERE,
+				   .address = text_address("192.0.2.3"),
+				   .redirect = text_address("192.0.2.103")};
+	struct ofp_group_mod mod;
+	struct buffer b = {};
+
+	ofp_hello_encode(&b, 1);
+	ofp_empty_encode(&b, OFPT_FEATURES_REQUEST, 2);
+	rule_group_to_group_mod(&group, OFPGC_ADD, &mod);
+	ofp_group_mod_encode(&b, 3, &mod);
+	agent_receive(c, b.data, b.size, 2);
+	buffer_finish(&b);
+}
+
+/* Flow-mods of a part, encoded before the clock runs. */
+static struct buffer flow_mods(const struct forward *f, uint32_t from, uint32_t to)
+{
+	struct buffer b = {};
+
+	for (uint32_t i = from; i < to; i++) {
+		struct rule rule = {.key = {.kind = RULE_FOREIGN, .address = numbered(f, i)},
+				    .cookie = UINT64_C(1) << 36 | i,
+				    .fe = FE_THERE};
+		struct ofp_flow_mod mod;
+
+		rule_to_flow_mod(&rule, OFPFC_ADD, &mod);
+		ofp_flow_mod_encode(&b, i, &mod);
+	}
+	ofp_empty_encode(&b, OFPT_BARRIER_REQUEST, to);
+	return b;
+}
+
+/* 'least': what the maps of an element take that has room for next to no bindings. */
+static void fill(struct forward *f, uint64_t least)
+{
+	const struct agent_shell shell = {
+		.datapath = f->ops, .flush = on_flush, .drop = on_drop, .context = f};
+	const struct agent_config config = {
+		.name = "fe2", .id = FE_HERE, .binding_limit = f->count};
+	struct agent *agent = agent_create(&config, &shell, 7, 1);
+	struct agent_connection *c;
+	uint64_t took = 0, memory;
+
+	agent_adopt_done(agent, 1);
+	c = agent_connect(agent, "bench", true, NULL, 1);
+	controller_begin(c);
+	memory = anonymous_bytes();
+	for (uint32_t i = 0; i < f->count; i += 4096) {
+		struct buffer b = flow_mods(f, i, f->count - i < 4096 ? f->count : i + 4096);
+		uint64_t begin = now_ns();
+
+		agent_receive(c, b.data, b.size, 3);
+		took += now_ns() - begin;
+		buffer_finish(&b);
+	}
+	if (agent_connection_channel(c)->count.errors_out)
+		fail(f, "flow-mods were refused", EINVAL);
+	printf("{\"family\": %d, \"count\": %u, \"seconds\": %.3f, \"agent_bytes\": %.1f, "
+	       "\"map_bytes\": %.1f}\n",
+	       f->is_ipv6 ? 6 : 4, f->count, (double)took / 1e9,
+	       (double)(anonymous_bytes() - memory) / f->count,
+	       (double)(map_bytes() - least) / f->count);
+	agent_destroy(agent);
+}
+
+/* ---- */
+
+static int usage(void)
+{
+	fprintf(stderr,
+		"usage: bench-forward packet CASE 4|6 COUNT ROUNDS | update|fill 4|6 COUNT\n");
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct forward f = {.ops = datapath_operations(), .directory = "/tmp/victor-fwd-XXXXXX"};
+	bool packets = argc == 6 && strcmp(argv[1], "packet") == 0;
+	uint64_t least;
+	bool fills = argc == 4 && strcmp(argv[1], "fill") == 0;
+
+	if (!packets && !fills && !(argc == 4 && strcmp(argv[1], "update") == 0))
+		return usage();
+	f.is_ipv6 = strcmp(argv[argc - (packets ? 3 : 2)], "6") == 0;
+	f.count = (uint32_t)strtoul(argv[argc - (packets ? 2 : 1)], NULL, 0);
+	log_start("bench-forward", LOG_LEVEL_ERROR);
+	if (!f.count || unshare(CLONE_NEWNET | CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || !mkdtemp(f.directory))
+		return usage();
+	for (unsigned i = ACCESS; i <= EXTERNAL; i++)
+		device_make(&f, i);
+	underlay_make(&f);
+	element_open(&f, 16);
+	least = map_bytes();
+	datapath_close(f.context.datapath, true);
+	element_open(&f, f.count + 16);
+	f.entry = forward_bpf__open_and_load();
+	check(&f, f.entry ? 0 : errno, "the entry");
+	if (packets)
+		packet(&f, argv[2], atoi(argv[5]));
+	else if (fills)
+		fill(&f, least);
+	else
+		update(&f);
+	forward_bpf__destroy(f.entry);
+	datapath_close(f.context.datapath, true);
+	umount(f.directory);
+	rmdir(f.directory);
+	return 0;
+}

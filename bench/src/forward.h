@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/* What forward.c tells forward.bpf.c about the packet that it is to run a program with. */
+#pragma once
+
+#include <linux/types.h>
+
+#define FORWARD_HEAD 80 /* Ethernet, an outer IPv4 header and an inner IPv6 one are 74 */
+
+struct forward_shape {
+	__u32 size;        /* of the frame as it comes in */
+	__u32 head_size;   /* bytes that a run may have changed: 34, 54 or 74 */
+	__u32 address;     /* where the last four bytes of the destination are */
+	__u32 base, count; /* they are base + 0 to count - 1 */
+	__u32 state;       /* of the generator; not zero */
+	__u8 head[FORWARD_HEAD];
+};
