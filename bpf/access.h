@@ -4,6 +4,7 @@
 
 #include "bpf/deliver.h"
 #include "bpf/nd.h"
+#include "bpf/registration.h"
 #include "bpf/segment.h"
 #include "bpf/tunnel.h"
 
@@ -145,6 +146,12 @@ static __noinline int access_ip(struct __sk_buff *skb, const struct map_config *
 		return verdict_drop(VERDICT_bad_packet);
 	if (address_is_group(p))
 		return VERDICT_PASS;
+	if (is_registration(tc_cursor(skb, HEADERS_SIZE), p)) {
+		int result = access_registration(skb, in, p);
+
+		if (result >= 0)
+			return result;
+	}
 	p->decrement = 1;
 	from = lookup_binding(&p->source);
 	if (!binding_guards(from, in, p))

@@ -59,7 +59,14 @@ static __noinline struct map_peer_source *lookup_peer_source(const __u8 address[
 	return bpf_map_lookup_elem(&peer_prefixes, &key);
 }
 
-enum prefix_kind { PREFIX_COVERED, PREFIX_EXTERNAL, PREFIX_STRANGER, PREFIX_ANSWER, PREFIX_EXIT };
+enum prefix_kind {
+	PREFIX_COVERED,
+	PREFIX_EXTERNAL,
+	PREFIX_STRANGER,
+	PREFIX_ANSWER,
+	PREFIX_EXIT,
+	PREFIX_REGISTER
+};
 
 static __noinline struct map_prefix *lookup_prefix(enum prefix_kind kind,
 						   const struct map_address_key *of)

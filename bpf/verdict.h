@@ -82,7 +82,12 @@ static __always_inline int limit_take(__u32 ifindex, enum map_limit which, __u32
 	return 0;
 }
 
-enum upcall_kind { UPCALL_KIND_NEIGHBOR = 1, UPCALL_KIND_STRANGER = 2, UPCALL_KIND_CONTROL = 8 };
+enum upcall_kind {
+	UPCALL_KIND_NEIGHBOR = 1,
+	UPCALL_KIND_STRANGER = 2,
+	UPCALL_KIND_CONTROL = 8,
+	UPCALL_KIND_REGISTRATION = 16
+};
 
 /* The frame's first 'limit' bytes to the agent. */
 static __always_inline void upcall(struct __sk_buff *skb, const struct map_port *in,

@@ -87,6 +87,13 @@ static struct rule covered_rule(const struct element *e, const struct covered_pr
 	return covered;
 }
 
+/* What nodes sign, they send to the gateway. */
+static struct rule register_rule(uint32_t vrf, const struct address *gateway)
+{
+	return (struct rule){
+		.key = {.kind = RULE_REGISTER, .length = 128, .vrf = vrf, .address = *gateway}};
+}
+
 static void prefix_rules(const struct core *c, const struct element *e,
 			 const struct covered_prefix *p,
 			 void (*emit)(void *to, const struct rule *), void *to)
@@ -98,6 +105,11 @@ static void prefix_rules(const struct core *c, const struct element *e,
 	emit(to, &covered);
 	if (!planner_serves(e, p))
 		return;
+	if (!address_is_zero(&p->gateway)) {
+		struct rule registers = register_rule(p->vrf, &p->gateway);
+
+		emit(to, &registers);
+	}
 	if (e->ovs) {
 		ovs_gateway_rules(c, p, emit, to);
 		return;
@@ -163,6 +175,7 @@ static void constant_rules(const struct core *c, const struct element *e,
 				      .length = 128,
 				      .address = nd_link_local(&c->config.gateway_mac)},
 			      .mac = c->config.gateway_mac};
+	struct rule registers = register_rule(DEFAULT_VRF, &router.key.address);
 
 	if (e->ovs)
 		ovs_constant_rules(e, emit, to);
@@ -174,6 +187,7 @@ static void constant_rules(const struct core *c, const struct element *e,
 	}
 	emit(to, &advertise);
 	emit(to, &router);
+	emit(to, &registers);
 }
 
 static struct rule_group group_towards(const struct element *e, const struct element *peer,

@@ -290,6 +290,7 @@ static bool must_keep(struct sync *sync, const struct rule *rule)
 	case RULE_SEND:
 	case RULE_ADVERTISE:
 	case RULE_EXIT:
+	case RULE_REGISTER:
 	case RULE_KIND_COUNT:
 		break;
 	}

@@ -89,8 +89,8 @@ static void make_packet_in(struct agent *a, const struct upcall *u, struct ofp_p
 		.buffer_id = OFP_NO_BUFFER,
 		.total_size = (uint16_t)(u->wire_size < UINT16_MAX ? u->wire_size : UINT16_MAX),
 		.reason = OFPR_ACTION,
-		.table = u->reason == UPCALL_STRANGER ? TABLE_GUARD : TABLE_PORT,
-		.cookie = u->reason == UPCALL_STRANGER ? 0 : listen_cookie(a, u),
+		.table = u->reason == UPCALL_NEIGHBOR ? TABLE_PORT : TABLE_GUARD,
+		.cookie = u->reason == UPCALL_NEIGHBOR ? listen_cookie(a, u) : 0,
 		.data = a->frame.data,
 		.data_size = a->frame.size,
 	};
@@ -136,6 +136,11 @@ void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms)
 	}
 	if (!pipeline_port(&a->pipeline, u->port))
 		return;
+	if (u->reason == UPCALL_REGISTRATION) {
+		if (registration_is_whole(a, u))
+			(void)send_up(a, u);
+		return;
+	}
 	claims = neighborhood_read_claim(&a->neighborhood, u, &claim);
 	if (claims && u->reason == UPCALL_STRANGER &&
 	    neighborhood_was_said(&a->neighborhood, &claim))

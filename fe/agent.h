@@ -48,6 +48,7 @@ struct agent_port {
 enum upcall_reason {
 	UPCALL_NEIGHBOR = 1, /* ARP and the like; LLDP on a backplane port */
 	UPCALL_STRANGER = 2,
+	UPCALL_REGISTRATION = 16, /* a UDP datagram for the registration's port of a gateway */
 	UPCALL_CONTROL =
 		8 /* a link's own words: BFD, STAMP.  'port' is 0 on a device that is none */
 };

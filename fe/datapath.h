@@ -92,6 +92,7 @@ enum datapath_prefix_kind {
 	DATAPATH_STRANGER, /* unguarded source in here: upcall (rate limited), drop */
 	DATAPATH_ANSWER,   /* ARP requests and NS for a target in here are answered with 'mac' */
 	DATAPATH_EXIT,     /* by source, before EXTERNAL: as that, or drop no_exit */
+	DATAPATH_REGISTER, /* what nodes send there to UDP port 6654 goes up, before the guard */
 };
 
 /* An ANSWER whose prefix is a host prefix is a gateway address: it also answers ICMP echo. */

@@ -216,6 +216,8 @@ static uint8_t prefix_kind(enum rule_kind kind)
 		return DATAPATH_COVERED;
 	if (kind == RULE_EXIT)
 		return DATAPATH_EXIT;
+	if (kind == RULE_REGISTER)
+		return DATAPATH_REGISTER;
 	return kind == RULE_EXTERNAL ? DATAPATH_EXTERNAL : DATAPATH_ANSWER;
 }
 
@@ -263,6 +265,7 @@ int pipeline_derive(struct pipeline *p, const struct rule *rule)
 	case RULE_EXTERNAL:
 	case RULE_EXIT:
 	case RULE_ANSWER:
+	case RULE_REGISTER:
 		return derive_prefix(p, key);
 	case RULE_GUARD_PASS:
 	case RULE_POLICY_PASS:

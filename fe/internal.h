@@ -36,7 +36,8 @@ struct agent {
 	uint64_t generation_id;
 	bool has_generation;
 	int64_t now_ms;
-	struct buffer frame; /* scratch */
+	uint64_t registrations_bad; /* their checksum was */
+	struct buffer frame;        /* scratch */
 };
 
 /* request.c: one message of the peer; the channel answers a negative result. */
@@ -45,6 +46,9 @@ MUST_USE int request_handle(struct agent_connection *c, const struct ofp_header 
 /* statistics.c: a multipart request. */
 MUST_USE int statistics_handle(struct agent_connection *c, const struct ofp_header *header,
 			       struct reader *body);
+
+/* registration.c: counted if not. */
+bool registration_is_whole(struct agent *a, const struct upcall *u);
 
 /* agent.c */
 void connection_introduce(struct agent_connection *c);

@@ -210,6 +210,7 @@ static void account(struct pipeline *p, const struct rule *rule, bool there)
 	case RULE_TOO_BIG:
 	case RULE_SEND:
 	case RULE_ADVERTISE:
+	case RULE_REGISTER:
 	case RULE_KIND_COUNT:
 		return;
 	}

@@ -224,9 +224,11 @@ static void answer_drops(struct agent_connection *c, uint32_t xid)
 {
 	struct drop_reply *r = memory_alloc(sizeof(*r));
 	const struct drop_count advertised = {"sent_advertisement", true, c->agent->router.sent};
+	const struct drop_count bad = {"registration_checksum", false, c->agent->registrations_bad};
 
 	c->agent->shell.datapath->drops(c->agent->shell.context, add_drop, r);
 	add_drop(r, &advertised);
+	add_drop(r, &bad);
 	drops_reply_encode(&c->channel.out, xid, r->list, r->count);
 	free(r);
 }

@@ -9,6 +9,7 @@ static uint32_t output_of(const struct rule *r)
 	switch ((enum rule_kind)r->key.kind) {
 	case RULE_LISTEN:
 	case RULE_STRANGER:
+	case RULE_REGISTER:
 		return OFPP_CONTROLLER;
 	case RULE_LOCAL:
 	case RULE_TENTATIVE:

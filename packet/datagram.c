@@ -28,9 +28,8 @@ static uint16_t sum_fold(uint32_t sum)
 	return (uint16_t)sum;
 }
 
-/* Of the pseudo-header (RFC 768; RFC 8200, section 8.1) and the segment; 0 of a right one is
- * 0xffff before the complement. */
-static uint16_t sum_udp(const struct datagram *d, const uint8_t *udp, size_t size)
+/* Of the pseudo-header (RFC 768; RFC 8200, section 8.1). */
+static uint32_t sum_pseudo(const struct datagram *d, size_t size)
 {
 	uint32_t sum = PROTOCOL_UDP + (uint32_t)size;
 
@@ -41,7 +40,13 @@ static uint16_t sum_udp(const struct datagram *d, const uint8_t *udp, size_t siz
 		sum = sum_bytes(d->source.bytes, 16, sum);
 		sum = sum_bytes(d->destination.bytes, 16, sum);
 	}
-	return sum_fold(sum_bytes(udp, size, sum));
+	return sum;
+}
+
+/* With the segment; 0 of a right one is 0xffff before the complement. */
+static uint16_t sum_udp(const struct datagram *d, const uint8_t *udp, size_t size)
+{
+	return sum_fold(sum_bytes(udp, size, sum_pseudo(d, size)));
 }
 
 static void build_ipv4(struct buffer *b, const struct datagram *d, size_t size)
@@ -129,17 +134,20 @@ static int parse_ipv6(struct reader *rd, struct datagram *ret, size_t *ret_size)
 
 /* The checksum may be left out where a tunnel's outer header has it so (RFC 6935); ours never is,
  * but an IPv4 sender may. */
-static int parse_udp(struct reader *rd, struct datagram *ret, size_t size)
+static int parse_udp(struct reader *rd, struct datagram *ret, size_t size, bool unfinished)
 {
 	const uint8_t *at = read_borrow(rd, size);
 	size_t length;
+	bool is_left;
 
 	if (!at || size < UDP_SIZE)
 		return -EBADMSG;
 	length = (size_t)(at[4] << 8 | at[5]);
 	if (length < UDP_SIZE || length > size)
 		return -EBADMSG;
-	if (at[6] | at[7] ? sum_udp(ret, at, length) != 0xffff : !address_is_ipv4(&ret->source))
+	is_left = unfinished && (at[6] << 8 | at[7]) == sum_fold(sum_pseudo(ret, length));
+	if (!is_left &&
+	    (at[6] | at[7] ? sum_udp(ret, at, length) != 0xffff : !address_is_ipv4(&ret->source)))
 		return -EBADMSG;
 	ret->source_port = (uint16_t)(at[0] << 8 | at[1]);
 	ret->destination_port = (uint16_t)(at[2] << 8 | at[3]);
@@ -148,7 +156,7 @@ static int parse_udp(struct reader *rd, struct datagram *ret, size_t size)
 	return 0;
 }
 
-int datagram_parse(struct reader *rd, struct datagram *ret)
+static int parse(struct reader *rd, struct datagram *ret, bool unfinished)
 {
 	size_t size;
 	int r;
@@ -159,7 +167,17 @@ int datagram_parse(struct reader *rd, struct datagram *ret)
 	r = rd->at[0] >> 4 == 4   ? parse_ipv4(rd, ret, &size)
 	    : rd->at[0] >> 4 == 6 ? parse_ipv6(rd, ret, &size)
 				  : -EBADMSG;
-	return r < 0 ? r : parse_udp(rd, ret, size);
+	return r < 0 ? r : parse_udp(rd, ret, size, unfinished);
+}
+
+int datagram_parse(struct reader *rd, struct datagram *ret)
+{
+	return parse(rd, ret, false);
+}
+
+int datagram_parse_unfinished(struct reader *rd, struct datagram *ret)
+{
+	return parse(rd, ret, true);
 }
 
 /* ---- frames ---- */

@@ -23,6 +23,10 @@ void datagram_build(struct buffer *b, const struct datagram *d);
  * 0; -EBADMSG for what is cut short, has a wrong checksum, is a fragment, or is no UDP. */
 MUST_USE int datagram_parse(struct reader *rd, struct datagram *ret);
 
+/* The same of what a machine of ours just sent: its kernel may have left the checksum to a device
+ * that there was not (the sum of the pseudo-header alone stands in its place). */
+MUST_USE int datagram_parse_unfinished(struct reader *rd, struct datagram *ret);
+
 /* How a datagram came: the frame's source, and what carried it (a link over UDP, port 'carried_to'
  * here), if anything did. */
 struct datagram_arrival {

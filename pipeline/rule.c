@@ -41,6 +41,7 @@ static const struct {
 	[RULE_SELF] = {"self", TABLE_NEIGHBOR, 150, true, false},
 	[RULE_BESIDE_ASKED] = {"beside_asked", TABLE_NEIGHBOR, 125, true, false},
 	[RULE_ADVERTISE] = {"advertise", TABLE_NEIGHBOR, 90, false, false},
+	[RULE_REGISTER] = {"register", TABLE_GUARD, 150, true, true},
 	[RULE_EXIT] = {"exit", TABLE_EXTERNAL, -2, true, true},
 };
 

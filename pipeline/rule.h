@@ -54,6 +54,8 @@ enum pipeline_table {
 #define LISTEN_NS 135
 #define LISTEN_NA 136
 #define PROTOCOL_ICMPV6_ 58
+#define PROTOCOL_UDP_ 17
+#define PIPELINE_REGISTRATION_PORT 6654 /* UDP; packet/registration.h has it, too */
 
 /* Cookie of an ANSWER for an IPv6 prefix: nodes are told of the prefix; and may make addresses of
  * it (RFC 4862). */
@@ -149,6 +151,11 @@ enum rule_kind {
 	RULE_TOO_BIG,
 	/* 5, 240: reg3 = SEND -> output the VXLAN port */
 	RULE_SEND,
+
+	/* 1, 150: metadata vrf, UDP, ip dst in prefix (a gateway), udp_dst 6654 -> controller: a
+	 * signed registration (packet/registration.h), which comes before the guard because it is
+	 * what a node says that has no binding yet.  Table 1 is that of access ports. */
+	RULE_REGISTER,
 	RULE_KIND_COUNT
 };
 
@@ -164,7 +171,7 @@ struct rule_key {
 				 * IPv4, else ETHERTYPE_IPV6_; PROBE: 0 is ARP, else LISTEN_NS;
 				 * zero otherwise */
 	uint32_t vrf;           /* STRANGER, GUARD, LOCAL, TENTATIVE, FOREIGN, COVERED, EXTERNAL,
-				 * ECHO, BESIDE, EXIT */
+				 * ECHO, BESIDE, EXIT, REGISTER */
 	uint32_t port;          /* ADMIT, LISTEN, GUARD, BESIDE, BESIDE_ASKED, SPEAK; PEER*: of
 				 * the tunnels */
 	uint16_t vlan;          /* GUARD: 0 = untagged, else the VLAN id */

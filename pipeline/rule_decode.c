@@ -115,6 +115,7 @@ static void read_scalars(const struct ofp_match *m, struct rule_key *key)
 		key->port = (uint32_t)value_or_zero(m, OFP_FIELD_IN_PORT);
 		return;
 	case RULE_ECHO:
+	case RULE_REGISTER:
 	case RULE_STRANGER:
 	case RULE_LOCAL:
 	case RULE_TENTATIVE:

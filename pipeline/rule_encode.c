@@ -38,6 +38,7 @@ enum ofp_field rule_address_field(const struct rule_key *key)
 	case RULE_ECHO:
 	case RULE_BESIDE:
 	case RULE_SPEAK:
+	case RULE_REGISTER:
 		return v4 ? OFP_FIELD_IPV4_DST : OFP_FIELD_IPV6_DST;
 	case RULE_ANSWER:
 	case RULE_BESIDE_ASKED:
@@ -117,6 +118,14 @@ static void match_echo(struct ofp_match *m, const struct rule_key *key)
 	}
 	ofp_match_set(m, OFP_FIELD_IP_PROTO, PROTOCOL_ICMPV6_);
 	ofp_match_set(m, OFP_FIELD_ICMPV6_TYPE, ICMPV6_ECHO_REQUEST);
+}
+
+static void match_register(struct ofp_match *m, const struct rule_key *key)
+{
+	match_vrf(m, key->vrf);
+	match_ip(m, key);
+	ofp_match_set(m, OFP_FIELD_IP_PROTO, PROTOCOL_UDP_);
+	ofp_match_set(m, OFP_FIELD_UDP_DST, PIPELINE_REGISTRATION_PORT);
 }
 
 static void match_beside(struct ofp_match *m, const struct rule_key *key)
@@ -249,6 +258,9 @@ void rule_to_match(const struct rule_key *key, struct ofp_match *ret)
 		return;
 	case RULE_ECHO:
 		match_echo(ret, key);
+		return;
+	case RULE_REGISTER:
+		match_register(ret, key);
 		return;
 	case RULE_BESIDE:
 		match_beside(ret, key);
@@ -479,6 +491,7 @@ void rule_to_instructions(const struct rule *r, struct ofp_instructions *ret)
 	case RULE_STRANGER:
 	case RULE_SPEAK:
 	case RULE_TOO_BIG:
+	case RULE_REGISTER:
 		send_up(ret);
 		return;
 	case RULE_MEASURE:

@@ -157,6 +157,10 @@ static void format_flow(struct text *t, const struct rule_key *key)
 		add(t, address_is_ipv4(&key->address) ? "icmp_type=8" : "icmpv6_type=128");
 		add_address(t, key, "nw_dst", "ipv6_dst");
 		return;
+	case RULE_REGISTER:
+		add_address(t, key, "nw_dst", "ipv6_dst");
+		add(t, "udp_dst=%u", PIPELINE_REGISTRATION_PORT);
+		return;
 	case RULE_BESIDE:
 		add(t, "in_port=%" PRIu32, key->port);
 		add_mac(t, "dl_dst=", &key->mac);
@@ -213,6 +217,7 @@ static void format_action(struct text *t, const struct rule *r)
 	case RULE_STRANGER:
 	case RULE_SPEAK:
 	case RULE_TOO_BIG:
+	case RULE_REGISTER:
 		add(t, "controller");
 		return;
 	case RULE_POLICY_PASS:

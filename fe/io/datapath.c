@@ -282,7 +282,7 @@ static int upcall_deliver(void *context, void *data, size_t size)
 	const struct map_upcall *u = data;
 	struct datapath *dp = context;
 
-	if (size < sizeof(*u) || u->size > sizeof(u->data) || !dp->upcall)
+	if (size < sizeof(*u) || u->size > size - offsetof(struct map_upcall, data) || !dp->upcall)
 		return 0;
 	dp->upcalls++;
 	dp->upcall(dp->upcall_to, &(struct upcall){.reason = u->reason,

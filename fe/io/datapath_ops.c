@@ -100,7 +100,7 @@ static int prefix_set(void *context, const struct datapath_prefix *p)
 	struct map_prefix_key key = prefix_key_make(p->kind, p->vrf, &p->prefix);
 	struct map_prefix value = {.fe = p->fe};
 
-	if (p->kind > DATAPATH_EXIT || p->prefix.length > 128)
+	if (p->kind > DATAPATH_REGISTER || p->prefix.length > 128)
 		return -EINVAL;
 	memcpy(value.mac, p->mac.bytes, sizeof(value.mac));
 	memcpy(value.gateway, p->gateway.bytes, sizeof(value.gateway));

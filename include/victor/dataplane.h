@@ -30,6 +30,7 @@
 #define DATAPLANE_UPCALL_RING (1 << 20)
 #define DATAPLANE_UPCALL_DATA 512
 #define DATAPLANE_STRANGER_DATA 128
+#define DATAPLANE_LONG_DATA 1152 /* a signed registration with its headers */
 
 /* name, is it a drop, what it means.  The order is the layout's: add at the end. */
 #define DATAPLANE_VERDICTS(_)                                                                   \
@@ -74,7 +75,9 @@
 	_(unknown_carrier, 1, "came in a carrier that no link's other end sent")                \
 	_(forwarded_transit, 0, "another FE's: sent on to it")                                  \
 	_(greeted, 0, "a switch's first frame through the tunnel, which carries nothing")       \
-	_(no_exit, 1, "no FE that may send its source's prefix out of VICTOR is there")
+	_(no_exit, 1, "no FE that may send its source's prefix out of VICTOR is there")         \
+	_(registration_taken, 0, "a signed registration handed to the agent")                   \
+	_(registration_bad, 1, "sent to the registration's port, but no datagram of its size")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
@@ -310,3 +313,8 @@ struct map_upcall {
 	__u8 data[DATAPLANE_UPCALL_DATA];
 };
 _Static_assert(sizeof(struct map_upcall) == 24 + DATAPLANE_UPCALL_DATA, "hidden padding");
+/* The same with more room, for the few that need it. */
+struct map_upcall_long {
+	struct map_upcall head;
+	__u8 more[DATAPLANE_LONG_DATA - DATAPLANE_UPCALL_DATA];
+};

@@ -32,7 +32,7 @@ struct bench {
 		uint8_t reason;
 		uint32_t port;
 		size_t size, wire_size;
-		uint8_t frame[DATAPLANE_UPCALL_DATA];
+		uint8_t frame[DATAPLANE_LONG_DATA];
 	} upcall;
 };
 

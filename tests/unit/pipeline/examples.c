@@ -28,7 +28,7 @@ struct rule_key key(enum rule_kind kind, const char *prefix)
 		k.address = p.address;
 		if (kind == RULE_STRANGER || kind == RULE_COVERED || kind == RULE_EXTERNAL ||
 		    kind == RULE_EXIT || kind == RULE_ANSWER || kind == RULE_PEER ||
-		    kind == RULE_PEER_MARKED || kind == RULE_SPEAK)
+		    kind == RULE_PEER_MARKED || kind == RULE_SPEAK || kind == RULE_REGISTER)
 			k.length = p.length;
 		if (kind == RULE_PEER || kind == RULE_PEER_MARKED)
 			k.port = PIPELINE_TUNNEL_PORT;
@@ -152,5 +152,7 @@ unsigned examples(struct rule *list)
 	list[n++] = (struct rule){.key = key(RULE_ANSWER, "fe80::1/128"), .mac = gateway};
 	list[n++] = (struct rule){.key = key(RULE_ANSWER, "10.10.0.1/32"), .mac = gateway};
 	list[n++] = (struct rule){.key = key(RULE_ANSWER, "10.10.0.0/16"), .mac = gateway};
+	list[n++] = (struct rule){.key = key(RULE_REGISTER, "10.10.0.1/32")};
+	list[n++] = (struct rule){.key = key(RULE_REGISTER, "fe80::1/128")};
 	return n + switch_examples(list + n);
 }
