@@ -1,0 +1,83 @@
+"""Where VICTOR must come out, and what the benchmarks' figures (lab/rows.py) say about it.
+
+A target picks one figure out of a benchmark's rows, or the ratio of two, and compares it.  Figures
+that no benchmark gave are "not measured": they are listed all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+Document = dict[str, Any]
+
+
+class Figure(NamedTuple):
+    benchmark: str
+    metric: str               # the whole of it, as a regular expression; so the next two
+    at: str = "median"        # or min, p99, max
+    system: str = "victor-fe"
+    case: str = ".*"
+
+    def find(self, documents: dict[str, Document]) -> float | None:
+        for row in documents.get(self.benchmark, {"rows": []})["rows"]:
+            if re.fullmatch(self.metric, row["metric"]) and re.fullmatch(self.case, row["case"]) \
+                    and re.fullmatch(self.system, row["system"]) and row[self.at] is not None:
+                return float(row[self.at])
+        return None
+
+
+class Target(NamedTuple):
+    what: str
+    figure: Figure
+    must: float
+    stretch: float
+    unit: str
+    beside: Figure | None = None    # the value is the figure's ratio to this one
+    more_is_better: bool = False
+
+    def value(self, documents: dict[str, Document]) -> float | None:
+        value = self.figure.find(documents)
+        if value is None or self.beside is None:
+            return value
+        other = self.beside.find(documents)
+        return value / other if other else None
+
+    def reaches(self, value: float, bound: float) -> bool:
+        return value >= bound if self.more_is_better else value <= bound
+
+    def verdict(self, value: float | None) -> str:
+        if value is None:
+            return "not measured"
+        if self.reaches(value, self.stretch):
+            return "stretch met"
+        return "met" if self.reaches(value, self.must) else "NOT met"
+
+    def bound(self, value: float) -> str:
+        return f"{'≥' if self.more_is_better else '≤'} {number(value)} {self.unit}".rstrip()
+
+
+def number(value: float) -> str:
+    """Three digits that count; thousands as people write them."""
+    if value >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    if value >= 1e4:
+        return f"{value / 1e3:.3g}k"
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def forward(case: str, metric: str) -> Figure:
+    return Figure("forward", metric, case=case)
+
+
+TARGETS = (
+    Target("handoff, median, beside BIRD in full mesh", Figure("peers", "outage"), 1, 0.5, "",
+           beside=Figure("peers", "outage", system="BIRD.*full mesh.*")),
+    Target("handoff, p99", Figure("handoff", "outage", "p99"), 3, 1, "ms"),
+    Target("local delivery, 1M random IPv4 destinations",
+           forward("local delivery, from a guarded node, IPv4, 1M", "BPF_PROG_RUN"), 150, 100,
+           "ns"),
+    Target("the same for IPv6",
+           forward("local delivery, from a guarded node, IPv6, 1M", "BPF_PROG_RUN"), 250, 150,
+           "ns"),
+)
