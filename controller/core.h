@@ -114,6 +114,9 @@ struct core_shell {
 			      const void *frame, size_t size);
 	void (*outside_port)(void *context, const char *element, const char *port,
 			     const struct mac *mac, bool up);
+	/* As flush, but more that is to be written may come of what has arrived already: write it
+	 * when all of that has been handed over.  NULL: flush is called. */
+	void (*flush_soon)(void *context, struct session *s);
 };
 
 /* 'term' is higher than any this controller used before (the store counts it); it is raised above

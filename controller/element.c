@@ -238,20 +238,26 @@ void element_settle(struct element *e, uint32_t xid)
 	}
 }
 
-static void flush(struct element *e)
+/* 'rest': of the FEs that a change is told to last.  Their bytes, and all while more messages of
+ * this connection have arrived, are written out with whatever else those bring (design P5: nothing
+ * waits that is not here yet). */
+static void flush(struct element *e, bool rest)
 {
 	struct core *c = e->core;
 
 	e->sent = c->change;
 	if (out(e)->size > CHANNEL_OUT_MAX)
 		e->session->doomed = "it does not read what it is sent";
-	c->shell.flush(c->shell.context, e->session);
+	if (c->shell.flush_soon && (rest || (c->receiving && c->receiving->more)))
+		c->shell.flush_soon(c->shell.context, e->session);
+	else
+		c->shell.flush(c->shell.context, e->session);
 }
 
 void element_commit_later(struct element *e)
 {
 	e->owes_barrier = e->core->owes_barriers = true;
-	flush(e);
+	flush(e, true);
 }
 
 void element_commit(struct element *e, bool synchronizes)
@@ -267,7 +273,7 @@ void element_commit(struct element *e, bool synchronizes)
 	s->channel.count.messages_out++;
 	remember_barrier(&s->barriers, barrier);
 	e->owes_barrier = false;
-	flush(e);
+	flush(e, false);
 }
 
 bool core_owes_barriers(const struct core *c)

@@ -577,7 +577,9 @@ void core_session_receive(struct session *s, const uint8_t *bytes, size_t size, 
 	struct core *c = s->core;
 
 	core_set_now(c, now_ms);
+	c->receiving = &s->channel;
 	channel_receive(&s->channel, bytes, size, now_ms);
+	c->receiving = NULL;
 	if (!session_ended(s) && s->channel.out.size)
 		c->shell.flush(c->shell.context, s);
 	if (!c->learning)

@@ -230,8 +230,9 @@ struct core {
 	struct table drained;  /* char[NAME_SIZE] -> bool: elements that drain */
 	struct table segments; /* uint32_t id -> struct segment */
 	struct session *sessions;
-	bool has_switches;  /* some element is an Open vSwitch */
-	bool owes_barriers; /* some element does */
+	const struct channel *receiving; /* whose bytes are being taken; NULL: nobody's */
+	bool has_switches;               /* some element is an Open vSwitch */
+	bool owes_barriers;              /* some element does */
 	struct buffer scratch, switch_scratch;
 	struct backplane_link **links;
 	unsigned link_count;

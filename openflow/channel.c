@@ -171,6 +171,7 @@ static void receive_frames(struct channel *ch, struct reader *rd)
 			return;
 		f.body = read_sub(&ahead, f.header.size - OFP_HEADER_SIZE);
 		read_skip(rd, f.header.size);
+		ch->more = reader_left(rd) >= OFP_HEADER_SIZE;
 		receive_frame(ch, &f);
 	}
 }
@@ -189,6 +190,7 @@ void channel_receive(struct channel *ch, const uint8_t *bytes, size_t size, int6
 		rd = reader_make(ch->in.data, ch->in.size);
 	}
 	receive_frames(ch, &rd);
+	ch->more = false;
 	if (ch->state == CHANNEL_DOWN)
 		buffer_clear(&ch->in);
 	else if (kept)

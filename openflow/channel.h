@@ -29,6 +29,7 @@ struct channel {
 	int64_t heard_ms, echo_sent_ms; /* last bytes from the peer; 0: no echo outstanding */
 	unsigned echo_interval_ms;
 	const char *down_reason; /* static text, in CHANNEL_DOWN */
+	bool more;               /* for ops->message: bytes behind this message are here already */
 	/* messages_out: those that the channel itself sends; who encodes into 'out' adds his. */
 	struct {
 		uint64_t messages_in, messages_out, errors_in, errors_out;

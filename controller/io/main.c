@@ -60,6 +60,11 @@ static void shell_flush(void *context, struct session *s)
 	southbound_flush(s);
 }
 
+static void shell_flush_soon(void *context, struct session *s)
+{
+	southbound_flush_soon(s);
+}
+
 static void shell_drop(void *context, struct session *s)
 {
 	southbound_drop(s);
@@ -155,6 +160,7 @@ static int start_core(struct controller *c, struct reason *why)
 {
 	const struct core_shell shell = {
 		.flush = shell_flush,
+		.flush_soon = shell_flush_soon,
 		.drop = shell_drop,
 		.event = shell_event,
 		.keep_attachment = shell_keep_attachment,

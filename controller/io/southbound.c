@@ -26,6 +26,7 @@ LOG_MODULE("southbound");
 #define READ_SIZE 65536
 #define TICK_MS 25
 #define BARRIERS_MS 2
+#define SOON_MAX 16384 /* bytes of one connection that wait for the loop's turn to end */
 #define PEER_SIZE 64
 
 union stream {
@@ -46,6 +47,9 @@ struct southbound {
 	uv_loop_t *loop;
 	struct core *core;
 	uv_timer_t tick, barriers;
+	uv_check_t after_poll; /* these two end what flush_soon put off */
+	uv_prepare_t before_poll;
+	struct connection *waiting, **waiting_end; /* in the order of their first bytes */
 	struct listener *listeners;
 	struct connection *connections; /* a list */
 	unsigned listener_count, connection_count;
@@ -57,9 +61,10 @@ struct southbound {
 struct connection {
 	union stream stream;
 	struct southbound *southbound;
-	struct connection *next, **link; /* in the southbound's list */
-	struct session *session;         /* NULL: the core does not know it (any more) */
-	const char *reason;              /* why it is closing, for the core */
+	struct connection *next, **link;                 /* in the southbound's list */
+	struct connection *waiting_next, **waiting_link; /* link NULL: nothing waits */
+	struct session *session; /* NULL: the core does not know it (any more) */
+	const char *reason;      /* why it is closing, for the core */
 	char peer[PEER_SIZE];
 };
 
@@ -76,11 +81,26 @@ static void release(struct southbound *sb)
 	free(sb);
 }
 
+static void stop_waiting(struct connection *c)
+{
+	struct southbound *sb = c->southbound;
+
+	if (!c->waiting_link)
+		return;
+	*c->waiting_link = c->waiting_next;
+	if (c->waiting_next)
+		c->waiting_next->waiting_link = c->waiting_link;
+	else
+		sb->waiting_end = c->waiting_link;
+	c->waiting_link = NULL;
+}
+
 static void on_connection_closed(uv_handle_t *handle)
 {
 	struct connection *c = handle->data;
 	struct southbound *sb = c->southbound;
 
+	stop_waiting(c);
 	/* While we close, too: the store's end runs the loop before the core is gone. */
 	if (c->session)
 		core_session_close(c->session, c->reason, clock_now_ms());
@@ -160,8 +180,45 @@ void southbound_flush(struct session *s)
 {
 	struct connection *c = session_handle(s);
 
+	stop_waiting(c);
 	if (c->session && session_channel(s)->out.size)
 		write_now(c);
+}
+
+static void write_waiting(struct southbound *sb)
+{
+	struct connection *c;
+
+	while ((c = sb->waiting)) {
+		stop_waiting(c);
+		if (c->session && session_channel(c->session)->out.size)
+			write_now(c);
+	}
+}
+
+void southbound_flush_soon(struct session *s)
+{
+	struct connection *c = session_handle(s);
+	struct southbound *sb = c->southbound;
+
+	if (session_channel(s)->out.size > SOON_MAX) {
+		southbound_flush(s);
+	} else if (!c->waiting_link) {
+		c->waiting_next = NULL;
+		c->waiting_link = sb->waiting_end;
+		*sb->waiting_end = c;
+		sb->waiting_end = &c->waiting_next;
+	}
+}
+
+static void on_after_poll(uv_check_t *check)
+{
+	write_waiting(check->data);
+}
+
+static void on_before_poll(uv_prepare_t *prepare)
+{
+	write_waiting(prepare->data);
 }
 
 void southbound_drop(struct session *s)
@@ -342,8 +399,11 @@ int southbound_open(uv_loop_t *loop, const struct endpoint *endpoints, unsigned 
 	sb->open = 1;
 	(void)uv_timer_init(loop, &sb->tick);
 	(void)uv_timer_init(loop, &sb->barriers);
-	sb->tick.data = sb->barriers.data = sb;
-	sb->open++;
+	(void)uv_check_init(loop, &sb->after_poll);
+	(void)uv_prepare_init(loop, &sb->before_poll);
+	sb->tick.data = sb->barriers.data = sb->after_poll.data = sb->before_poll.data = sb;
+	sb->waiting_end = &sb->waiting;
+	sb->open += 3;
 	sb->listener_count = count;
 	sb->listeners = memory_alloc_array(count, sizeof(*sb->listeners));
 	for (unsigned i = 0; i < count && result == 0; i++) {
@@ -372,10 +432,12 @@ int southbound_start(struct southbound *sb, struct core *core, struct reason *wh
 		log_info("listening for forwarding elements at %s", l->endpoint.text);
 	}
 	(void)uv_timer_start(&sb->tick, on_tick, TICK_MS, TICK_MS);
+	(void)uv_check_start(&sb->after_poll, on_after_poll);
+	(void)uv_prepare_start(&sb->before_poll, on_before_poll);
 	return 0;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
 	release(handle->data);
 }
@@ -396,6 +458,8 @@ void southbound_close(struct southbound *sb)
 	}
 	for (struct connection *c = sb->connections; c; c = c->next)
 		close_connection(c, NULL);
-	uv_close((uv_handle_t *)&sb->tick, on_timer_closed);
-	uv_close((uv_handle_t *)&sb->barriers, on_timer_closed);
+	uv_close((uv_handle_t *)&sb->tick, on_handle_closed);
+	uv_close((uv_handle_t *)&sb->barriers, on_handle_closed);
+	uv_close((uv_handle_t *)&sb->after_poll, on_handle_closed);
+	uv_close((uv_handle_t *)&sb->before_poll, on_handle_closed);
 }

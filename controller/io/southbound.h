@@ -19,5 +19,6 @@ void southbound_close(struct southbound *sb);
 
 /* For the core's shell. */
 void southbound_flush(struct session *s);
+void southbound_flush_soon(struct session *s);
 void southbound_drop(struct session *s);
 bool southbound_is_acknowledged(struct session *s);
