@@ -1,5 +1,7 @@
-/* Linear probing over slots of (hash, entry pointer): a lookup touches one cache line of slots and
- * one entry, and an entry never moves.  Removed slots keep a tombstone until the next growth. */
+/* Linear probing over slots of (hash, number of the entry): a lookup touches one cache line of
+ * slots and one entry.  Entries lie in chunks and never move; chunks grow with the table until they
+ * have CHUNK_ENTRIES, so that a small table is small and a large one has no room to spare.  Removed
+ * slots keep a tombstone until the next growth; the numbers of removed entries are given again. */
 #include "base/table.h"
 
 #include "base/memory.h"
@@ -7,49 +9,97 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
 #define INITIAL_CAPACITY 16
+#define FIRST_ENTRIES 4 /* of the first chunk; each next one has twice as many */
+#define GROWING_CHUNKS 7
+#define CHUNK_ENTRIES (FIRST_ENTRIES << GROWING_CHUNKS)
+#define GROWING_ENTRIES (CHUNK_ENTRIES - FIRST_ENTRIES) /* in all chunks that are smaller */
 
-/* The key lies in front, the value behind it at the next multiple of 8. */
-struct table_entry {
-	_Alignas(8) uint8_t bytes[8];
+enum { SLOT_EMPTY, SLOT_REMOVED, SLOT_FIRST };
+
+struct table_chunk {
+	uint64_t live[CHUNK_ENTRIES / 64];
+	/* The key lies in front, the value behind it at the next multiple of 8; the number of the
+	 * next one that is free (+ 1) in an entry that is none. */
+	_Alignas(8) uint8_t entries[];
 };
-
-static struct table_entry tombstone;
 
 static size_t value_offset(const struct table *t)
 {
-	return (t->key_size + 7) & ~(size_t)7;
+	return t->key_in_value ? 0 : (t->key_size + 7) & ~(size_t)7;
 }
 
-static void *value_of(const struct table *t, struct table_entry *entry)
+static size_t entry_size(const struct table *t)
 {
-	return (uint8_t *)entry + value_offset(t);
+	return (value_offset(t) + t->value_size + 7) & ~(size_t)7;
 }
 
-static uint64_t mix(uint64_t h)
+/* Which chunk has the entry, and its place there. */
+static uint32_t chunk_of(uint32_t number, uint32_t *ret_place)
 {
-	h ^= h >> 32;
-	h *= 0xd6e8feb86659fd93ULL;
-	h ^= h >> 32;
-	return h;
+	uint32_t chunk;
+
+	if (number >= GROWING_ENTRIES) {
+		*ret_place = (number - GROWING_ENTRIES) % CHUNK_ENTRIES;
+		return GROWING_CHUNKS + (number - GROWING_ENTRIES) / CHUNK_ENTRIES;
+	}
+	chunk = 31 - (uint32_t)__builtin_clz(number / FIRST_ENTRIES + 1);
+	*ret_place = number - (uint32_t)(FIRST_ENTRIES * ((1u << chunk) - 1));
+	return chunk;
+}
+
+static uint32_t chunk_entries(uint32_t chunk)
+{
+	return chunk < GROWING_CHUNKS ? FIRST_ENTRIES << chunk : CHUNK_ENTRIES;
+}
+
+static uint8_t *entry_at(const struct table *t, uint32_t number)
+{
+	uint32_t place, chunk = chunk_of(number, &place);
+
+	return t->chunks[chunk]->entries + place * entry_size(t);
+}
+
+static void set_live(struct table *t, uint32_t number, bool is)
+{
+	uint32_t place, chunk = chunk_of(number, &place);
+	uint64_t bit = 1ull << place % 64;
+
+	if (is)
+		t->chunks[chunk]->live[place / 64] |= bit;
+	else
+		t->chunks[chunk]->live[place / 64] &= ~bit;
+}
+
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 static uint32_t hash_key(const struct table *t, const void *key)
 {
 	const uint8_t *bytes = key;
-	uint64_t h = t->seed ^ t->key_size;
-	size_t left = t->key_size;
+	uint64_t h = t->seed ^ 0x9e3779b97f4a7c15ULL;
 
-	while (left) {
-		uint64_t word = 0;
-		size_t take = left < 8 ? left : 8;
+	for (size_t left = t->key_size; left;) {
+		uint64_t words[2] = {0};
+		size_t take = left < 16 ? left : 16;
 
-		memcpy(&word, bytes, take);
-		h = mix(h ^ word) + 0x9e3779b97f4a7c15ULL;
+		memcpy(words, bytes, take);
+		h = fold(words[0] ^ h, words[1] ^ 0xd6e8feb86659fd93ULL) + h;
 		bytes += take;
 		left -= take;
 	}
-	return (uint32_t)mix(h);
+	return (uint32_t)fold(h, 0xa0761d6478bd642fULL ^ t->key_size);
 }
 
 void table_init(struct table *t, size_t key_size, size_t value_size, uint64_t seed)
@@ -57,14 +107,22 @@ void table_init(struct table *t, size_t key_size, size_t value_size, uint64_t se
 	*t = (struct table){.key_size = key_size, .value_size = value_size, .seed = seed};
 }
 
+void table_init_keyed(struct table *t, size_t key_size, size_t value_size, uint64_t seed)
+{
+	table_init(t, key_size, value_size, seed);
+	t->key_in_value = true;
+}
+
 void table_clear(struct table *t)
 {
-	for (size_t i = 0; i < t->capacity; i++)
-		if (t->slots[i].entry != &tombstone)
-			free(t->slots[i].entry);
+	for (uint32_t i = 0; i < t->chunk_count; i++)
+		free(t->chunks[i]);
+	free(t->chunks);
 	free(t->slots);
 	t->slots = NULL;
+	t->chunks = NULL;
 	t->count = t->used = t->capacity = 0;
+	t->chunk_count = t->numbers = t->free = 0;
 }
 
 void table_finish(struct table *t)
@@ -79,21 +137,21 @@ static struct table_slot *find(const struct table *t, const void *key, uint32_t 
 	for (size_t i = hash & (t->capacity - 1);; i = (i + 1) & (t->capacity - 1)) {
 		struct table_slot *slot = &t->slots[i];
 
-		if (!slot->entry)
+		if (slot->entry == SLOT_EMPTY)
 			return NULL;
-		if (slot->entry != &tombstone && slot->hash == hash &&
-		    memcmp(slot->entry->bytes, key, t->key_size) == 0)
+		if (slot->entry != SLOT_REMOVED && slot->hash == hash &&
+		    memcmp(entry_at(t, slot->entry - SLOT_FIRST), key, t->key_size) == 0)
 			return slot;
 	}
 }
 
-static void place(struct table *t, uint32_t hash, struct table_entry *entry)
+static void place_slot(struct table *t, struct table_slot slot)
 {
-	size_t i = hash & (t->capacity - 1);
+	size_t i = slot.hash & (t->capacity - 1);
 
-	while (t->slots[i].entry)
+	while (t->slots[i].entry != SLOT_EMPTY)
 		i = (i + 1) & (t->capacity - 1);
-	t->slots[i] = (struct table_slot){hash, entry};
+	t->slots[i] = slot;
 }
 
 /* Keeps the load at or below 3/4, tombstones included. */
@@ -111,37 +169,82 @@ static void make_room(struct table *t)
 		t->capacity *= 2;
 	t->slots = memory_alloc_array(t->capacity, sizeof(*t->slots));
 	for (size_t i = 0; i < old_capacity; i++)
-		if (old[i].entry && old[i].entry != &tombstone)
-			place(t, old[i].hash, old[i].entry);
+		if (old[i].entry >= SLOT_FIRST)
+			place_slot(t, old[i]);
 	t->used = t->count;
 	free(old);
+}
+
+static void add_chunk(struct table *t)
+{
+	uint32_t entries = chunk_entries(t->chunk_count);
+	size_t size = entries * entry_size(t);
+	struct table_chunk *chunk = memory_alloc(sizeof(*chunk) + size);
+
+	ASAN_POISON_MEMORY_REGION(chunk->entries, size);
+	if (t->chunk_count % 16 == 0)
+		t->chunks = memory_resize(t->chunks,
+					  (t->chunk_count + 16) * sizeof(struct table_chunk *));
+	t->chunks[t->chunk_count++] = chunk;
+}
+
+/* The number of a new entry, zeroed. */
+static uint32_t take_entry(struct table *t)
+{
+	uint32_t number = t->numbers, place;
+	uint8_t *entry;
+
+	if (t->free) {
+		number = t->free - 1;
+		entry = entry_at(t, number);
+		memcpy(&t->free, entry, sizeof(t->free));
+		ASAN_UNPOISON_MEMORY_REGION(entry, entry_size(t));
+		memset(entry, 0, entry_size(t));
+	} else {
+		t->numbers++;
+		if (chunk_of(number, &place) == t->chunk_count)
+			add_chunk(t);
+		ASAN_UNPOISON_MEMORY_REGION(entry_at(t, number), entry_size(t));
+	}
+	set_live(t, number, true);
+	return number;
+}
+
+static void release_entry(struct table *t, uint32_t number)
+{
+	uint8_t *entry = entry_at(t, number);
+
+	set_live(t, number, false);
+	memcpy(entry, &t->free, sizeof(t->free));
+	t->free = number + 1;
+	ASAN_POISON_MEMORY_REGION(entry + 8, entry_size(t) - 8);
 }
 
 void *table_get(const struct table *t, const void *key)
 {
 	struct table_slot *slot = find(t, key, hash_key(t, key));
 
-	return slot ? value_of(t, slot->entry) : NULL;
+	return slot ? entry_at(t, slot->entry - SLOT_FIRST) + value_offset(t) : NULL;
 }
 
 void *table_put(struct table *t, const void *key, bool *created)
 {
-	uint32_t hash = hash_key(t, key);
+	uint32_t hash = hash_key(t, key), number;
 	struct table_slot *slot = find(t, key, hash);
+	uint8_t *entry;
 
 	if (created)
 		*created = !slot;
 	if (slot)
-		return value_of(t, slot->entry);
-
-	struct table_entry *entry = memory_alloc(value_offset(t) + t->value_size);
-
-	memcpy(entry->bytes, key, t->key_size);
+		return entry_at(t, slot->entry - SLOT_FIRST) + value_offset(t);
+	number = take_entry(t);
+	entry = entry_at(t, number);
+	memcpy(entry, key, t->key_size);
 	make_room(t);
-	place(t, hash, entry);
+	place_slot(t, (struct table_slot){hash, number + SLOT_FIRST});
 	t->count++;
 	t->used++;
-	return value_of(t, entry);
+	return entry + value_offset(t);
 }
 
 bool table_remove(struct table *t, const void *key)
@@ -150,23 +253,32 @@ bool table_remove(struct table *t, const void *key)
 
 	if (!slot)
 		return false;
-	free(slot->entry);
-	slot->entry = &tombstone;
+	release_entry(t, slot->entry - SLOT_FIRST);
+	slot->entry = SLOT_REMOVED;
 	t->count--;
 	return true;
 }
 
 bool table_next(const struct table *t, size_t *at, const void **key, void **value)
 {
-	for (; *at < t->capacity; (*at)++) {
-		struct table_entry *entry = t->slots[*at].entry;
+	while (*at < t->numbers) {
+		uint32_t place, chunk = chunk_of((uint32_t)*at, &place);
+		uint64_t live = t->chunks[chunk]->live[place / 64] >> place % 64;
+		uint32_t step = live ? (uint32_t)__builtin_ctzll(live) : 64 - place % 64;
+		uint8_t *entry;
 
-		if (!entry || entry == &tombstone)
+		if (step >= chunk_entries(chunk) - place) { /* on with the next chunk */
+			*at += chunk_entries(chunk) - place;
 			continue;
+		}
+		*at += step;
+		if (!live)
+			continue;
+		entry = entry_at(t, (uint32_t)*at);
 		if (key)
-			*key = entry->bytes;
+			*key = entry;
 		if (value)
-			*value = value_of(t, entry);
+			*value = entry + value_offset(t);
 		(*at)++;
 		return true;
 	}

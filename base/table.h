@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct table_entry;
+struct table_chunk;
 
 struct table {
 	size_t key_size, value_size;
@@ -18,11 +18,16 @@ struct table {
 	uint64_t seed;
 	struct table_slot {
 		uint32_t hash;
-		struct table_entry *entry;
+		uint32_t entry; /* its number + 2; 0: none, 1: it was removed */
 	} * slots;
+	struct table_chunk **chunks;         /* of entries, by their numbers */
+	uint32_t chunk_count, numbers, free; /* numbers given so far; free: a list, of number + 1 */
+	bool key_in_value;
 };
 
 void table_init(struct table *t, size_t key_size, size_t value_size, uint64_t seed);
+/* The key is the beginning of the value itself; whoever writes the value leaves it as it is. */
+void table_init_keyed(struct table *t, size_t key_size, size_t value_size, uint64_t seed);
 /* Frees all entries; what values point to is the caller's. */
 void table_finish(struct table *t);
 void table_clear(struct table *t);
@@ -34,8 +39,11 @@ void *table_put(struct table *t, const void *key, bool *created);
 /* Returns whether the key was there. */
 bool table_remove(struct table *t, const void *key);
 
-/* Iteration in no order.  The current entry may be removed meanwhile; nothing may be added.
+/* Iteration, in the order of the entries' numbers: an entry has the same one as long as it is
+ * there, and a new one gets the lowest that is free or was never given.  Entries may be removed and
+ * added meanwhile; one that is added is met or not.
  *	size_t at = 0; const void *key; struct node *node;
  *	while (table_next(&t, &at, &key, (void **)&node)) ...
  */
 bool table_next(const struct table *t, size_t *at, const void **key, void **value);
+/* The number of the entry that table_next gave last is '*at' - 1. */
