@@ -18,6 +18,7 @@
 LOG_MODULE("store");
 
 #define KEEP_MS 100
+#define REST_FACTOR 3 /* attachments rest so much longer than their last job took */
 
 struct node_change {
 	struct node_change *next;
@@ -54,7 +55,8 @@ struct store {
 	uint16_t term;
 	bool busy, closing;
 	struct batch collecting, writing;
-	int result; /* of the job */
+	uint64_t begun_ns, rest_ns; /* the job; until when attachments wait for the next one */
+	int result;                 /* of the job */
 	struct reason why;
 	struct {
 		struct backup *wanted, *making; /* making: the job's, one file for all */
@@ -83,14 +85,18 @@ static int write_attachments(struct sqlite3 *db, const struct batch *b, struct r
 	size_t at = 0;
 	const void *node;
 	struct kept *k;
-	int result = 0;
+	struct sqlite3_stmt *keeper;
+	int result = store_sql_prepare_keeper(db, &keeper, why);
 
+	if (result < 0)
+		return result;
 	while (result == 0 && table_next(&b->attachments, &at, &node, (void **)&k)) {
 		if (k->forget)
 			result = store_sql_forget_attachment(db, node, why);
 		else
-			result = store_sql_keep_attachment(db, &k->attachment, why);
+			result = store_sql_keep_attachment(db, keeper, &k->attachment, why);
 	}
+	store_sql_finish_keeper(keeper);
 	return result;
 }
 
@@ -112,7 +118,7 @@ static int write_batch(struct sqlite3 *db, const struct batch *b, struct reason 
 		result = store_sql_write_term(db, b->term, why);
 	for (struct node_change *c = b->first; c && result == 0; c = c->next)
 		result = write_change(db, c, why);
-	if (result == 0)
+	if (result == 0 && b->attachments.count)
 		result = write_attachments(db, b, why);
 	if (result == 0)
 		result = store_sql_commit(db, why);
@@ -194,6 +200,7 @@ static void after_job(uv_work_t *work, int status)
 	struct store *s = work->data;
 
 	s->busy = false;
+	s->rest_ns = uv_hrtime() + REST_FACTOR * (uv_hrtime() - s->begun_ns);
 	finish_job(s);
 	finish_backups(s);
 	/* Whoever asked for a node waits; the rest waits for the timer, so that attachments that
@@ -213,6 +220,7 @@ static void start_job(struct store *s)
 		s->writing.last = &s->writing.first;
 	batch_init(&s->collecting);
 	s->busy = true;
+	s->begun_ns = uv_hrtime();
 	s->work.data = s;
 	if (uv_queue_work(s->loop, &s->work, run_job, after_job) < 0) {
 		run_job(&s->work);
@@ -220,9 +228,14 @@ static void start_job(struct store *s)
 	}
 }
 
+/* Where more nodes move than can be written, the worker takes a quarter of one core: a node that
+ * moves again meanwhile is written once. */
 static void on_timer(uv_timer_t *timer)
 {
-	start_job(timer->data);
+	struct store *s = timer->data;
+
+	if (s->collecting.first || s->collecting.term || uv_hrtime() >= s->rest_ns)
+		start_job(s);
 }
 
 static int prepare_directory(const char *directory, struct reason *why)

@@ -236,7 +236,17 @@ void store_sql_rollback(struct sqlite3 *db)
 	(void)execute(db, "ROLLBACK", NULL);
 }
 
-/* Steps a write to its end and frees the statement. */
+/* Steps a write to its end; the statement can be bound and stepped again. */
+static int step_to_end(sqlite3 *db, sqlite3_stmt *statement, struct reason *why)
+{
+	int code = sqlite3_step(statement);
+	int result = code == SQLITE_DONE ? 0 : store_schema_explain(db, code, why);
+
+	(void)sqlite3_reset(statement);
+	return result;
+}
+
+/* Likewise, and frees it. */
 static int finish(sqlite3 *db, sqlite3_stmt *statement, struct reason *why)
 {
 	int code = sqlite3_step(statement);
@@ -319,32 +329,41 @@ int store_sql_remove_node(struct sqlite3 *db, const char *id, struct reason *why
 	return remove_row(db, "DELETE FROM nodes WHERE id = ?1", id, why);
 }
 
-int store_sql_keep_attachment(struct sqlite3 *db, const struct attachment *a, struct reason *why)
+int store_sql_prepare_keeper(struct sqlite3 *db, struct sqlite3_stmt **ret, struct reason *why)
 {
-	sqlite3_stmt *statement;
-	int result = prepare(db,
-			     "INSERT OR REPLACE INTO attachments VALUES"
-			     " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-			     &statement, why);
+	return prepare(db,
+		       "INSERT OR REPLACE INTO attachments VALUES"
+		       " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+		       ret, why);
+}
 
-	if (result < 0)
-		return result;
-	bind_text(statement, 1, a->node);
+void store_sql_finish_keeper(struct sqlite3_stmt *keeper)
+{
+	sqlite3_finalize(keeper);
+}
+
+int store_sql_keep_attachment(struct sqlite3 *db, struct sqlite3_stmt *statement,
+			      const struct attachment *a, struct reason *why)
+{
+	char mac[MAC_TEXT_SIZE], previous_mac[MAC_TEXT_SIZE];
+
+	sqlite3_bind_text(statement, 1, a->node, -1, SQLITE_STATIC);
 	sqlite3_bind_int(statement, 2, (int)a->state);
 	sqlite3_bind_int64(statement, 3, a->place.fe);
 	sqlite3_bind_int64(statement, 4, a->place.port);
 	sqlite3_bind_int(statement, 5, a->place.vlan);
-	bind_mac(statement, 6, &a->place.mac);
+	sqlite3_bind_text(statement, 6, mac_format(&a->place.mac, mac), -1, SQLITE_STATIC);
 	sqlite3_bind_int64(statement, 7, a->previous.fe);
 	sqlite3_bind_int64(statement, 8, a->previous.port);
 	sqlite3_bind_int(statement, 9, a->previous.vlan);
-	bind_mac(statement, 10, &a->previous.mac);
+	sqlite3_bind_text(statement, 10, mac_format(&a->previous.mac, previous_mac), -1,
+			  SQLITE_STATIC);
 	sqlite3_bind_int64(statement, 11, (sqlite3_int64)version_to_cookie(a->version));
 	sqlite3_bind_int64(statement, 12, (sqlite3_int64)version_to_cookie(a->element_version));
 	sqlite3_bind_int64(statement, 13, a->since_ms);
 	sqlite3_bind_int64(statement, 14, a->heard_ms);
 	sqlite3_bind_int64(statement, 15, a->moves);
-	return finish(db, statement, why);
+	return step_to_end(db, statement, why);
 }
 
 int store_sql_write_drain(struct sqlite3 *db, const char *element, bool drains, struct reason *why)

@@ -4,6 +4,7 @@
 #include "controller/attachment.h"
 
 struct sqlite3;
+struct sqlite3_stmt;
 
 /* Opens, checks that the file is ours and whole, makes or migrates the tables. */
 MUST_USE int store_sql_open(const char *path, struct sqlite3 **ret, struct reason *why);
@@ -30,8 +31,12 @@ MUST_USE int store_sql_write_term(struct sqlite3 *db, uint16_t term, struct reas
 MUST_USE int store_sql_put_node(struct sqlite3 *db, const struct node *n, struct reason *why);
 MUST_USE int store_sql_remove_node(struct sqlite3 *db, const char *id, struct reason *why);
 /* Times are milliseconds since 1970 here. */
-MUST_USE int store_sql_keep_attachment(struct sqlite3 *db, const struct attachment *a,
-				       struct reason *why);
+MUST_USE int store_sql_keep_attachment(struct sqlite3 *db, struct sqlite3_stmt *keeper,
+				       const struct attachment *a, struct reason *why);
+/* The statement for it, which serves many; NULL is accepted to finish. */
+MUST_USE int store_sql_prepare_keeper(struct sqlite3 *db, struct sqlite3_stmt **ret,
+				      struct reason *why);
+void store_sql_finish_keeper(struct sqlite3_stmt *keeper);
 MUST_USE int store_sql_write_drain(struct sqlite3 *db, const char *element, bool drains,
 				   struct reason *why);
 MUST_USE int store_sql_forget_attachment(struct sqlite3 *db, const char *node, struct reason *why);
