@@ -109,9 +109,11 @@ void registration_sort_addresses(struct address *addresses, unsigned count)
 		}
 }
 
-static bool address_is_multicast(const struct address *a)
+bool registration_address_is_good(const struct address *a)
 {
-	return address_is_ipv4(a) ? address_ipv4(a)[0] >= 224 : a->bytes[0] == 0xff;
+	bool is_group = address_is_ipv4(a) ? address_ipv4(a)[0] >= 224 : a->bytes[0] == 0xff;
+
+	return !is_group && !address_is_zero(a);
 }
 
 static bool addresses_are_good(const struct registration *r)
@@ -119,7 +121,7 @@ static bool addresses_are_good(const struct registration *r)
 	if (r->address_count > REGISTRATION_ADDRESSES_MAX)
 		return false;
 	for (unsigned i = 0; i < r->address_count; i++) {
-		if (address_is_zero(&r->addresses[i]) || address_is_multicast(&r->addresses[i]))
+		if (!registration_address_is_good(&r->addresses[i]))
 			return false;
 		if (i && address_compare(&r->addresses[i - 1], &r->addresses[i]) >= 0)
 			return false;

@@ -136,6 +136,8 @@ const char *registration_reason_text(uint8_t reason);
 bool registration_name_is_good(const char *name);
 bool registration_place_equal(const struct registration_place *a,
 			      const struct registration_place *b);
+/* A host's: not unspecified, no group's. */
+bool registration_address_is_good(const struct address *a);
 /* Sorts as the wire has them. */
 void registration_sort_addresses(struct address *addresses, unsigned count);
 

@@ -68,6 +68,25 @@ struct sign_key sign_key_other(const struct sign_key *k)
 	return other;
 }
 
+int sign_base64_encode(const uint8_t *bytes, size_t size, char *text, size_t text_size)
+{
+	if (sodium_base64_encoded_len(size, sodium_base64_VARIANT_ORIGINAL) > text_size)
+		return -EINVAL;
+	sodium_bin2base64(text, text_size, bytes, size, sodium_base64_VARIANT_ORIGINAL);
+	return 0;
+}
+
+int sign_base64_decode(const char *text, size_t text_size, uint8_t *bytes, size_t size,
+		       size_t *ret_size)
+{
+	const char *end = NULL;
+
+	if (sodium_base642bin(bytes, size, text, text_size, NULL, ret_size, &end,
+			      sodium_base64_VARIANT_ORIGINAL) != 0)
+		return -EINVAL;
+	return end == text + text_size ? 0 : -EINVAL;
+}
+
 static const struct {
 	const char *prefix;
 	uint8_t algorithm;
@@ -83,16 +102,13 @@ int sign_key_parse(const char *text, struct sign_key *ret)
 	for (unsigned i = 0; i < ARRAY_SIZE(spellings); i++) {
 		size_t length = strlen(spellings[i].prefix), size = 0;
 		uint8_t *bytes = spellings[i].can_sign ? ret->secret : ret->public;
-		const char *end = NULL;
 
 		if (strncmp(text, spellings[i].prefix, length) != 0)
 			continue;
 		*ret = (struct sign_key){.algorithm = spellings[i].algorithm,
 					 .can_sign = spellings[i].can_sign};
 		text += length;
-		if (sodium_base642bin(bytes, 32, text, strlen(text), NULL, &size, &end,
-				      sodium_base64_VARIANT_ORIGINAL) != 0 ||
-		    size != 32 || *end)
+		if (sign_base64_decode(text, strlen(text), bytes, 32, &size) < 0 || size != 32)
 			break;
 		if (ret->algorithm == REGISTRATION_ED25519 && ret->can_sign)
 			derive_public(ret);

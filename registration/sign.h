@@ -30,6 +30,11 @@ struct sign_key sign_key_other(const struct sign_key *k);
 MUST_USE int sign_key_parse(const char *text, struct sign_key *ret);
 /* Writes into 'text', and returns it: of a private key, the private key. */
 const char *sign_key_format(const struct sign_key *k, char text[SIGN_KEY_TEXT_SIZE]);
+/* Base64 (RFC 4648, section 4, padded).  -EINVAL: it does not fit, or is none.  Decoding takes all
+ * of 'text_size' characters. */
+MUST_USE int sign_base64_encode(const uint8_t *bytes, size_t size, char *text, size_t text_size);
+MUST_USE int sign_base64_decode(const char *text, size_t text_size, uint8_t *bytes, size_t size,
+				size_t *ret_size);
 /* Overwrites bytes that were secret; the compiler does not leave it out. */
 void sign_wipe(void *bytes, size_t size);
 
