@@ -141,6 +141,7 @@ struct victor_register *victor_register_create(const struct victor_register_conf
 		reason_set(&reason, 0, "a lifetime is %u to %u seconds",
 			   REGISTRATION_LIFETIME_LEAST_S, REGISTRATION_LIFETIME_MOST_S);
 	else if (identity_parse(config->identity, &r->id, &reason) == 0 &&
+		 identity_check(&r->id, &reason) == 0 &&
 		 (!config->grant || copy_grant(r, config->grant, &reason))) {
 		snprintf(r->status.node, sizeof(r->status.node), "%s", r->id.node);
 		snprintf(r->status.device, sizeof(r->status.device), "%s", r->id.device);

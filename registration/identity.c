@@ -106,6 +106,11 @@ static int check_whole(struct identity *id, struct reason *why)
 		id->controller = id->key;
 		return 0;
 	}
+	return 0;
+}
+
+int identity_check(const struct identity *id, struct reason *why)
+{
 	if (!id->controller.algorithm)
 		return reason_set(why, -EINVAL,
 				  "the line 'controller: ed25519-public:...' is missing: without "

@@ -22,6 +22,8 @@ struct identity {
 /* -EINVAL, with the line in 'why', and never a key.  The caller wipes the text, and *ret by
  * identity_wipe. */
 MUST_USE int identity_parse(const char *text, struct identity *ret, struct reason *why);
+/* Whether it is enough to speak with: a new Ed25519 key may lack the controller's.  -EINVAL. */
+MUST_USE int identity_check(const struct identity *id, struct reason *why);
 /* With a line that says what it is.  Without a controller's key the line is left out. */
 void identity_format(const struct identity *id, char text[IDENTITY_TEXT_MAX]);
 void identity_wipe(struct identity *id);

@@ -29,7 +29,8 @@ def test_clang_format_decides_layout():
 
 def test_cppcheck_finds_nothing():
     sources = tracked("base/*.c", "packet/*.c", "registration/*.c", "openflow/*.c", "pipeline/*.c", "fe/*.c",
-                      "controller/*.c", "ctl/*.c", "tls/*.c")
+                      "controller/*.c", "ctl/*.c", "tls/*.c",
+                      "registration/io/*.c")
     done = subprocess.run(
         ["cppcheck", "--quiet", "--error-exitcode=1", "--inline-suppr", "-I.", "-D_GNU_SOURCE",
          "--enable=warning,portability", "--std=c11", "--suppress=missingIncludeSystem",

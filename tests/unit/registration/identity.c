@@ -48,7 +48,6 @@ static void what_is_wrong_is_said_with_its_line_and_without_the_key(void **state
 		{"node: vm1\nkeys: " SECRET "\n", "line 2: there is only"},
 		{"node: vm1\n" SECRET "\n", "line 2 is not 'name: value'"},
 		{"node: vm1\nkey: blake2b:" SECRET "\ncontroller: " PUBLIC "\n", "no meaning"},
-		{"node: vm1\nkey: ed25519-private:" SECRET "\n", "'controller: ed25519-public"},
 		{"node: vm1\nkey: blake2b:" SECRET SECRET SECRET SECRET "\n", "line 2 is too long"},
 	};
 
@@ -62,6 +61,19 @@ static void what_is_wrong_is_said_with_its_line_and_without_the_key(void **state
 		assert_null(strstr(why.text, "AAECAw"));
 		assert_int_equal(id.key.algorithm, 0);
 	}
+}
+
+static void without_the_controllers_key_nothing_can_be_said(void **state)
+{
+	struct identity id;
+	struct reason why = {0};
+
+	assert_int_equal(identity_parse("node: vm1\nkey: ed25519-private:" SECRET "\n", &id, &why),
+			 0);
+	assert_int_equal(identity_check(&id, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "'controller: ed25519-public:...' is missing"));
+	assert_int_equal(identity_parse("node: vm1\nkey: blake2b:" SECRET "\n", &id, &why), 0);
+	assert_int_equal(identity_check(&id, &why), 0);
 }
 
 static void comments_spaces_and_a_missing_last_newline_do_not_hurt(void **state)
@@ -119,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_key_file_is_read_as_it_was_written),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_line_and_without_the_key),
+		cmocka_unit_test(without_the_controllers_key_nothing_can_be_said),
 		cmocka_unit_test(comments_spaces_and_a_missing_last_newline_do_not_hurt),
 		cmocka_unit_test(a_grant_survives_being_text),
 	};
