@@ -4,6 +4,7 @@
 #include "controller/io/config.h"
 
 #include "base/memory.h"
+#include "controller/io/config_access.h"
 #include "controller/io/config_link.h"
 #include "controller/io/config_network.h"
 #include "controller/io/config_yaml.h"
@@ -342,6 +343,7 @@ static int read_settings(const struct reading *r)
 	struct config *c = r->config;
 	const char *log = y->log ? y->log : "info";
 	const char *state = y->state ? y->state : "/var/lib/victor";
+	struct reason detail;
 
 	if (log_level_parse(log, &c->log_level) < 0)
 		return refuse(r, "log", -1, "log '%s': write error, warn, info or debug", log);
@@ -350,6 +352,8 @@ static int read_settings(const struct reading *r)
 			      state);
 	strcpy(c->state, state);
 	c->insecure = y->insecure;
+	if (config_access_read(&y->access, &c->local_role, &c->anonymous_role, &detail) < 0)
+		return refuse(r, "access", -1, "%s", detail.text);
 	int result = read_endpoints(r, "southbound", y->southbound, y->southbound_count,
 				    "tcp:127.0.0.1:6653", c->southbound, &c->southbound_count);
 

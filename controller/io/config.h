@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "controller/core.h"
+#include "controller/io/access.h"
 #include "shell/endpoint.h"
 
 #include <stddef.h>
@@ -15,6 +16,7 @@ struct config {
 	struct core_config core;
 	enum log_level log_level;
 	bool insecure; /* listen on other than loopback and UNIX sockets without TLS */
+	enum role local_role, anonymous_role; /* of the northbound's users, see access.h */
 	char state[256];
 	struct endpoint southbound[CONFIG_ENDPOINTS_MAX], northbound[CONFIG_ENDPOINTS_MAX];
 	unsigned southbound_count, northbound_count;

@@ -174,6 +174,12 @@ static const cyaml_schema_field_t timer_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t access_fields[] = {
+	TEXT(local, yaml_access),
+	TEXT(anonymous, yaml_access),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t prefix_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_prefix, prefix_fields),
 };
@@ -210,6 +216,8 @@ static const cyaml_schema_field_t config_fields[] = {
 			    timer_fields),
 	CYAML_FIELD_MAPPING("discovery", CYAML_FLAG_OPTIONAL, struct yaml_config, discovery,
 			    discovery_fields),
+	CYAML_FIELD_MAPPING("access", CYAML_FLAG_OPTIONAL, struct yaml_config, access,
+			    access_fields),
 	LIST(networks, &network_value, NETWORKS_MAX),
 	LIST(prefixes, &prefix_value, PREFIXES_MAX),
 	LIST(elements, &element_value, DECLARED_ELEMENTS_MAX),

@@ -90,6 +90,10 @@ struct yaml_timers {
 		*element_grace_ms, *rebuild_timeout_ms;
 };
 
+struct yaml_access {
+	char *local, *anonymous;
+};
+
 struct yaml_config {
 	char *name, *state, *gateway_mac, *log, *admission, *encapsulation, *underlay;
 	char **southbound, **northbound;
@@ -98,6 +102,7 @@ struct yaml_config {
 	uint32_t shard;
 	struct yaml_timers timers;
 	struct yaml_discovery discovery;
+	struct yaml_access access;
 	struct yaml_network *networks;
 	struct yaml_prefix *prefixes;
 	struct yaml_link *links;

@@ -1,24 +1,16 @@
-/* The HTTP server's half on the loop.  It accepts (uv_poll on our own listening sockets, so that
- * errors are explained and UNIX sockets in use are not taken away), hands descriptors to
- * northbound_http.c, takes requests from there and gives answers back. */
+/* The HTTP server's half on the loop: it opens the listening sockets (so that errors are explained
+ * and UNIX sockets in use are not taken away), takes requests from the thread (http_thread.c) and
+ * gives answers back. */
 #include "controller/io/http_private.h"
 
 #include "base/log.h"
 #include "base/memory.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 LOG_MODULE("http");
-
-struct listener {
-	uv_poll_t poll;
-	struct http_server *server;
-	struct endpoint endpoint;
-	int fd;
-};
 
 void http_request_free(struct http_request *r)
 {
@@ -36,26 +28,17 @@ void answer_free(struct answer *a)
 	free(a);
 }
 
-static void on_acceptable(uv_poll_t *poll, int status, int events)
+const char *http_cause_name(enum http_cause cause)
 {
-	struct listener *l = CONTAINER_OF(poll, struct listener, poll);
-	struct http_server *h = l->server;
-	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#define HTTP_CAUSE_NAME(name, text) text,
+	static const char *const names[] = {HTTP_CAUSES(HTTP_CAUSE_NAME)};
 
-	if (fd < 0) {
-		if (errno != EAGAIN && errno != ECONNABORTED)
-			log_warn_rl("%s: accept: %s", l->endpoint.text, strerror(errno));
-		return;
-	}
-	struct accepted *a = memory_alloc(sizeof(*a));
+	return names[cause];
+}
 
-	a->fd = fd;
-	a->endpoint = &l->endpoint;
-	pthread_mutex_lock(&h->lock);
-	a->next = h->accepted;
-	h->accepted = a;
-	pthread_mutex_unlock(&h->lock);
-	http_thread_wake(h);
+uint64_t http_refused(const struct http_server *h, enum http_cause cause)
+{
+	return atomic_load(&h->refused[cause]);
 }
 
 static void on_requests(uv_async_t *async)
@@ -106,26 +89,6 @@ void http_wake_streams(struct http_server *h)
 		http_thread_wake(h);
 }
 
-static int open_listener(struct http_server *h, uv_loop_t *loop, struct listener *l,
-			 struct reason *why)
-{
-	l->fd = endpoint_listen(&l->endpoint, why);
-	if (l->fd < 0)
-		return l->fd;
-	l->server = h;
-	int result = uv_poll_init(loop, &l->poll, l->fd);
-
-	if (result < 0) {
-		close(l->fd);
-		l->fd = -1;
-		return reason_set(why, result, "%s: %s", l->endpoint.text, uv_strerror(result));
-	}
-	h->open++;
-	(void)uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
-	log_info("serving REST at %s", l->endpoint.text);
-	return 0;
-}
-
 int http_start(uv_loop_t *loop, const struct endpoint *endpoints, unsigned count,
 	       const char *stream_path, const struct http_ops *ops, struct http_server **ret,
 	       struct reason *why)
@@ -137,8 +100,9 @@ int http_start(uv_loop_t *loop, const struct endpoint *endpoints, unsigned count
 	h->stream_path = stream_path;
 	h->last_answer = &h->answers;
 	h->last_request = &h->requests;
+	h->last_connection = &h->connections;
+	h->poll = h->alarm = -1;
 	pthread_mutex_init(&h->lock, NULL);
-	h->open = 1;
 	(void)uv_async_init(loop, &h->arrived, on_requests);
 	h->arrived.data = h;
 	h->listeners = memory_alloc_array(count, sizeof(*h->listeners));
@@ -147,8 +111,14 @@ int http_start(uv_loop_t *loop, const struct endpoint *endpoints, unsigned count
 		h->listeners[i].endpoint = endpoints[i];
 		h->listeners[i].fd = -1;
 	}
-	for (unsigned i = 0; i < count && result == 0; i++)
-		result = open_listener(h, loop, &h->listeners[i], why);
+	for (unsigned i = 0; i < count && result == 0; i++) {
+		struct listener *l = &h->listeners[i];
+
+		l->fd = endpoint_listen(&l->endpoint, why);
+		result = l->fd < 0 ? l->fd : 0;
+		if (result == 0)
+			log_info("serving REST at %s", l->endpoint.text);
+	}
 	if (result == 0)
 		result = http_thread_start(h, why);
 	if (result < 0) {
@@ -159,10 +129,10 @@ int http_start(uv_loop_t *loop, const struct endpoint *endpoints, unsigned count
 	return 0;
 }
 
-static void release(struct http_server *h)
+static void on_closed(uv_handle_t *handle)
 {
-	if (--h->open)
-		return;
+	struct http_server *h = handle->data;
+
 	while (h->requests) {
 		struct http_request *next = h->requests->next;
 
@@ -175,40 +145,19 @@ static void release(struct http_server *h)
 		answer_free(h->answers);
 		h->answers = next;
 	}
-	while (h->accepted) {
-		struct accepted *next = h->accepted->next;
-
-		close(h->accepted->fd);
-		free(h->accepted);
-		h->accepted = next;
-	}
 	pthread_mutex_destroy(&h->lock);
 	free(h->listeners);
 	free(h);
-}
-
-static void on_async_closed(uv_handle_t *handle)
-{
-	release(handle->data);
-}
-
-static void on_poll_closed(uv_handle_t *handle)
-{
-	release(CONTAINER_OF((uv_poll_t *)handle, struct listener, poll)->server);
 }
 
 void http_stop(struct http_server *h)
 {
 	http_thread_stop(h);
 	for (unsigned i = 0; i < h->listener_count; i++) {
-		struct listener *l = &h->listeners[i];
-
-		if (l->fd < 0)
+		if (h->listeners[i].fd < 0)
 			continue;
-		endpoint_unlink(&l->endpoint);
-		uv_poll_stop(&l->poll);
-		close(l->fd);
-		uv_close((uv_handle_t *)&l->poll, on_poll_closed);
+		endpoint_unlink(&h->listeners[i].endpoint);
+		close(h->listeners[i].fd);
 	}
-	uv_close((uv_handle_t *)&h->arrived, on_async_closed);
+	uv_close((uv_handle_t *)&h->arrived, on_closed);
 }

@@ -1,20 +1,16 @@
-/* What the two halves of the HTTP server share: http.c runs on the loop, northbound_http.c on a
- * thread of its own with libwebsockets.  Both directions are lists under one lock, each with its
- * alarm; no timer is on the way.
+/* What the parts of the HTTP server share: http.c runs on the loop; http_thread.c is a thread of
+ *its own with http_connection.c.  Both directions are lists under one lock, each with its alarm; no
+ * timer is on the way.
  *
- *	loop:    accepted, answers, wake_streams -> http_thread_wake -> take_inbox
- *	thread:  requests                        -> uv_async_send    -> on_requests */
+ *	loop:    answers, wake_streams -> http_thread_wake -> take_inbox
+ *	thread:  requests              -> uv_async_send    -> on_requests */
 #pragma once
 
 #include "controller/io/http.h"
+#include "controller/io/http_limits.h"
 
 #include <pthread.h>
-
-struct accepted {
-	struct accepted *next;
-	int fd;
-	const struct endpoint *endpoint;
-};
+#include <stdatomic.h>
 
 struct answer {
 	struct answer *next;
@@ -24,29 +20,63 @@ struct answer {
 	struct buffer body;
 };
 
+struct listener {
+	struct endpoint endpoint;
+	int fd;
+};
+
 struct http_server {
 	const struct http_ops *ops;
 	const char *stream_path;
 	uv_async_t arrived; /* the loop is to look at 'requests' */
-
-	/* The loop's own. */
 	struct listener *listeners;
-	unsigned listener_count, open;
+	unsigned listener_count;
 	pthread_t thread;
 	bool running;
 
 	pthread_mutex_t lock;
-	struct accepted *accepted;
 	struct answer *answers, **last_answer;
 	struct http_request *requests, **last_request;
 	bool stop, wake_streams;
 	unsigned streams;
+	_Atomic uint64_t refused[HTTP_CAUSE_COUNT];
 
 	/* The thread's own. */
-	struct lws_context *lws;
-	struct lws_vhost *vhost;
-	struct session *sessions;
+	int poll, alarm; /* epoll, eventfd */
+	struct connection *connections, **last_connection, *dead;
+	struct http_limits limits;
 	uint64_t next_id;
+};
+
+enum connection_state {
+	CONNECTION_HEAD,    /* a request's head comes, or nothing yet */
+	CONNECTION_BODY,    /* its body */
+	CONNECTION_WAITING, /* the loop has the request */
+	CONNECTION_ANSWER,  /* 'out' is to be written */
+	CONNECTION_STREAM,
+	CONNECTION_LINGER, /* all is said; what still comes is thrown away, so that it is read */
+	CONNECTION_DEAD,
+};
+
+struct connection {
+	struct connection *next, **link;
+	struct http_server *server;
+	int fd;
+	uint32_t events; /* that epoll waits for */
+	struct http_peer peer;
+	struct http_address *address; /* NULL over UNIX */
+	bool is_own, is_known;
+	enum connection_state state;
+	int64_t deadline_ms;
+	uint64_t id; /* of the request that is answered */
+	struct http_head head;
+	struct http_request *request;
+	struct buffer in, out;
+	size_t scanned, sent;
+	bool began;      /* bytes of a head have come */
+	bool ends;       /* the connection does, after the answer */
+	uint64_t after;  /* a stream's place */
+	size_t lingered; /* bytes thrown away */
 };
 
 /* Accepts NULL. */
@@ -56,3 +86,17 @@ void answer_free(struct answer *a);
 MUST_USE int http_thread_start(struct http_server *h, struct reason *why);
 void http_thread_stop(struct http_server *h);
 void http_thread_wake(struct http_server *h);
+
+/* http_connection.c, on the thread.  A dead connection is freed by connection_bury, after all
+ * events that may name it. */
+void connection_open(struct http_server *h, int fd, const struct listener *l, int64_t now_ms);
+void connection_run(struct connection *c, int64_t now_ms);
+/* 'events' are epoll's. */
+void connection_event(struct connection *c, uint32_t events, int64_t now_ms);
+void connection_expire(struct connection *c, int64_t now_ms);
+void connection_deliver(struct connection *c, struct answer *a, int64_t now_ms);
+void connection_close(struct connection *c);
+void connection_bury(struct http_server *h);
+/* Counts, and answers {"error": why}; the connection ends after it. */
+void connection_refuse(struct connection *c, enum http_cause cause, int status, const char *why,
+		       int64_t now_ms);

@@ -270,6 +270,7 @@ static bool differs_for_good(const struct config *a, const struct config *b)
 	       memcmp(a->southbound, b->southbound, sizeof(a->southbound)) != 0 ||
 	       a->northbound_count != b->northbound_count ||
 	       memcmp(a->northbound, b->northbound, sizeof(a->northbound)) != 0 ||
+	       a->local_role != b->local_role || a->anonymous_role != b->anonymous_role ||
 	       strcmp(a->state, b->state) != 0;
 }
 

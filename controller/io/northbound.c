@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define JSON "application/json"
+#define EVENTS "/v1/events"
 
 /* ---- answers ---- */
 
@@ -29,7 +30,7 @@ static void call_finish(struct call *c)
 void call_answer_bytes(struct call *c, int status, const char *type, const char *allow,
 		       struct buffer *body)
 {
-	http_answer(c->nb->http, c->request->id, status, type, allow, body);
+	northbound_audited_answer(c, status, type, allow, body);
 	call_finish(c);
 }
 
@@ -279,7 +280,11 @@ static void get_refusals(struct call *c)
 static void get_metrics(struct call *c)
 {
 	struct buffer body = {0};
+	struct metrics *m = &c->nb->metrics;
 
+	for (unsigned i = 0; i < HTTP_CAUSE_COUNT; i++)
+		m->refused[i] = http_refused(c->nb->http, (enum http_cause)i);
+	m->audit_lost = audit_lost(c->nb->audit);
 	metrics_write(&body, c->nb->core, &c->nb->metrics, c->now_ms);
 	call_answer_bytes(c, 200, "text/plain; version=0.0.4", NULL, &body);
 }
@@ -343,36 +348,42 @@ static void get_trace(struct call *c)
 
 /* ---- routes ---- */
 
-static const struct route {
-	const char *method, *pattern;
-	void (*handle)(struct call *c);
-} routes[] = {
-	{"POST", "/v1/nodes/{}/move", call_post_move},
-	{"DELETE", "/v1/nodes/{}/move", call_revert_move},
-	{"POST", "/v1/nodes/{}/move/confirm", call_confirm_move},
-	{"GET", "/v1/status", get_status},
-	{"GET", "/v1/elements", get_elements},
-	{"GET", "/v1/elements/{}", get_element},
-	{"GET", "/v1/elements/{}/ports", get_ports},
-	{"GET", "/v1/elements/{}/drain", call_get_drain},
-	{"POST", "/v1/elements/{}/drain", call_post_drain},
-	{"DELETE", "/v1/elements/{}/drain", call_delete_drain},
-	{"GET", "/v1/elements/{}/paths", get_paths},
-	{"GET", "/v1/elements/{}/forwarding", get_forwarding},
-	{"GET", "/v1/elements/{}/counters", get_counters},
-	{"GET", "/v1/prefixes", get_prefixes},
-	{"GET", "/v1/exits", get_exits},
-	{"GET", "/v1/links", get_links},
-	{"GET", "/v1/nodes", get_nodes},
-	{"GET", "/v1/nodes/{}", get_node},
-	{"PUT", "/v1/nodes/{}", call_put_node},
-	{"DELETE", "/v1/nodes/{}", call_delete_node},
-	{"DELETE", "/v1/nodes/{}/attachment", call_delete_attachment},
-	{"GET", "/v1/attachments", get_attachments},
-	{"GET", "/v1/trace", get_trace},
-	{"GET", "/v1/backup", call_get_backup},
-	{"GET", "/v1/refusals", get_refusals},
-	{"GET", "/metrics", get_metrics},
+static void refuse_unrouted(struct call *c);
+
+/* Who may do what, in one place.  The first row that fits counts. */
+static const struct route routes[] = {
+	{"POST", "/v1/nodes/{}/move", ROLE_OPERATE, true, call_post_move},
+	{"DELETE", "/v1/nodes/{}/move", ROLE_OPERATE, true, call_revert_move},
+	{"POST", "/v1/nodes/{}/move/confirm", ROLE_OPERATE, true, call_confirm_move},
+	{"GET", "/v1/status", ROLE_READ, false, get_status},
+	{"GET", "/v1/elements", ROLE_READ, false, get_elements},
+	{"GET", "/v1/elements/{}", ROLE_READ, false, get_element},
+	{"GET", "/v1/elements/{}/ports", ROLE_READ, false, get_ports},
+	{"GET", "/v1/elements/{}/drain", ROLE_READ, false, call_get_drain},
+	{"POST", "/v1/elements/{}/drain", ROLE_OPERATE, false, call_post_drain},
+	{"DELETE", "/v1/elements/{}/drain", ROLE_OPERATE, false, call_delete_drain},
+	{"GET", "/v1/elements/{}/paths", ROLE_READ, false, get_paths},
+	{"GET", "/v1/elements/{}/forwarding", ROLE_READ, false, get_forwarding},
+	{"GET", "/v1/elements/{}/counters", ROLE_READ, false, get_counters},
+	{"GET", "/v1/prefixes", ROLE_READ, false, get_prefixes},
+	{"GET", "/v1/exits", ROLE_READ, false, get_exits},
+	{"GET", "/v1/links", ROLE_READ, false, get_links},
+	{"GET", "/v1/nodes", ROLE_READ, false, get_nodes},
+	{"GET", "/v1/nodes/{}", ROLE_READ, false, get_node},
+	{"PUT", "/v1/nodes/{}", ROLE_OPERATE, false, call_put_node},
+	{"DELETE", "/v1/nodes/{}", ROLE_OPERATE, false, call_delete_node},
+	{"DELETE", "/v1/nodes/{}/attachment", ROLE_OPERATE, true, call_delete_attachment},
+	{"GET", "/v1/attachments", ROLE_READ, false, get_attachments},
+	{"GET", "/v1/trace", ROLE_READ, false, get_trace},
+	{"GET", "/v1/backup", ROLE_ADMIN, false, call_get_backup},
+	{"GET", "/v1/refusals", ROLE_READ, false, get_refusals},
+	{"GET", "/metrics", ROLE_READ, false, get_metrics},
+	{"GET", EVENTS, ROLE_READ, false, refuse_unrouted}, /* the HTTP thread serves it */
+	{"GET", "/v1/user", ROLE_READ, false, call_get_user},
+	{"GET", "/v1/tokens", ROLE_ADMIN, false, call_get_tokens},
+	{"POST", "/v1/tokens", ROLE_ADMIN, false, call_post_token},
+	{"DELETE", "/v1/tokens/{}", ROLE_ADMIN, false, call_delete_token},
+	{"GET", "/v1/audit", ROLE_ADMIN, false, call_get_audit},
 };
 
 /* The Allow header's text for a path that has other methods; the routes have these alone. */
@@ -425,6 +436,16 @@ static void refuse_unrouted(struct call *c)
 	call_answer_bytes(c, 405, JSON, allow, &body);
 }
 
+const struct route *northbound_route(const char *method, const char *path, char argument[NAME_SIZE])
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(routes); i++) {
+		if (strcmp(routes[i].method, method) == 0 &&
+		    route_match(routes[i].pattern, path, argument, NAME_SIZE))
+			return &routes[i];
+	}
+	return NULL;
+}
+
 static void on_request(void *context, struct http_request *r)
 {
 	struct call *c = memory_alloc(sizeof(*c));
@@ -433,14 +454,11 @@ static void on_request(void *context, struct http_request *r)
 	c->request = r;
 	c->now_ms = clock_now_ms();
 	c->nb->metrics.requests++;
-	for (unsigned i = 0; i < ARRAY_SIZE(routes); i++) {
-		if (strcmp(routes[i].method, r->method) == 0 &&
-		    route_match(routes[i].pattern, r->path, c->argument, sizeof(c->argument))) {
-			routes[i].handle(c);
-			return;
-		}
-	}
-	refuse_unrouted(c);
+	c->route = northbound_route(r->method, r->path, c->argument);
+	if (c->route)
+		c->route->handle(c);
+	else
+		refuse_unrouted(c);
 }
 
 void northbound_event(struct northbound *nb, const struct event *e)
@@ -448,6 +466,16 @@ void northbound_event(struct northbound *nb, const struct event *e)
 	nb->metrics.events[e->kind]++;
 	event_ring_add(nb->events, e);
 	http_wake_streams(nb->http);
+}
+
+static void free_northbound(struct northbound *nb)
+{
+	audit_close(nb->audit); /* it answers, so before the server goes */
+	if (nb->http)
+		http_stop(nb->http);
+	tokens_close(nb->tokens);
+	event_ring_destroy(nb->events);
+	free(nb);
 }
 
 int northbound_open(uv_loop_t *loop, const struct config *config, struct core *core,
@@ -460,14 +488,21 @@ int northbound_open(uv_loop_t *loop, const struct config *config, struct core *c
 	nb->store = store;
 	nb->events = event_ring_create(core_revision(core));
 	nb->metrics.started_ms = clock_now_ms();
-	nb->ops = (struct http_ops){
-		.request = on_request, .stream = northbound_stream, .context = nb};
-	int result = http_start(loop, config->northbound, config->northbound_count, "/v1/events",
-				&nb->ops, &nb->http, why);
+	nb->ops = (struct http_ops){.request = on_request,
+				    .allow = northbound_allow,
+				    .stream = northbound_stream,
+				    .context = nb};
+	nb->local = config->local_role;
+	nb->anonymous = config->anonymous_role;
+	int result = tokens_open(config->state, &nb->tokens, why);
 
+	if (result == 0)
+		result = audit_open(config->state, &nb->audit, why);
+	if (result == 0)
+		result = http_start(loop, config->northbound, config->northbound_count, EVENTS,
+				    &nb->ops, &nb->http, why);
 	if (result < 0) {
-		event_ring_destroy(nb->events);
-		free(nb);
+		free_northbound(nb);
 		return result;
 	}
 	*ret = nb;
@@ -481,7 +516,5 @@ void northbound_set_config(struct northbound *nb, const struct config *config)
 
 void northbound_close(struct northbound *nb)
 {
-	http_stop(nb->http);
-	event_ring_destroy(nb->events);
-	free(nb);
+	free_northbound(nb);
 }

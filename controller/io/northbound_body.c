@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define DEPTH_MAX 8
+#define LIFETIME_MAX_S (100LL * 366 * 86400)
 
 /* The object in 'body', or NULL with the reason.  The caller puts it. */
 static struct json_object *parse_object(const char *body, size_t size, struct reason *why)
@@ -210,5 +211,43 @@ int move_from_json(const char *body, size_t size, struct move_request *ret, stru
 	json_object_put(object);
 	if (result == 0 && (!ret->element[0] || !ret->port[0]))
 		result = reason_set(why, -EINVAL, "'element' and 'port' are both needed");
+	return result;
+}
+
+static int read_token_field(const char *key, struct json_object *value, struct token_request *ret,
+			    struct reason *why)
+{
+	char role[16];
+
+	if (strcmp(key, "name") == 0)
+		return read_text(key, value, ret->name, sizeof(ret->name), why);
+	if (strcmp(key, "lifetime_s") == 0)
+		return read_number(key, value, LIFETIME_MAX_S, &ret->lifetime_s, why);
+	if (strcmp(key, "role") != 0)
+		return reason_set(
+			why, -EINVAL,
+			"'%.40s' is no field of a token; there are name, role, lifetime_s", key);
+	int result = read_text(key, value, role, sizeof(role), why);
+
+	if (result == 0 && role_parse(role, &ret->role) < 0)
+		return reason_set(why, -EINVAL, "role '%s': write read, operate or admin", role);
+	return result;
+}
+
+int token_from_json(const char *body, size_t size, struct token_request *ret, struct reason *why)
+{
+	int result = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	struct json_object *object = parse_object(body, size, why);
+
+	if (!object)
+		return -EINVAL;
+	json_object_object_foreach(object, key, value)
+	{
+		if (result == 0)
+			result = read_token_field(key, value, ret, why);
+	}
+	json_object_put(object);
 	return result;
 }

@@ -2,10 +2,17 @@
 #pragma once
 
 #include "controller/inventory.h"
+#include "controller/io/tokens.h"
 
 struct move_request {
 	char element[NAME_SIZE], port[NAME_SIZE];
 	uint16_t vlan;
+};
+
+struct token_request {
+	char name[TOKEN_NAME_SIZE];
+	enum role role;
+	int64_t lifetime_s; /* 0: for ever */
 };
 
 /* -EINVAL with the reason for what is not exactly the shape: no JSON, a key that is not known, a
@@ -14,3 +21,5 @@ MUST_USE int node_from_json(const char *id, const char *body, size_t size, struc
 			    struct reason *why);
 MUST_USE int move_from_json(const char *body, size_t size, struct move_request *ret,
 			    struct reason *why);
+MUST_USE int token_from_json(const char *body, size_t size, struct token_request *ret,
+			     struct reason *why);

@@ -208,6 +208,13 @@ void metrics_write(struct buffer *out, const struct core *core, const struct met
 	one(out, "revision", "counter", core_revision(core), "Revision of the last event.");
 	one(out, "nodes", "gauge", core_inventory(core)->nodes.count, "Nodes in the inventory.");
 	one(out, "requests_total", "counter", m->requests, "REST requests.");
+	begin(out, "northbound_refused_total", "counter",
+	      "Connections and requests that the northbound refused, by cause.");
+	for (unsigned i = 0; i < HTTP_CAUSE_COUNT; i++)
+		sample(out, "northbound_refused_total", "cause",
+		       http_cause_name((enum http_cause)i), m->refused[i]);
+	one(out, "audit_lost_total", "counter", m->audit_lost,
+	    "Changes that the audit log did not take.");
 	write_elements(out, core);
 	write_links(out, core);
 	write_attachments(out, core);

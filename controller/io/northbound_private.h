@@ -1,12 +1,15 @@
 /* What northbound.c shares with northbound_changes.c and northbound_events.c. */
 #pragma once
 
+#include "controller/io/audit.h"
 #include "controller/io/events.h"
 #include "controller/io/http.h"
 #include "controller/io/northbound.h"
 #include "controller/io/northbound_metrics.h"
+#include "controller/io/tokens.h"
 
 struct json_object;
+struct call;
 
 struct northbound {
 	const struct config *config;
@@ -16,13 +19,25 @@ struct northbound {
 	struct event_ring *events;
 	struct metrics metrics;
 	struct http_ops ops;
+	struct tokens *tokens;
+	struct audit *audit;
+	enum role local, anonymous; /* of the configuration */
+};
+
+/* A row of northbound.c's table. */
+struct route {
+	const char *method, *pattern;
+	enum role role; /* who may; ROLE_NONE: nobody */
+	bool at_once;   /* answered before the audit log has it: the hot path */
+	void (*handle)(struct call *c);
 };
 
 /* One request that an answer is owed to. */
 struct call {
 	struct northbound *nb;
 	struct http_request *request;
-	char argument[NAME_SIZE]; /* what stood for {} */
+	const struct route *route; /* NULL: there is none */
+	char argument[NAME_SIZE];  /* what stood for {} */
 	struct element_view element;
 	int64_t now_ms;
 	/* A node change under way: what to say, and how to undo it. */
@@ -55,6 +70,24 @@ void call_get_backup(struct call *c);
 void call_get_drain(struct call *c);
 void call_post_drain(struct call *c);
 void call_delete_drain(struct call *c);
+
+/* northbound_tokens.c */
+void call_get_user(struct call *c);
+void call_get_tokens(struct call *c);
+void call_post_token(struct call *c);
+void call_delete_token(struct call *c);
+void call_get_audit(struct call *c);
+
+/* The row that a request fits, and what stood for {}; NULL.  From any thread. */
+const struct route *northbound_route(const char *method, const char *path,
+				     char argument[NAME_SIZE]);
+/* northbound_access.c, on the HTTP thread: see http_ops.allow. */
+int northbound_allow(void *northbound, const struct http_peer *peer, const char *authorization,
+		     const char *method, const char *path, struct user *ret, struct reason *why);
+/* Answers what http_answer would; where the request is one that changes something, once it is in
+ * the audit log. */
+void northbound_audited_answer(struct call *c, int status, const char *type, const char *allow,
+			       struct buffer *body);
 
 /* northbound_events.c, on the HTTP thread: see http_ops.stream. */
 void northbound_stream(void *northbound, uint64_t *after, struct buffer *out);

@@ -131,7 +131,8 @@ class Daemon(unittest.TestCase):
 
     def test_what_is_read_has_the_shape_that_is_described(self):
         for pattern in ["/v1/status", "/v1/elements", "/v1/prefixes", "/v1/links", "/v1/nodes",
-                        "/v1/attachments", "/v1/refusals", "/metrics"]:
+                        "/v1/attachments", "/v1/refusals", "/metrics", "/v1/user", "/v1/tokens",
+                        "/v1/audit"]:
             self.ask("GET", pattern)
         self.ask("GET", "/v1/nodes/{id}", "/v1/nodes/fixed")
         self.ask("GET", "/v1/nodes/{id}", "/v1/nodes/nobody", expected=404)
@@ -150,6 +151,16 @@ class Daemon(unittest.TestCase):
         self.ask("DELETE", node, path, expected=204)
         self.ask("DELETE", node, path, expected=404)
         self.ask("DELETE", node, "/v1/nodes/fixed", expected=409)
+
+    def test_a_token_and_the_audit_log_have_the_shape_that_is_described(self):
+        made = self.ask("POST", "/v1/tokens", body={"name": "ci", "role": "read"}, expected=201)
+        self.assertTrue(made["token"].startswith("victor_"))
+        self.ask("POST", "/v1/tokens", body={"name": "ci", "role": "read"}, expected=409)
+        self.ask("GET", "/v1/tokens")
+        self.ask("DELETE", "/v1/tokens/{name}", "/v1/tokens/ci", expected=204)
+        changes = self.ask("GET", "/v1/audit")["audit"]
+        self.assertEqual([c["status"] for c in changes], [201, 409, 200, 204])
+        self.assertNotIn(made["token"], json.dumps(changes))
 
     def test_events_have_the_shape_that_is_described(self):
         connection = Connection(self.socket)

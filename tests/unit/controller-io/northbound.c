@@ -63,9 +63,10 @@ static int set_up(void **state)
 		return -1;
 	snprintf(text, sizeof(text),
 		 "northbound: [ \"unix:%s/s\" ]\n"
+		 "state: %s\n"
 		 "prefixes: [ { prefix: 10.10.0.0/16, mobile: true, gateway: 10.10.0.1 } ]\n"
 		 "nodes: [ { id: fixed, addresses: [ 10.10.0.5 ] } ]\n",
-		 f->directory);
+		 f->directory, f->directory);
 	uv_loop_init(&f->loop);
 	uv_async_init(&f->loop, &f->answered, on_answered);
 	f->answered.data = f;
@@ -81,6 +82,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
+	static const char *const files[] = {"controller.db", "audit.log", "tokens"};
 	char path[64];
 
 	store_close(f->store);
@@ -91,8 +93,10 @@ static int tear_down(void **state)
 	int left = uv_loop_close(&f->loop);
 
 	config_finish(&f->config);
-	snprintf(path, sizeof(path), "%s/controller.db", f->directory);
-	(void)unlink(path);
+	for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", f->directory, files[i]);
+		(void)unlink(path);
+	}
 	(void)rmdir(f->directory);
 	free(f);
 	return left;
@@ -334,14 +338,59 @@ static void wrong_requests_get_the_right_status(void **state)
 	assert_int_not_equal(f->status, 200);
 }
 
-/* libwebsockets would take the next request for its body, and wait. */
-static void a_request_that_announces_no_body_is_the_last_of_its_connection(void **state)
+static void a_request_that_announces_no_body_has_none(void **state)
 {
 	struct fixture *f = *state;
 
-	send_bytes(f, "POST /v1/elements/fe2/drain HTTP/1.1\r\nHost: localhost\r\n\r\n");
-	assert_int_equal(f->status / 100, 2);
-	assert_non_null(strstr(f->answer, "connection: close"));
+	f->enough = "\"elements\":";
+	send_bytes(f, "POST /v1/elements/fe2/drain HTTP/1.1\r\nHost: localhost\r\n\r\n"
+		      "GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	f->enough = NULL;
+	assert_int_equal(f->status, 202);
+	assert_non_null(strstr(f->answer, "\"elements\":"));
+}
+
+static void a_token_is_made_listed_and_revoked(void **state)
+{
+	struct fixture *f = *state;
+
+	ask(f, "GET", "/v1/user", "");
+	expect(f, 200, "\"role\":\"admin\"");
+	ask(f, "POST", "/v1/tokens", "{\"name\":\"ci\",\"role\":\"read\",\"lifetime_s\":60}");
+	expect(f, 201, "\"token\":\"victor_");
+	ask(f, "POST", "/v1/tokens", "{\"name\":\"ci\",\"role\":\"read\"}");
+	expect(f, 409, "revoke it first");
+	ask(f, "POST", "/v1/tokens", "{\"name\":\"a b\",\"role\":\"read\"}");
+	expect(f, 400, "letters");
+	ask(f, "POST", "/v1/tokens", "{\"name\":\"a\",\"role\":\"root\"}");
+	expect(f, 400, "read, operate or admin");
+	ask(f, "GET", "/v1/tokens", "");
+	expect(f, 200, "\"name\":\"ci\",\"role\":\"read\"");
+	assert_null(strstr(f->body, "victor_"));
+	ask(f, "DELETE", "/v1/tokens/ci", "");
+	expect(f, 204, "");
+	ask(f, "DELETE", "/v1/tokens/ci", "");
+	expect(f, 404, "no token 'ci'");
+}
+
+static void changes_are_in_the_audit_log_without_secrets(void **state)
+{
+	struct fixture *f = *state;
+
+	ask(f, "PUT", "/v1/nodes/vm9", "{\"addresses\":[\"10.10.0.9\"],\"psk_key\":\"hush\"}");
+	expect(f, 400, "psk_key");
+	ask(f, "PUT", "/v1/nodes/vm9", "{\"addresses\":[\"10.10.0.9\"]}");
+	expect(f, 201, "vm9");
+	ask(f, "GET", "/v1/nodes/vm9", "");
+	ask(f, "GET", "/v1/audit?limit=2", "");
+	expect(f, 200,
+	       "\"role\":\"admin\",\"from\":\"unix\",\"method\":\"PUT\","
+	       "\"path\":\"/v1/nodes/vm9\",\"body\":{\"addresses\":[\"10.10.0.9\"]},"
+	       "\"status\":201,\"error\":null}]}");
+	expect(f, 200, "\"psk_key\":\"(not kept)\"");
+	assert_null(strstr(f->body, "hush"));
+	ask(f, "GET", "/v1/audit?limit=0", "");
+	expect(f, 400, "limit");
 }
 
 static void a_watcher_resumes_where_it_was(void **state)
@@ -396,12 +445,15 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(wrong_requests_get_the_right_status, set_up,
 						tear_down),
-		cmocka_unit_test_setup_teardown(
-			a_request_that_announces_no_body_is_the_last_of_its_connection, set_up,
-			tear_down),
+		cmocka_unit_test_setup_teardown(a_request_that_announces_no_body_has_none, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(a_watcher_resumes_where_it_was, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_element_drains_durably, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(metrics_count, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_token_is_made_listed_and_revoked, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(changes_are_in_the_audit_log_without_secrets,
+						set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
