@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/wire.h"
+#include "ctl/credentials.h"
 #include "ctl/stream.h"
 
 #include <curl/curl.h>
@@ -21,14 +22,20 @@ struct client {
 	char *server; /* as it was named */
 	char *socket; /* the UNIX socket's path, or NULL */
 	char *base;   /* "http://localhost" */
+	const struct credentials *credentials;
 };
 
 int client_open(const char *server, struct client **ret, struct reason *why)
 {
 	bool is_unix = strncmp(server, "unix:", 5) == 0;
 
-	if (is_unix ? server[5] != '/' : strncmp(server, "http://", 7) != 0 || !server[7])
-		return reason_set(why, -EINVAL, "server '%s': write unix:/PATH or http://HOST:PORT",
+	bool is_http = strncmp(server, "http://", 7) == 0 && server[7];
+	bool is_https = strncmp(server, "https://", 8) == 0 && server[8];
+
+	if (is_unix ? server[5] != '/' : !is_http && !is_https)
+		return reason_set(why, -EINVAL,
+				  "server '%s': write unix:/PATH, https://HOST:PORT or "
+				  "http://HOST:PORT",
 				  server);
 	curl_global_init(CURL_GLOBAL_NOTHING);
 	CURL *curl = curl_easy_init();
@@ -58,6 +65,30 @@ void client_close(struct client *c)
 	free(c->socket);
 	free(c->base);
 	free(c);
+}
+
+/* Whether what is sent stays on this machine, or is encrypted. */
+static bool is_safe(const struct client *c)
+{
+	static const char *const local[] = {"http://127.", "http://localhost", "http://[::1]"};
+
+	if (c->socket || strncmp(c->base, "https://", 8) == 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(local); i++) {
+		if (strncmp(c->base, local[i], strlen(local[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+int client_identify(struct client *c, const struct credentials *credentials, struct reason *why)
+{
+	c->credentials = credentials;
+	if (credentials->token && !is_safe(c))
+		return reason_set(why, -EINVAL,
+				  "the token would go to %s unencrypted; write https://",
+				  c->server);
+	return 0;
 }
 
 static bool is_plain(char ch)
@@ -111,6 +142,27 @@ static int explain(const struct client *c, CURLcode code, struct reason *why)
 				  "controller not reachable at %s: is it running, and may you use "
 				  "its socket? (--server or VICTOR_SERVER names another)",
 				  c->server);
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return reason_set(
+			why, -EPROTO,
+			"%s: its certificate is not for this name, or not of a CA that is "
+			"trusted here: --ca FILE (or VICTOR_CA) names the CA",
+			c->server);
+	case CURLE_SSL_CACERT_BADFILE:
+		return reason_set(why, -EPROTO, "%s: no CA certificates can be read from it",
+				  c->credentials->ca);
+	case CURLE_SSL_CERTPROBLEM:
+		return reason_set(why, -EPROTO, "%s and %s are no certificate and its key",
+				  c->credentials->certificate, c->credentials->key);
+	case CURLE_SSL_CONNECT_ERROR:
+		return reason_set(why, -EPROTO,
+				  "%s: no TLS connection: either there is no TLS (http://), or our "
+				  "certificate is refused there (revoked, expired, of another CA)",
+				  c->server);
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_WEIRD_SERVER_REPLY:
+		return reason_set(why, -EPROTO, "%s: it does not speak HTTP; is it https://?",
+				  c->server);
 	case CURLE_OPERATION_TIMEDOUT:
 		return reason_set(why, -ETIMEDOUT, "the controller at %s does not answer",
 				  c->server);
@@ -121,6 +173,25 @@ static int explain(const struct client *c, CURLcode code, struct reason *why)
 				  c->server);
 	default:
 		return reason_set(why, -EPROTO, "%s: %s", c->server, curl_easy_strerror(code));
+	}
+}
+
+static void set_up_credentials(struct client *c)
+{
+	const struct credentials *k = c->credentials;
+
+	curl_easy_setopt(c->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
+	if (k->ca) {
+		curl_easy_setopt(c->curl, CURLOPT_CAINFO, k->ca);
+		curl_easy_setopt(c->curl, CURLOPT_CAPATH, NULL);
+	}
+	if (k->certificate) {
+		curl_easy_setopt(c->curl, CURLOPT_SSLCERT, k->certificate);
+		curl_easy_setopt(c->curl, CURLOPT_SSLKEY, k->key);
+	}
+	if (k->token) {
+		curl_easy_setopt(c->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+		curl_easy_setopt(c->curl, CURLOPT_XOAUTH2_BEARER, k->token);
 	}
 }
 
@@ -137,6 +208,9 @@ static char *set_up(struct client *c, const char *method, const char *path)
 	curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "victorctl/" VICTOR_VERSION);
 	if (c->socket)
 		curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+	curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	if (c->credentials)
+		set_up_credentials(c);
 	return url;
 }
 

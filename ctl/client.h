@@ -10,10 +10,16 @@
 
 struct buffer;
 struct client;
+struct credentials;
 struct json_object;
 
-/* 'server' is "unix:PATH" or "http://HOST:PORT".  -EINVAL with the reason for what is neither. */
+/* 'server' is "unix:PATH", "https://HOST:PORT" or "http://HOST:PORT".  -EINVAL with the reason for
+ * what is none. */
 MUST_USE int client_open(const char *server, struct client **ret, struct reason *why);
+/* What shows who we are; 'credentials' is borrowed as long as the client lives.  -EINVAL for a
+ * token that would go over a network in the clear. */
+MUST_USE int client_identify(struct client *c, const struct credentials *credentials,
+			     struct reason *why);
 void client_close(struct client *c);
 
 /* One request; 'body' may be NULL.  0 and '*ret' (the caller puts it; NULL where the answer has no

@@ -13,7 +13,7 @@
 struct ctl {
 	struct client *client;
 	bool json, all, undo, replace;
-	const char *at, *mac, *vlan, *vrf;
+	const char *at, *mac, *vlan, *vrf, *role, *lifetime;
 	const char *addresses[ADDRESSES_MAX], *elements[ELEMENTS_MAX];
 	unsigned address_count, element_count;
 	const char *arguments[4]; /* behind the command's words; a NULL ends them */
@@ -31,6 +31,8 @@ enum option_bit {
 	TAKES_VRF = 64,
 	TAKES_UNDO = 128,
 	TAKES_REPLACE = 256,
+	TAKES_ROLE = 512,
+	TAKES_LIFETIME = 1024,
 };
 
 struct command {
@@ -50,6 +52,7 @@ extern const struct command watch_commands[];
 extern const struct command element_commands[];
 extern const struct command backup_commands[];
 extern const struct command inventory_commands[];
+extern const struct command access_commands[];
 
 /* "victorctl: TEXT" to stderr; EXIT_FAILURE. */
 int complain(const struct reason *why);

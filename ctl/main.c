@@ -1,6 +1,8 @@
 /* victorctl: VICTOR's command line.  Every command is a row of a table (show.c, change.c, watch.c);
  * this file reads the command line, finds the row and runs it.  It speaks only the northbound API
  * (client.c). */
+#include "base/memory.h"
+#include "ctl/credentials.h"
 #include "ctl/ctl.h"
 
 #include <getopt.h>
@@ -8,16 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct command *const groups[] = {show_commands,    change_commands,
-					       element_commands, inventory_commands,
-					       backup_commands,  watch_commands};
+static const struct command *const groups[] = {
+	show_commands,   change_commands, element_commands, inventory_commands,
+	backup_commands, access_commands, watch_commands};
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 
 /* What the command line says beside the command's own. */
 struct line {
 	struct ctl ctl;
-	const char *server;
+	struct credentials credentials;
 	bool help;
 	unsigned used; /* enum option_bit */
 };
@@ -30,8 +32,12 @@ static void print_usage(FILE *to)
 			fprintf(to, "  %-18s %s\n", c->words, c->summary);
 	}
 	fputs("\n"
-	      "      --server S   the controller: unix:PATH or http://HOST:PORT\n"
+	      "      --server S   the controller: unix:PATH, https://HOST:PORT or "
+	      "http://HOST:PORT\n"
 	      "                   (default VICTOR_SERVER, else " CLIENT_STANDARD_SERVER ")\n"
+	      "      --token-file F       a token that says who one is (VICTOR_TOKEN_FILE)\n"
+	      "      --certificate F, --key F  or a certificate (VICTOR_CERTIFICATE, VICTOR_KEY)\n"
+	      "      --ca F       the CA of the controller's certificate (VICTOR_CA)\n"
 	      "      --json       for programs: what the API answers\n"
 	      "  -h, --help       this text; after a command, that command's\n"
 	      "      --version    the version\n"
@@ -118,6 +124,12 @@ static int add_to(const char **list, unsigned *count, unsigned most, const char 
 }
 
 enum {
+	OPTION_CA = 512,
+	OPTION_CERTIFICATE,
+	OPTION_KEY,
+	OPTION_TOKEN_FILE,
+	OPTION_ROLE,
+	OPTION_LIFETIME,
 	OPTION_SERVER = 256,
 	OPTION_JSON,
 	OPTION_VERSION,
@@ -134,6 +146,10 @@ enum {
 
 static const struct option options[] = {
 	{"server", required_argument, NULL, OPTION_SERVER},
+	{"ca", required_argument, NULL, OPTION_CA},
+	{"certificate", required_argument, NULL, OPTION_CERTIFICATE},
+	{"key", required_argument, NULL, OPTION_KEY},
+	{"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -144,19 +160,50 @@ static const struct option options[] = {
 	{"element", required_argument, NULL, OPTION_ELEMENT},
 	{"vlan", required_argument, NULL, OPTION_VLAN},
 	{"vrf", required_argument, NULL, OPTION_VRF},
+	{"role", required_argument, NULL, OPTION_ROLE},
+	{"lifetime", required_argument, NULL, OPTION_LIFETIME},
 	{"undo", no_argument, NULL, OPTION_UNDO},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
 	{NULL, 0, NULL, 0},
 };
 
+static void take(char **to)
+{
+	free(*to);
+	*to = memory_copy_text(optarg);
+}
+
+/* Where the controller is and who we are; false: it is another option. */
+static bool read_credential(struct credentials *c, int option)
+{
+	switch (option) {
+	case OPTION_SERVER:
+		take(&c->server);
+		return true;
+	case OPTION_CA:
+		take(&c->ca);
+		return true;
+	case OPTION_CERTIFICATE:
+		take(&c->certificate);
+		return true;
+	case OPTION_KEY:
+		take(&c->key);
+		return true;
+	case OPTION_TOKEN_FILE:
+		take(&c->token_file);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int read_option(struct line *l, int option)
 {
 	struct ctl *ctl = &l->ctl;
 
-	switch (option) {
-	case OPTION_SERVER:
-		l->server = optarg;
+	if (read_credential(&l->credentials, option))
 		return 0;
+	switch (option) {
 	case OPTION_JSON:
 		ctl->json = true;
 		return 0;
@@ -189,6 +236,14 @@ static int read_option(struct line *l, int option)
 	case OPTION_VRF:
 		l->used |= TAKES_VRF;
 		ctl->vrf = optarg;
+		return 0;
+	case OPTION_ROLE:
+		l->used |= TAKES_ROLE;
+		ctl->role = optarg;
+		return 0;
+	case OPTION_LIFETIME:
+		l->used |= TAKES_LIFETIME;
+		ctl->lifetime = optarg;
 		return 0;
 	case OPTION_UNDO:
 		l->used |= TAKES_UNDO;
@@ -231,7 +286,9 @@ static int run_command(struct line *l, const struct command *c, char *const *arg
 		l->ctl.arguments[i] = arguments[i];
 	}
 	l->ctl.argument_count = count;
-	if (client_open(l->server, &l->ctl.client, &why) < 0) {
+	if (credentials_complete(&l->credentials, &why) < 0 ||
+	    client_open(l->credentials.server, &l->ctl.client, &why) < 0 ||
+	    client_identify(l->ctl.client, &l->credentials, &why) < 0) {
 		complain(&why);
 		return EXIT_USAGE;
 	}
@@ -257,17 +314,19 @@ static int run_line(struct line *l, char *const *words, unsigned count)
 
 int main(int argc, char **argv)
 {
-	const char *server = getenv("VICTOR_SERVER");
-	struct line l = {.server = server && server[0] ? server : CLIENT_STANDARD_SERVER};
-	int option;
+	struct line l = {0};
+	int option, status = -1;
 
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while (status < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (option == OPTION_VERSION) {
 			puts("victorctl " VICTOR_VERSION);
-			return EXIT_SUCCESS;
+			status = EXIT_SUCCESS;
+		} else if (read_option(&l, option) < 0) {
+			status = EXIT_USAGE;
 		}
-		if (read_option(&l, option) < 0)
-			return EXIT_USAGE;
 	}
-	return run_line(&l, argv + optind, (unsigned)(argc - optind));
+	if (status < 0)
+		status = run_line(&l, argv + optind, (unsigned)(argc - optind));
+	credentials_finish(&l.credentials);
+	return status;
 }
