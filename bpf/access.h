@@ -22,6 +22,22 @@ arp_answer(const struct map_port *in, const struct packet *p, const struct arp_i
 	return lookup_prefix(PREFIX_ANSWER, &p->destination);
 }
 
+/* A hypervisor's, for a MAC alone: its own. */
+static __noinline int access_rarp(struct __sk_buff *skb, const struct map_port *in,
+				  const struct packet *p)
+{
+	struct arp_ipv4 *rarp =
+		parse_arp(tc_cursor(skb, sizeof(struct ethhdr) + sizeof(struct arp_ipv4)));
+
+	if (!rarp)
+		return guard_drop(skb, VERDICT_bad_packet);
+	if (!mac_same(rarp->sender_mac, p->mac_source))
+		return guard_drop(skb, VERDICT_guard_neighbor);
+	if (in->listen & 2)
+		upcall_limited(skb, in, p, UPCALL_KIND_NEIGHBOR);
+	return VERDICT_PASS;
+}
+
 static __noinline int access_arp(struct __sk_buff *skb, const struct map_port *in, struct packet *p)
 {
 	struct cursor c = tc_cursor(skb, sizeof(struct ethhdr) + sizeof(struct arp_ipv4));
@@ -31,12 +47,16 @@ static __noinline int access_arp(struct __sk_buff *skb, const struct map_port *i
 	struct map_binding *from;
 	const __u8 *mac;
 
-	if (in->listen & 1)
-		upcall_limited(skb, in, p, UPCALL_KIND_NEIGHBOR);
 	if (!arp)
-		return VERDICT_PASS;
+		return guard_drop(skb, VERDICT_bad_packet);
+	if (!mac_same(arp->sender_mac, p->mac_source))
+		return guard_drop(skb, VERDICT_guard_neighbor);
 	address_set_ipv4(p->source.address, arp->sender);
 	address_set_ipv4(p->destination.address, arp->target);
+	if (access_speaks_for_gateway(in, p, &p->source))
+		return guard_drop(skb, VERDICT_guard_gateway);
+	if (in->listen & 1)
+		upcall_limited(skb, in, p, UPCALL_KIND_NEIGHBOR);
 	from = lookup_binding(&p->source);
 	if (binding_guards(from, in, p)) {
 		binding_saw(from);
@@ -45,7 +65,7 @@ static __noinline int access_arp(struct __sk_buff *skb, const struct map_port *i
 	answer = in->listen & 1 ? arp_answer(in, p, arp) : NULL;
 	mac = answer ? segment_answer(in, guarded, answer) : NULL;
 	if (!mac || rewrite_arp_answer(c, mac))
-		return VERDICT_PASS;
+		return access_claimed(skb, in, from, guarded);
 	verdict_count(VERDICT_answered_arp);
 	return (int)bpf_redirect(skb->ifindex, 0);
 }
@@ -73,9 +93,10 @@ static __always_inline int access_unguarded(struct __sk_buff *skb, const struct 
 
 	if (lookup_prefix(PREFIX_STRANGER, &p->source)) {
 		upcall_limited(skb, in, p, UPCALL_KIND_STRANGER);
-		if (beside || (!to_gateway && !to))
+		if (beside)
 			return VERDICT_PASS;
-		return verdict_drop(VERDICT_guard_stranger);
+		return !to_gateway && !to ? guard_pass(skb, p)
+					  : guard_drop(skb, VERDICT_guard_stranger);
 	}
 	if (beside)
 		return VERDICT_PASS;
@@ -87,8 +108,8 @@ static __always_inline int access_unguarded(struct __sk_buff *skb, const struct 
 			return result;
 	}
 	if (to || lookup_prefix(PREFIX_COVERED, &p->destination))
-		return verdict_drop(VERDICT_guard_source);
-	return VERDICT_PASS;
+		return guard_drop(skb, VERDICT_guard_source);
+	return guard_pass(skb, p);
 }
 
 static __always_inline int access_echo(struct __sk_buff *skb, const struct packet *p,
@@ -131,34 +152,48 @@ static __always_inline int access_unbound(struct __sk_buff *skb, const struct ma
 	return tc_leave(skb, p, skb->ifindex);
 }
 
+/* To many: not carried to other ports, but neighbours and this machine hear it. */
+static __always_inline int access_group(struct __sk_buff *skb, const struct map_port *in,
+					const struct packet *p, const struct map_binding *from)
+{
+	if (in->flags & MAP_PORT_SHARED)
+		return VERDICT_PASS;
+	if (from && !binding_guards(from, in, p))
+		return guard_drop(skb, VERDICT_guard_stranger);
+	/* One address in a frame to all: this machine would take it for itself. */
+	return address_is_group(p) || !guard_shields(p) ? VERDICT_PASS
+							: guard_drop(skb, VERDICT_guard_underlay);
+}
+
 static __noinline int access_ip(struct __sk_buff *skb, const struct map_config *cfg,
 				const struct map_port *in, struct packet *p)
 {
 	struct map_binding *from, *to;
-	int to_gateway;
+	int to_gateway, refused;
 
 	if (!port_admits(in, p))
-		return verdict_drop(VERDICT_not_admitted);
-	if (p->mac_destination[0] & 1)
-		return VERDICT_PASS;
+		return guard_drop(skb, VERDICT_not_admitted);
 	if (parse_ip(tc_cursor(skb, HEADERS_SIZE), p, sizeof(struct ethhdr),
 		     skb->len - sizeof(struct ethhdr), skb->gso_size))
-		return verdict_drop(VERDICT_bad_packet);
-	if (address_is_group(p))
-		return VERDICT_PASS;
+		return guard_drop(skb, VERDICT_bad_packet);
 	if (is_registration(tc_cursor(skb, HEADERS_SIZE), p)) {
 		int result = access_registration(skb, in, p);
 
 		if (result >= 0)
 			return result;
 	}
-	p->decrement = 1;
+	refused = guard_is_plain(p) ? 0 : guard_headers(skb, p);
+	if (refused)
+		return guard_drop(skb, refused);
 	from = lookup_binding(&p->source);
+	if (p->mac_destination[0] & 1 || address_is_group(p))
+		return access_group(skb, in, p, from);
+	p->decrement = 1;
 	if (!binding_guards(from, in, p))
 		return access_unguarded(skb, in, p);
 	binding_saw(from);
 	if (!segment_takes(in, from, p))
-		return VERDICT_PASS;
+		return guard_pass(skb, p);
 	/* A guard alone (its node has no local part here) does not know the gateway. */
 	if (mac_is_set(from->gateway_mac) && !(in->flags & MAP_PORT_SHARED))
 		to_gateway = mac_same_gateway(from->gateway_mac, p->mac_destination);
@@ -172,7 +207,7 @@ static __noinline int access_ip(struct __sk_buff *skb, const struct map_config *
 	}
 	if (binding_is_foreign(to))
 		return tc_encapsulate(skb, cfg, p, to->fe, VERDICT_forwarded_foreign);
-	return to_gateway ? access_unbound(skb, cfg, p) : VERDICT_PASS;
+	return to_gateway ? access_unbound(skb, cfg, p) : guard_pass(skb, p);
 }
 
 SEC("tc")
@@ -181,22 +216,22 @@ int victor_access(struct __sk_buff *skb)
 	struct map_port *in = lookup_port(skb->ifindex);
 	struct map_config *cfg = lookup_config();
 	struct packet p = {};
+	__u32 refused;
 	__u8 type;
 
 	if (!in || !cfg || !parse_ethernet(tc_cursor(skb, sizeof(struct ethhdr)), &p))
 		return VERDICT_PASS;
 	p.vlan = tc_vlan(skb);
-	if (p.vlan && !(in->flags & MAP_PORT_TRUNK))
-		return VERDICT_PASS;
+	refused = guard_frame(in, &p);
+	if (refused)
+		return guard_drop(skb, refused);
 	p.source.vrf = in->vrf;
 	p.destination.vrf = in->vrf;
 	switch (p.ethertype) {
 	case ETH_P_ARP:
 		return access_arp(skb, in, &p);
 	case ETH_P_RARP:
-		if (in->listen & 2)
-			upcall_limited(skb, in, &p, UPCALL_KIND_NEIGHBOR);
-		return VERDICT_PASS;
+		return access_rarp(skb, in, &p);
 	case ETH_P_IPV6:
 		type = nd_type(skb);
 		if (type)

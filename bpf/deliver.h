@@ -2,6 +2,7 @@
 /* The end of a packet's way through VICTOR: to a node here, or out by the kernel's routes. */
 #pragma once
 
+#include "bpf/guard.h"
 #include "bpf/icmp.h"
 #include "bpf/path.h"
 
@@ -41,8 +42,10 @@ static __noinline int tc_deliver(struct __sk_buff *skb, const struct packet *p,
 }
 
 /* Up this machine's own stack, whatever MAC it was sent to; the kernel takes its hop itself. */
-static __always_inline int tc_pass_up(struct __sk_buff *skb)
+static __always_inline int tc_pass_up(struct __sk_buff *skb, const struct packet *p)
 {
+	if (guard_is_closed() && !guard_asks_dhcp(skb, p))
+		return guard_drop(skb, VERDICT_guard_host);
 	bpf_skb_change_type(skb, PACKET_HOST);
 	verdict_count(VERDICT_passed_up);
 	return VERDICT_PASS;
@@ -74,6 +77,8 @@ static __noinline int tc_leave(struct __sk_buff *skb, const struct packet *p, __
 	struct route route;
 	int result;
 
+	if (guard_shields(p))
+		return guard_drop(skb, VERDICT_guard_underlay);
 	fib.tot_len = (__u16)p->segment;
 	fib.ifindex = ifindex;
 	if (p->ethertype == ETH_P_IP) {
@@ -87,6 +92,10 @@ static __noinline int tc_leave(struct __sk_buff *skb, const struct packet *p, __
 		__builtin_memcpy(fib.ipv6_dst, p->destination.address, 16);
 	}
 	tc_route_result(&route, &fib, bpf_fib_lookup(skb, &fib, sizeof(fib), 0));
+	if ((route.result == BPF_FIB_LKUP_RET_SUCCESS ||
+	     route.result == BPF_FIB_LKUP_RET_FRAG_NEEDED) &&
+	    guard_is_backplane(route.ifindex))
+		return guard_drop(skb, VERDICT_guard_underlay);
 	if (route.result == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return tc_too_big(skb, p, route.mtu);
 	if (route.result == BPF_FIB_LKUP_RET_BLACKHOLE)
@@ -96,7 +105,7 @@ static __noinline int tc_leave(struct __sk_buff *skb, const struct packet *p, __
 	if (route.result == BPF_FIB_LKUP_RET_PROHIBIT)
 		return verdict_tell(VERDICT_no_route, TELL_PROHIBITED, 0);
 	if (route.result != BPF_FIB_LKUP_RET_SUCCESS)
-		return tc_pass_up(skb);
+		return tc_pass_up(skb, p);
 	result = tc_decrement(skb, p);
 	if (result)
 		return tc_drop_decrement(result);

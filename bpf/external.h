@@ -11,13 +11,19 @@ static __always_inline int external_ip(struct __sk_buff *skb, const struct map_c
 				       const struct packet *p)
 {
 	struct map_binding *to = lookup_binding(&p->destination);
-	struct map_prefix *covered;
+	struct map_prefix *covered = to ? NULL : lookup_prefix(PREFIX_COVERED, &p->destination);
 
+	if (!to && !covered)
+		return VERDICT_PASS;
+	/* What nodes send comes by access ports and the backplane. */
+	if (lookup_prefix(PREFIX_COVERED, &p->source))
+		return guard_drop(skb, VERDICT_guard_outside);
 	if (binding_is_local(to))
 		return tc_deliver(skb, p, to, cfg->fe);
 	if (binding_is_foreign(to))
 		return tc_encapsulate(skb, cfg, p, to->fe, VERDICT_forwarded_foreign);
-	covered = lookup_prefix(PREFIX_COVERED, &p->destination);
+	if (!covered)
+		covered = lookup_prefix(PREFIX_COVERED, &p->destination);
 	return covered ? drop_unbound(p, covered) : VERDICT_PASS;
 }
 

@@ -110,7 +110,7 @@ __noinline int link_punt(struct __sk_buff *skb, const struct map_port *in)
 	if (!in)
 		return TC_ACT_SHOT;
 	if (limit_take(skb->ifindex, LIMIT_CONTROL, LIMIT_CONTROL_RATE, LIMIT_CONTROL_BURST))
-		upcall(skb, in, &p, UPCALL_KIND_CONTROL, DATAPLANE_UPCALL_DATA);
+		verdict_count(upcall(skb, in, &p, UPCALL_KIND_CONTROL, DATAPLANE_UPCALL_DATA));
 	else
 		verdict_count(VERDICT_punt_limited);
 	return TC_ACT_SHOT;

@@ -47,6 +47,31 @@ struct {
 } limits SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct map_guard);
+} guard SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DATAPLANE_PORT_VERDICTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct map_port_verdict);
+	__type(value, __u64);
+} port_verdicts SEC(".maps");
+
+/* What nodes may not reach: this FE's backplane addresses, controllers, what the operator adds.
+ * Other FEs are in 'labels' and 'peer_prefixes'. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, DATAPLANE_SHIELD_LIMIT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct map_source_key);
+	__type(value, __u32);
+} shields SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, DATAPLANE_BINDING_LIMIT);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -7,6 +7,7 @@
  * rare packets, and so the program stays small. */
 #pragma once
 
+#include "bpf/guard.h"
 #include "bpf/segment.h"
 #include "bpf/tc.h"
 
@@ -85,7 +86,33 @@ static __always_inline int nd_names_another(struct __sk_buff *skb, const struct 
 			return 1;
 		at += option.length * 8;
 	}
-	return 0;
+	/* Nobody needs more; behind these something might hide. */
+	return !bpf_skb_load_bytes(skb, at, &option, sizeof(option));
+}
+
+/* Whether ARP or ND says something of the gateway's ('of'), or by its MAC: only the elements do. */
+static __always_inline int access_speaks_for_gateway(const struct map_port *in,
+						     const struct packet *p,
+						     const struct map_address_key *of)
+{
+	const struct map_prefix *answer;
+
+	if (in->flags & MAP_PORT_SHARED)
+		return 0;
+	answer = lookup_prefix(PREFIX_ANSWER, of);
+	return answer &&
+	       (answer->flags & MAP_PREFIX_HOST || mac_same_gateway(answer->mac, p->mac_source));
+}
+
+/* What was said of an address, by ARP or ND, goes on to whoever else listens; not if somebody has
+ * the address elsewhere (the controller heard it, and decides). */
+static __always_inline int access_claimed(struct __sk_buff *skb, const struct map_port *in,
+					  const struct map_binding *of,
+					  const struct map_binding *guarded)
+{
+	if (!of || guarded || in->flags & MAP_PORT_SHARED)
+		return VERDICT_PASS;
+	return guard_drop(skb, VERDICT_guard_claim);
 }
 
 /* The solicitation turned into the advertisement that 'mac' would send (RFC 4861, section 7.2.4),
@@ -159,24 +186,25 @@ static __noinline int access_nd(struct __sk_buff *skb, const struct map_port *in
 	    (size == sizeof(nd) &&
 	     bpf_skb_load_bytes(skb, sizeof(struct ethhdr), &nd, sizeof(nd))) ||
 	    nd.ip.hop_limit != 255 || nd.message.code || address_is_mapped(&nd.ip.saddr))
-		return verdict_drop(VERDICT_bad_packet);
+		return guard_drop(skb, VERDICT_bad_packet);
 	if (nd_names_another(skb, p, type))
-		return verdict_drop(VERDICT_guard_neighbor);
-	if (in->listen & listen)
-		upcall_limited(skb, in, p, UPCALL_KIND_NEIGHBOR);
+		return guard_drop(skb, VERDICT_guard_neighbor);
 	__builtin_memcpy(p->source.address, &nd.ip.saddr, 16);
 	__builtin_memcpy(p->destination.address, nd.message.target, 16);
+	if (access_speaks_for_gateway(in, p,
+				      type == ND_ADVERTISEMENT ? &p->destination : &p->source))
+		return guard_drop(skb, VERDICT_guard_gateway);
+	if (in->listen & listen)
+		upcall_limited(skb, in, p, UPCALL_KIND_NEIGHBOR);
 	from = lookup_binding(type == ND_ADVERTISEMENT ? &p->destination : &p->source);
 	if (binding_guards(from, in, p)) {
 		binding_saw(from);
 		guarded = from;
 	}
-	if (type != ND_SOLICITATION || !(in->listen & listen))
-		return VERDICT_PASS;
-	by = nd_answers(in, p);
+	by = type == ND_SOLICITATION && in->listen & listen ? nd_answers(in, p) : NULL;
 	mac = by ? segment_answer(in, guarded, by) : NULL;
 	if (!mac)
-		return VERDICT_PASS;
+		return access_claimed(skb, in, from, guarded);
 	return nd_answer(skb, p, mac,
 			 ND_SOLICITED_OVERRIDE | (by->flags & MAP_PREFIX_HOST ? ND_ROUTER : 0));
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
 /* Signed registrations (docs/registration.md): UDP to a gateway's address.  They go to the agent
  * before the source guard is asked, because a node that has no binding yet sends them, and under
- * the ration of the port's announcements.  What they say is the controller's to judge; here it is
+ * a ration of their own.  What they say is the controller's to judge; here it is
  * seen that they are whole. */
 #pragma once
 
-#include "bpf/tc.h"
+#include "bpf/guard.h"
 
 #define REGISTRATION_PORT 6654
 #define REGISTRATION_SIZE_LEAST 72
@@ -16,20 +16,20 @@ struct registration_udp {
 	__sum16 checksum;
 };
 
-static __always_inline void upcall_registration(struct __sk_buff *skb, const struct map_port *in,
-						const struct packet *p, __u32 size)
+static __always_inline enum dataplane_verdict upcall_registration(struct __sk_buff *skb,
+								  const struct map_port *in,
+								  const struct packet *p,
+								  __u32 size)
 {
 	struct map_upcall_long *u = bpf_ringbuf_reserve(&upcalls, sizeof(*u), 0);
 
-	if (!u) {
-		verdict_count(VERDICT_punt_lost);
-		return;
-	}
+	if (!u)
+		return VERDICT_punt_lost;
 	/* 'data' and 'more' are one room. */
 	if (size < sizeof(struct ethhdr) || size > DATAPLANE_LONG_DATA ||
 	    bpf_skb_load_bytes(skb, 0, (__u8 *)u + offsetof(struct map_upcall, data), size)) {
 		bpf_ringbuf_discard(u, 0);
-		return;
+		return VERDICT_registration_bad;
 	}
 	u->head.port = in->number;
 	u->head.vlan = p->vlan;
@@ -39,7 +39,7 @@ static __always_inline void upcall_registration(struct __sk_buff *skb, const str
 	u->head.wire_size = size;
 	u->head.time_ns = bpf_ktime_get_ns();
 	bpf_ringbuf_submit(u, 0);
-	verdict_count(VERDICT_registration_taken);
+	return VERDICT_registration_taken;
 }
 
 /* Whether it may be one: what every packet is asked.  (Not with IPv4 options: nobody needs them.)
@@ -70,14 +70,14 @@ __noinline int access_registration(struct __sk_buff *skb, const struct map_port 
 	if ((p->header_size != sizeof(struct iphdr) && p->header_size != sizeof(struct ipv6hdr)) ||
 	    bpf_skb_load_bytes(skb, sizeof(struct ethhdr) + (p->header_size & 0x3c), &udp,
 			       sizeof(udp)))
-		return verdict_drop(VERDICT_registration_bad);
+		return guard_drop(skb, VERDICT_registration_bad);
 	size = bpf_ntohs(udp.size);
 	if (size != p->size - p->header_size || size < sizeof(udp) + REGISTRATION_SIZE_LEAST ||
 	    size > sizeof(udp) + REGISTRATION_SIZE_MAX)
-		return verdict_drop(VERDICT_registration_bad);
-	if (limit_take(skb->ifindex, LIMIT_NEIGHBOR, LIMIT_NEIGHBOR_RATE, LIMIT_NEIGHBOR_BURST))
-		upcall_registration(skb, in, p, sizeof(struct ethhdr) + p->size);
-	else
-		verdict_count(VERDICT_punt_limited);
+		return guard_drop(skb, VERDICT_registration_bad);
+	if (upcall_allowed(skb, in, LIMIT_REGISTRATION))
+		verdict_count_port(
+			in->number,
+			upcall_registration(skb, in, p, sizeof(struct ethhdr) + p->size));
 	return TC_ACT_SHOT;
 }

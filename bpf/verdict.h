@@ -20,6 +20,19 @@ static __always_inline void verdict_count(enum dataplane_verdict verdict)
 		(*count)++;
 }
 
+/* Also for its port, where that is an access port's frame. */
+static __noinline void verdict_count_port(__u32 number, __u32 verdict)
+{
+	struct map_port_verdict key = {number, verdict};
+	__u64 *count = bpf_map_lookup_elem(&port_verdicts, &key), one = 1;
+
+	verdict_count(verdict);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		bpf_map_update_elem(&port_verdicts, &key, &one, BPF_ANY);
+}
+
 static __always_inline int verdict_drop(enum dataplane_verdict why)
 {
 	verdict_count(why);
@@ -57,29 +70,38 @@ static __always_inline int verdict_tells(int result)
 #define LIMIT_STRANGER_BURST 20
 #define LIMIT_CONTROL_RATE 20000 /* what FEs that we know say of links */
 #define LIMIT_CONTROL_BURST 2000
+#define LIMIT_REGISTRATION_RATE 200
+#define LIMIT_REGISTRATION_BURST 50
 #define LIMIT_ICMP_RATE 100
 #define LIMIT_ICMP_BURST 20
 /* Too big has a ration of its own: a scan for addresses must not make TCP stall. */
 
-/* Whether the port may have one more (GCRA).  Two CPUs that race for one take turns; whoever loses
- * thrice goes without. */
-static __always_inline int limit_take(__u32 ifindex, enum map_limit which, __u32 rate, __u32 burst)
+/* Whether there may be one more (GCRA); where the agent is behind ('crowded') only who owes nothing
+ * may.  Two CPUs that race for one take turns; whoever loses thrice goes without. */
+static __always_inline int limit_take_at(__u64 *at, __u64 interval, __u64 window, int crowded)
 {
-	__u64 interval = 1000000000ull / rate, now = bpf_ktime_get_ns(), due, start;
-	struct map_limits *l = bpf_map_lookup_elem(&limits, &ifindex);
+	__u64 now = bpf_ktime_get_ns(), due, start;
 
-	if (!l)
-		return 0;
+	if (crowded)
+		window = 0;
 #pragma unroll
 	for (int attempt = 0; attempt < 3; attempt++) {
-		due = *(volatile __u64 *)&l->due_ns[which];
+		due = *(volatile __u64 *)at;
 		start = due > now ? due : now;
-		if (start - now > interval * (burst - 1))
+		if (start - now > window)
 			return 0;
-		if (__sync_val_compare_and_swap(&l->due_ns[which], due, start + interval) == due)
+		if (__sync_val_compare_and_swap(at, due, start + interval) == due)
 			return 1;
 	}
 	return 0;
+}
+
+static __always_inline int limit_take(__u32 ifindex, enum map_limit which, __u32 rate, __u32 burst)
+{
+	__u64 interval = 1000000000ull / rate;
+	struct map_limits *l = bpf_map_lookup_elem(&limits, &ifindex);
+
+	return l && limit_take_at(&l->due_ns[which], interval, interval * (burst - 1), 0);
 }
 
 enum upcall_kind {
@@ -89,23 +111,23 @@ enum upcall_kind {
 	UPCALL_KIND_REGISTRATION = 16
 };
 
-/* The frame's first 'limit' bytes to the agent. */
-static __always_inline void upcall(struct __sk_buff *skb, const struct map_port *in,
-				   const struct packet *p, enum upcall_kind kind, __u32 limit)
+/* The frame's first 'limit' bytes to the agent; the caller counts what became of it. */
+static __always_inline enum dataplane_verdict upcall(struct __sk_buff *skb,
+						     const struct map_port *in,
+						     const struct packet *p, enum upcall_kind kind,
+						     __u32 limit)
 {
 	__u32 size = skb->len;
 	struct map_upcall *u = bpf_ringbuf_reserve(&upcalls, sizeof(*u), 0);
 
-	if (!u) {
-		verdict_count(VERDICT_punt_lost);
-		return;
-	}
+	if (!u)
+		return VERDICT_punt_lost;
 	if (size > limit)
 		size = limit;
 	if (size < sizeof(struct ethhdr) || size > DATAPLANE_UPCALL_DATA ||
 	    bpf_skb_load_bytes(skb, 0, u->data, size)) {
 		bpf_ringbuf_discard(u, 0);
-		return;
+		return VERDICT_bad_packet;
 	}
 	u->port = in->number;
 	u->vlan = p->vlan;
@@ -115,20 +137,61 @@ static __always_inline void upcall(struct __sk_buff *skb, const struct map_port 
 	u->wire_size = skb->len;
 	u->time_ns = bpf_ktime_get_ns();
 	bpf_ringbuf_submit(u, 0);
-	verdict_count(VERDICT_punted);
+	return VERDICT_punted;
 }
 
-static __noinline int upcall_limited(struct __sk_buff *skb, const struct map_port *in,
-				     const struct packet *p, enum upcall_kind kind)
+/* The share of an access port: the operator's, or the standard. */
+static __always_inline void limit_share(enum map_limit which, __u64 *interval, __u64 *window)
+{
+	__u32 zero = 0;
+	struct map_guard *g = bpf_map_lookup_elem(&guard, &zero);
+	__u32 rate = which == LIMIT_NEIGHBOR   ? LIMIT_NEIGHBOR_RATE
+		     : which == LIMIT_STRANGER ? LIMIT_STRANGER_RATE
+					       : LIMIT_REGISTRATION_RATE;
+	__u32 burst = which == LIMIT_NEIGHBOR   ? LIMIT_NEIGHBOR_BURST
+		      : which == LIMIT_STRANGER ? LIMIT_STRANGER_BURST
+						: LIMIT_REGISTRATION_BURST;
+
+	if (g && g->share[which].interval_ns) {
+		*interval = g->share[which].interval_ns;
+		*window = g->share[which].window_ns;
+		return;
+	}
+	*interval = 1000000000ull / rate;
+	*window = *interval * (burst - 1);
+}
+
+/* Whether the agent is so far behind that ports which send much would take the room of those that
+ * send little. */
+static __always_inline int upcalls_are_crowded(void)
+{
+	return bpf_ringbuf_query(&upcalls, BPF_RB_AVAIL_DATA) > DATAPLANE_UPCALL_RING / 2;
+}
+
+/* The port's share of upcalls: none of its frames costs another port's.  Whether it may; counted if
+ * it may not. */
+static __noinline int upcall_allowed(struct __sk_buff *skb, const struct map_port *in,
+				     enum map_limit which)
+{
+	__u32 ifindex = skb->ifindex;
+	struct map_limits *l = bpf_map_lookup_elem(&limits, &ifindex);
+	int crowded = upcalls_are_crowded();
+	__u64 interval, window;
+
+	limit_share(which, &interval, &window);
+	if (l && which < LIMIT_COUNT && limit_take_at(&l->due_ns[which], interval, window, crowded))
+		return 1;
+	verdict_count_port(in->number, crowded ? VERDICT_punt_crowded : VERDICT_punt_limited);
+	return 0;
+}
+
+static __noinline void upcall_limited(struct __sk_buff *skb, const struct map_port *in,
+				      const struct packet *p, enum upcall_kind kind)
 {
 	int neighbor = kind == UPCALL_KIND_NEIGHBOR;
 
-	if (!limit_take(skb->ifindex, neighbor ? LIMIT_NEIGHBOR : LIMIT_STRANGER,
-			neighbor ? LIMIT_NEIGHBOR_RATE : LIMIT_STRANGER_RATE,
-			neighbor ? LIMIT_NEIGHBOR_BURST : LIMIT_STRANGER_BURST)) {
-		verdict_count(VERDICT_punt_limited);
-		return 0;
-	}
-	upcall(skb, in, p, kind, neighbor ? DATAPLANE_UPCALL_DATA : DATAPLANE_STRANGER_DATA);
-	return 1;
+	if (upcall_allowed(skb, in, neighbor ? LIMIT_NEIGHBOR : LIMIT_STRANGER))
+		verdict_count_port(in->number, upcall(skb, in, p, kind,
+						      neighbor ? DATAPLANE_UPCALL_DATA
+							       : DATAPLANE_STRANGER_DATA));
 }

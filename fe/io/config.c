@@ -373,6 +373,8 @@ int config_parse(const char *path, const char *text, size_t size, struct config 
 	if (result == 0)
 		result = read_settings(&r);
 	if (result == 0)
+		result = config_read_guard(&r);
+	if (result == 0)
 		result = read_ports(&r);
 	config_lines_destroy(lines);
 	config_file_free(&config_yaml_schema, yaml);
@@ -397,5 +399,6 @@ int config_load(const char *path, struct config *ret, struct reason *why)
 void config_finish(struct config *c)
 {
 	free(c->matches);
+	free(c->shield);
 	memset(c, 0, sizeof(*c));
 }

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "fe/agent.h"
+#include "fe/io/datapath.h"
 #include "fe/io/port_name.h"
 #include "shell/endpoint.h"
 
@@ -29,6 +30,8 @@ struct config {
 	unsigned daemon_count;
 	char backplane_device[OFP_PORT_NAME_SIZE]; /* empty: there is none */
 	unsigned backplane_line;
+	struct datapath_guard guard; /* its 'shield' is the next; with controllers' addresses */
+	struct prefix *shield;
 	struct port_match *matches; /* the backplane first */
 	unsigned match_count;
 };

@@ -26,3 +26,5 @@ int config_refuse(const struct reading *r, struct place at, const char *format, 
 	PRINTF_LIKE(3, 4);
 /* The addresses of the backplane and how packets are marked there. */
 int config_read_underlay(const struct reading *r);
+/* What access ports refuse; after the controllers. */
+int config_read_guard(const struct reading *r);

@@ -63,6 +63,24 @@ static const cyaml_schema_field_t announce_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t share_fields[] = {
+	NUMBER_OR_NOT(rate, yaml_share),
+	NUMBER_OR_NOT(burst, yaml_share),
+	CYAML_FIELD_END,
+};
+
+#define SHARE(key) \
+	CYAML_FIELD_MAPPING(#key, CYAML_FLAG_OPTIONAL, struct yaml_guard, key, share_fields)
+static const cyaml_schema_field_t guard_fields[] = {
+	FLAG(closed, yaml_guard),
+	CYAML_FIELD_SEQUENCE("shield", OPTIONAL_POINTER, struct yaml_guard, shield, &text_value, 0,
+			     DATAPATH_SHIELDS_MAX - CONFIG_CONTROLLERS_MAX),
+	SHARE(neighbor),
+	SHARE(stranger),
+	SHARE(registration),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t access_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_port, access_fields),
 };
@@ -94,6 +112,7 @@ static const cyaml_schema_field_t config_fields[] = {
 			    timer_fields),
 	CYAML_FIELD_MAPPING("announce", CYAML_FLAG_OPTIONAL, struct yaml_config, announce,
 			    announce_fields),
+	CYAML_FIELD_MAPPING("guard", CYAML_FLAG_OPTIONAL, struct yaml_config, guard, guard_fields),
 	CYAML_FIELD_END,
 };
 

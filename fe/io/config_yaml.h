@@ -20,6 +20,17 @@ struct yaml_timers {
 	uint32_t *idle_probe_ms, *idle_give_up_ms, *tentative_ms;
 };
 
+struct yaml_share {
+	uint32_t *rate, *burst;
+};
+
+struct yaml_guard {
+	bool closed;
+	char **shield;
+	unsigned shield_count;
+	struct yaml_share neighbor, stranger, registration;
+};
+
 struct yaml_announce {
 	uint32_t *patience_s;
 };
@@ -38,6 +49,7 @@ struct yaml_config {
 	unsigned access_count, external_count, links_count;
 	struct yaml_timers timers;
 	struct yaml_announce announce;
+	struct yaml_guard guard;
 };
 
 struct cyaml_schema_value;

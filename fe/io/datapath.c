@@ -352,7 +352,8 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, s
 		goto fail;
 	config_fill(dp, config);
 	datapath_inner_open(dp);
-	if (datapath_config_write(dp) || header_write(dp, config)) {
+	if (datapath_config_write(dp) || datapath_guard_write(dp, config) ||
+	    header_write(dp, config)) {
 		result = reason_set(why, -EIO, "the BPF maps cannot be written");
 		goto fail;
 	}

@@ -18,6 +18,22 @@ struct datapath;
 /* Such a device's name: this and the FE's id.  None of them is a port. */
 #define DATAPATH_DEVICE_PREFIX "victor-"
 
+/* How many upcalls a second each access port may cause, and how many at once; 0: the standard. */
+struct datapath_share {
+	uint32_t rate, burst;
+};
+#define DATAPATH_RATE_MAX 1000000u
+#define DATAPATH_BURST_MAX 100000u
+
+/* What access ports refuse beyond what the tables say (docs/guard.md). */
+struct datapath_guard {
+	struct datapath_share neighbor, stranger, registration;
+	bool closed;                 /* nodes do not reach this machine's own addresses */
+	const struct prefix *shield; /* nor these, nor the underlay's; borrowed for the call */
+	unsigned shield_count;
+};
+#define DATAPATH_SHIELDS_MAX 256
+
 struct datapath_config {
 	uint32_t fe; /* 1..65535 */
 	struct backplane backplane;
@@ -25,6 +41,7 @@ struct datapath_config {
 	uint32_t binding_limit; /* 0: 65536.  Adopted pins keep the limit they were made with. */
 	uint64_t seed;
 	const char *pin_directory;
+	struct datapath_guard guard;
 };
 
 /* What datapath_ops functions get as 'context' points to one of these, or to a struct that begins

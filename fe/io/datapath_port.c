@@ -201,6 +201,7 @@ int datapath_port_remove(void *context, uint32_t number)
 		return -ENOENT;
 	bpf_map_update_elem(map_fd(dp->skeleton->maps.outputs), &number, &nothing, 0);
 	device_release(dp, d);
+	datapath_guard_forget(dp, number);
 	table_remove(&dp->devices, &number);
 	backplane_choose(dp);
 	return 0;

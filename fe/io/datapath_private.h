@@ -98,6 +98,10 @@ int datapath_transmit(void *context, uint32_t port, const void *frame, size_t si
 void datapath_drain_upcalls(void *context);
 void datapath_sweep_entries(struct datapath *dp);
 
+/* datapath_guard.c */
+int datapath_guard_write(struct datapath *dp, const struct datapath_config *c);
+void datapath_guard_forget(struct datapath *dp, uint32_t number);
+
 int datapath_link_open(struct datapath *dp);
 void datapath_link_close(struct datapath *dp);
 int datapath_link_set(void *context, const struct datapath_link *link);

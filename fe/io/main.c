@@ -294,6 +294,7 @@ static struct datapath_config datapath_settings(const struct config *c)
 		.binding_limit = c->agent.binding_limit,
 		.seed = make_seed(),
 		.pin_directory = c->state,
+		.guard = c->guard,
 	};
 }
 

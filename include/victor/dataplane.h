@@ -77,7 +77,18 @@
 	_(greeted, 0, "a switch's first frame through the tunnel, which carries nothing")       \
 	_(no_exit, 1, "no FE that may send its source's prefix out of VICTOR is there")         \
 	_(registration_taken, 0, "a signed registration handed to the agent")                   \
-	_(registration_bad, 1, "sent to the registration's port, but no datagram of its size")
+	_(registration_bad, 1, "sent to the registration's port, but no datagram of its size")  \
+	_(guard_tag, 1, "its VLAN tag, or a second one, does not belong on that port")          \
+	_(guard_kind, 1, "no frame that nodes send: MPLS, LLDP, what bridges say")              \
+	_(guard_gateway, 1, "its ARP or neighbour discovery speaks for the gateway")            \
+	_(guard_claim, 1, "its ARP or neighbour discovery speaks for a node elsewhere")         \
+	_(guard_router, 1, "a router's word (advertisement, redirect) by who is none")          \
+	_(guard_dhcp, 1, "a DHCP server's word by who is none")                                 \
+	_(guard_header, 1, "source routing, or headers that hide what it is")                   \
+	_(guard_underlay, 1, "it would reach the underlay, an element or a controller")         \
+	_(guard_host, 1, "it would reach this machine, which is closed to nodes")               \
+	_(guard_outside, 1, "it came from outside with the source address of a node")           \
+	_(punt_crowded, 0, "not handed to the agent, which is behind: its port sent others")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
@@ -136,7 +147,9 @@ _Static_assert(sizeof(struct map_config) == 52 + 2 * sizeof(struct map_underlay)
 #define MAP_PORT_SHARED 8     /* other FEs are on this LAN too */
 #define MAP_PORT_SILENT 16    /* SHARED: another one is the LAN's gateway */
 #define MAP_PORT_ADMITTED6 32 /* IPv6 too */
-struct map_port {             /* by ifindex */
+#define MAP_ROLE_ACCESS 1     /* enum port_role (pipeline/experimenter.h) */
+#define MAP_ROLE_BACKPLANE 2
+struct map_port { /* by ifindex */
 	__u8 trial[DATAPLANE_TRIAL];
 	__u32 number;
 	__u32 vrf;
@@ -164,6 +177,28 @@ enum map_limit {
 struct map_limits { /* by ifindex */
 	__u64 due_ns[LIMIT_COUNT];
 };
+/* Links speak on backplane ports only; on access ports it is the share of registrations. */
+#define LIMIT_REGISTRATION LIMIT_CONTROL
+
+/* What the operator says of access ports. */
+struct map_guard {
+	struct {
+		__u64 window_ns;   /* interval * (burst - 1) */
+		__u32 interval_ns; /* 0: the standard share */
+		__u32 pad;
+	} share[LIMIT_COUNT];
+	__u32 closed; /* nodes do not reach this machine */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct map_guard) == 8 + 16 * LIMIT_COUNT, "map_guard has hidden padding");
+
+/* How often a port's frames met a verdict: of the guard, and of punts. */
+struct map_port_verdict {
+	__u32 number; /* the port's */
+	__u32 verdict;
+};
+#define DATAPLANE_PORT_VERDICTS (1 << 20)
+#define DATAPLANE_SHIELD_LIMIT 4096
 
 struct map_address_key {
 	__u32 vrf;

@@ -501,10 +501,12 @@ static void ipv6_errors_are_found_behind_extension_headers(void **state)
 	f = was;
 	chain6(&f, (uint8_t[]){60, 60, 60, 60, 60, 60, 60, 0}, 17, 1); /* who knows what that is */
 	expect_silence(b, ACCESS, &f, &ttl6);
-	f = was;
+	f = frame_udp6("2001:db9::1", "2001:db8::36", 100);
+	frame_set_macs(&f, &b->mac[EXTERNAL], &other_mac);
 	f.bytes[20] = 58;
+	f.bytes[21] = 1;
 	f.bytes[54] = 137; /* redirect */
-	expect_silence(b, ACCESS, &f, &ttl6);
+	expect_silence(b, EXTERNAL, &f, &ttl6);
 	f = frame_udp6("::", "2001:db8::36", 30);
 	frame_set_macs(&f, &b->mac[EXTERNAL], &other_mac);
 	f.bytes[21] = 1;

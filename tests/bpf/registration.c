@@ -7,7 +7,7 @@
 #define PORT 6654
 #define LEAST 72
 #define MOST 1024
-#define LIMIT_BURST 200 /* of bpf/verdict.h */
+#define LIMIT_BURST 50 /* of bpf/verdict.h */
 
 static void set_udp(struct frame *f, size_t at, uint16_t port, size_t size)
 {

@@ -4,6 +4,7 @@
 
 #include "base/compiler.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,6 +65,41 @@ static void a_good_file_is_read(void **state)
 	assert_string_equal(c.backplane_device, "bp0");
 	assert_int_equal(c.backplane_line, 9);
 	config_finish(&c);
+}
+
+static void the_guard_is_read_and_keeps_nodes_from_controllers(void **state)
+{
+	static const char text[] =
+		"name: fe2\n"
+		"id: 2\n"
+		"insecure: true\n"
+		"controllers: [ \"tcp:10.99.0.1:6653\", \"tcp:127.0.0.1:6653\" ]\n"
+		"guard:\n"
+		"  closed: true\n"
+		"  shield: [ 10.0.0.0/8 ]\n"
+		"  neighbor: { rate: 500, burst: 50 }\n";
+	static const char *const wrong[] = {
+		"guard: { shield: [ 0.0.0.0/0 ] }", "guard: { shield: [ there ] }",
+		"guard: { neighbor: { rate: 5 } }", "guard: { stranger: { rate: 0, burst: 1 } }",
+		"guard: { registration: { rate: 1, burst: 9999999 } }"};
+	char bad[128], prefix[PREFIX_TEXT_SIZE];
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(parse(text, &c, &why), 0);
+	assert_true(c.guard.closed);
+	assert_int_equal(c.guard.neighbor.rate, 500);
+	assert_int_equal(c.guard.neighbor.burst, 50);
+	assert_int_equal(c.guard.stranger.rate, 0);
+	assert_int_equal(c.guard.shield_count, 2);
+	assert_string_equal(prefix_format(&c.guard.shield[0], prefix), "10.0.0.0/8");
+	assert_string_equal(prefix_format(&c.guard.shield[1], prefix), "10.99.0.1/32");
+	config_finish(&c);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		snprintf(bad, sizeof(bad), "name: fe2\nid: 2\n%s\n", wrong[i]);
+		assert_int_equal(parse(bad, &c, &why), -EINVAL);
+		assert_non_null(strstr(why.text, "fe.yaml:3:"));
+	}
 }
 
 static void provisioned_links_are_backplane_ports_of_a_kind(void **state)
@@ -283,6 +319,7 @@ int main(void)
 		cmocka_unit_test(both_families_are_read_with_their_spread_and_class),
 		cmocka_unit_test(its_ports_are_read_with_their_roles),
 		cmocka_unit_test(the_routing_daemons_pid_files_are_read),
+		cmocka_unit_test(the_guard_is_read_and_keeps_nodes_from_controllers),
 		cmocka_unit_test(a_name_and_an_id_are_enough),
 		cmocka_unit_test(a_bad_file_is_refused_with_its_line),
 		cmocka_unit_test(a_file_that_is_not_there_is_refused),
