@@ -45,6 +45,7 @@ int agent_open(struct agent *a, const struct agent_config *config, struct reason
 					   .wall_us = wall_us()};
 
 	*a = (struct agent){.config = *config, .udp_fd = -1, .host = {-1, -1, 0}};
+	a->config.identity = a->config.grant = NULL; /* the caller's: not kept */
 	a->r = victor_register_create(&c, why->text, sizeof(why->text));
 	if (!a->r)
 		return -EINVAL;

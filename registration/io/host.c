@@ -58,9 +58,9 @@ void host_close(struct host *h)
 	*h = (struct host){-1, -1, 0};
 }
 
-static bool matters(const struct nlmsghdr *m)
+static bool matters(struct nlmsghdr *m)
 {
-	const struct rtmsg *route = NLMSG_DATA(m);
+	struct rtmsg *route = NLMSG_DATA(m);
 
 	if (m->nlmsg_type != RTM_NEWROUTE && m->nlmsg_type != RTM_DELROUTE)
 		return true;
@@ -84,23 +84,23 @@ bool host_changed(struct host *h)
 		}
 		if (size < 0)
 			return changed;
-		for (const struct nlmsghdr *m = (const void *)buffer; NLMSG_OK(m, left);
+		for (struct nlmsghdr *m = (void *)buffer; NLMSG_OK(m, left);
 		     m = NLMSG_NEXT(m, left))
 			changed = changed || matters(m);
 	}
 }
 
 /* The attributes of a message, by number; later ones of a number win. */
-static void attributes(const struct rtattr *a, unsigned size, const struct rtattr *ret[],
-		       unsigned count)
+static void attributes(struct rtattr *a, unsigned size, struct rtattr *ret[], unsigned count)
 {
-	memset(ret, 0, count * sizeof(ret[0]));
+	for (unsigned i = 0; i < count; i++)
+		ret[i] = NULL;
 	for (; RTA_OK(a, size); a = RTA_NEXT(a, size))
 		if (a->rta_type < count)
 			ret[a->rta_type] = a;
 }
 
-static unsigned attribute_u32(const struct rtattr *a)
+static unsigned attribute_u32(struct rtattr *a)
 {
 	unsigned value = 0;
 
@@ -109,7 +109,7 @@ static unsigned attribute_u32(const struct rtattr *a)
 	return value;
 }
 
-static bool attribute_address(const struct rtattr *a, int family, struct address *ret)
+static bool attribute_address(struct rtattr *a, int family, struct address *ret)
 {
 	size_t size = family == AF_INET ? 4 : 16;
 
@@ -131,10 +131,10 @@ struct look {
 	bool is_found;
 };
 
-static void on_link(struct look *l, const struct nlmsghdr *m)
+static void on_link(struct look *l, struct nlmsghdr *m)
 {
-	const struct ifinfomsg *info = NLMSG_DATA(m);
-	const struct rtattr *a[IFLA_CARRIER + 1];
+	struct ifinfomsg *info = NLMSG_DATA(m);
+	struct rtattr *a[IFLA_CARRIER + 1];
 	struct host_view *v = l->view;
 	const char *name;
 
@@ -157,10 +157,10 @@ static bool is_link_local(const struct address *a)
 	return a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
 }
 
-static void on_address(struct look *l, const struct nlmsghdr *m)
+static void on_address(struct look *l, struct nlmsghdr *m)
 {
-	const struct ifaddrmsg *info = NLMSG_DATA(m);
-	const struct rtattr *a[IFA_LOCAL + 1];
+	struct ifaddrmsg *info = NLMSG_DATA(m);
+	struct rtattr *a[IFA_LOCAL + 1];
 	struct host_view *v = l->view;
 	struct address address;
 
@@ -176,7 +176,7 @@ static void on_address(struct look *l, const struct nlmsghdr *m)
 }
 
 /* The gateway of one next hop: RTA_GATEWAY, or of the other family in RTA_VIA. */
-static bool next_hop_gateway(const struct rtattr *const a[], int family, struct address *ret)
+static bool next_hop_gateway(struct rtattr *const a[], int family, struct address *ret)
 {
 	const struct rtvia *via;
 
@@ -191,7 +191,7 @@ static bool next_hop_gateway(const struct rtattr *const a[], int family, struct 
 	return true;
 }
 
-static void consider(struct look *l, int family, const struct rtattr *const a[], unsigned index,
+static void consider(struct look *l, int family, struct rtattr *const a[], unsigned index,
 		     unsigned metric)
 {
 	unsigned i = family == AF_INET ? 0 : 1;
@@ -206,11 +206,11 @@ static void consider(struct look *l, int family, const struct rtattr *const a[],
 	l->routes[i].gateway = gateway;
 }
 
-static void on_route(struct look *l, const struct nlmsghdr *m)
+static void on_route(struct look *l, struct nlmsghdr *m)
 {
-	const struct rtmsg *info = NLMSG_DATA(m);
-	const struct rtattr *a[RTA_TABLE + 1], *hop_attributes[RTA_VIA + 1];
-	const struct rtnexthop *hop;
+	struct rtmsg *info = NLMSG_DATA(m);
+	struct rtattr *a[RTA_TABLE + 1], *hop_attributes[RTA_VIA + 1];
+	struct rtnexthop *hop;
 	unsigned metric;
 	int left;
 
@@ -262,16 +262,14 @@ static int ask(struct host *h, uint16_t type, int family, uint8_t table)
 	return send(h->ask_fd, &q, q.header.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
-typedef void (*on_message)(struct look *l, const struct nlmsghdr *m);
+typedef void (*on_message)(struct look *l, struct nlmsghdr *m);
 
 /* One datagram's messages: 1 when the dump is over, -EAGAIN if it is to be done again. */
-static int take_datagram(struct host *h, const char *buffer, unsigned left, on_message f,
-			 struct look *l)
+static int take_datagram(struct host *h, char *buffer, unsigned left, on_message f, struct look *l)
 {
 	bool is_overtaken = false;
 
-	for (const struct nlmsghdr *m = (const void *)buffer; NLMSG_OK(m, left);
-	     m = NLMSG_NEXT(m, left)) {
+	for (struct nlmsghdr *m = (void *)buffer; NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
 		if (m->nlmsg_seq != h->sequence)
 			continue; /* of a dump that was given up */
 		if (m->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -279,7 +277,7 @@ static int take_datagram(struct host *h, const char *buffer, unsigned left, on_m
 		if (m->nlmsg_type == NLMSG_DONE)
 			return is_overtaken ? -EAGAIN : 1;
 		if (m->nlmsg_type == NLMSG_ERROR) {
-			const struct nlmsgerr *e = NLMSG_DATA(m);
+			struct nlmsgerr *e = NLMSG_DATA(m);
 
 			return e->error ? e->error : 1;
 		}

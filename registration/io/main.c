@@ -229,7 +229,7 @@ static int open_agent(const struct options *o, struct agent_config *c, struct ag
 	c->grant = o->grant_file ? grant : NULL;
 	r = agent_open(a, c, &why);
 	sign_wipe(identity, sizeof(identity));
-	a->config.identity = a->config.grant = NULL;
+	c->identity = c->grant = NULL;
 	if (r < 0) {
 		fprintf(stderr, "victor-register: %s: %s\n", o->key_file, why.text);
 		return STATUS_FAILED;

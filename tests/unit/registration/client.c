@@ -79,7 +79,8 @@ static void expect(struct world *w, enum registration_kind kind)
 	w->size = victor_register_send(w->r, w->now, w->bytes);
 	assert_true(w->size > 0);
 	assert_int_equal(registration_decode(w->bytes, w->size, &w->last), 0);
-	assert_string_equal(registration_kind_name(w->last.kind), registration_kind_name(kind));
+	assert_string_equal(registration_kind_name(w->last.kind),
+			    registration_kind_name((uint8_t)kind));
 	assert_true(sign_message_check(&w->last, &w->node));
 }
 
