@@ -17,7 +17,9 @@
  * fresh claim; it moves the node back, and is not looked at twice. */
 #include "controller/record.h"
 
+#include "controller/admission.h"
 #include "controller/element.h"
+#include "controller/flapping.h"
 #include "controller/planner.h"
 #include "controller/probe.h"
 #include "controller/probing.h"
@@ -63,7 +65,7 @@ static bool others_hear(const struct core *c, const struct attachment_record *r,
 }
 
 static void move(struct core *c, struct attachment_record *r, const struct place *to,
-		 enum event_kind kind, const char *reason)
+		 enum proof proof, enum event_kind kind, const char *reason)
 {
 	struct attachment after = r->a;
 	bool first = r->detached;
@@ -82,6 +84,8 @@ static void move(struct core *c, struct attachment_record *r, const struct place
 	after.since_ms = after.heard_ms = c->now_ms;
 	after.moves += !first;
 	r->live = true;
+	r->proof = proof;
+	r->must_be_silent = false;
 	record_enter(c, r, &after, false);
 	segment_announce(c, r);
 	if (first)
@@ -103,7 +107,10 @@ void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 	/* Who is designated may have changed since it was asked. */
 	if (!c->learning)
 		(void)segment_designate(c, r->a.node, &to);
-	move(c, r, &to, EVENT_MOVED, claim->elicited ? "it answers there" : "it speaks there");
+	if (r->a.state == ATTACHMENT_PROBING)
+		flapping_forgive(r);
+	move(c, r, &to, claim->proof, EVENT_MOVED,
+	     claim->elicited ? "it answers there" : "it speaks there");
 	if (look)
 		probe_place(c, r, &left);
 }
@@ -135,7 +142,7 @@ static void revert(struct core *c, struct attachment_record *r, const char *reas
 		return;
 	}
 	r->a.moves = moves - 1; /* move() counts one; a move undone is none */
-	move(c, r, &back, EVENT_REVERTED, reason);
+	move(c, r, &back, r->proof, EVENT_REVERTED, reason);
 	if (!element_place_up(c, &back))
 		record_settle(c, r);
 }
@@ -153,6 +160,8 @@ static void heard_here(struct core *c, struct attachment_record *r, const struct
 	}
 	r->a.heard_ms = c->now_ms;
 	r->live = true;
+	if (claim->proof > r->proof || r->a.state == ATTACHMENT_PREPARED)
+		r->proof = claim->proof;
 	switch (r->a.state) {
 	case ATTACHMENT_ACTIVE:
 		return;
@@ -183,8 +192,11 @@ static void fresh(struct core *c, struct attachment_record *r, const struct clai
 	else if (r->a.state == ATTACHMENT_PROBING && claim->elicited &&
 		 place_equal(&r->a.previous, &claim->place))
 		probing_claimant_answers(c, r, claim);
-	else
+	else if (!admission_needs_silence(c, r, claim))
 		attachment_move_by_claim(c, r, claim);
+	else if (r->a.state != ATTACHMENT_PROBING || !claim->elicited ||
+		 !probing_also_answers(c, r, claim))
+		probing_claim(c, r, claim);
 }
 
 /* Several FEs on one LAN hear the same announcement: it is one claim, and the place that it is

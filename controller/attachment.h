@@ -45,12 +45,16 @@ struct port;
 struct rule;
 struct silent;
 
+/* What a claim, or a place, proves of who is there: see admission.c. */
+enum proof { PROOF_NONE, PROOF_PORT, PROOF_SIGNED };
+
 /* What a frame says: this node is at this place. */
 struct claim {
 	struct place place;
 	uint32_t heard_by; /* the FE; the place may be another's on the same segment */
 	bool replay;       /* kept by the FE while it had no controller: never taken at once */
 	bool elicited;     /* the answer to a probe from the gateway */
+	enum proof proof;
 };
 
 struct attachment_record *attachment_find(const struct core *c, const char *node);

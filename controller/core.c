@@ -4,9 +4,12 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "controller/admission.h"
+#include "controller/alarm.h"
 #include "controller/backplane.h"
 #include "controller/discovery.h"
 #include "controller/element.h"
+#include "controller/flapping.h"
 #include "controller/full.h"
 #include "controller/gone.h"
 #include "controller/ovs.h"
@@ -35,6 +38,10 @@ static void set_defaults(struct core_config *config)
 		config->element_grace_ms = 1000;
 	if (!config->learn_timeout_ms)
 		config->learn_timeout_ms = 5000;
+	if (!config->flapping_claims)
+		config->flapping_claims = 5;
+	if (!config->flapping_window_ms)
+		config->flapping_window_ms = 180000;
 	if (!config->discovery_cost)
 		config->discovery_cost = 10;
 }
@@ -58,6 +65,7 @@ struct core *core_create(const struct core_config *config, const struct core_she
 	table_init(&c->drained, NAME_SIZE, sizeof(bool), seed + 11);
 	table_init(&c->segments, sizeof(uint32_t), segment_size(), seed + 10);
 	refusal_init(c, seed + 12);
+	alarm_init(c, seed + 15);
 	return c;
 }
 
@@ -76,6 +84,7 @@ void core_destroy(struct core *c)
 	table_finish(&c->element_names);
 	table_finish(&c->records);
 	refusal_finish(c);
+	alarm_finish(c);
 	table_finish(&c->segments);
 	table_finish(&c->drained);
 	inventory_finish(&c->inventory);
@@ -97,6 +106,11 @@ int core_add_prefix(struct core *c, const struct covered_prefix *p, struct reaso
 	if (r == 0)
 		planner_add_prefix(c, p);
 	return r;
+}
+
+int core_add_site(struct core *c, const struct site *s, struct reason *why)
+{
+	return sites_add(&c->inventory.sites, s, why);
 }
 
 int core_add_network(struct core *c, const struct network *n, struct reason *why)
@@ -218,9 +232,12 @@ int core_put_node(struct core *c, const struct node *n, int64_t now_ms, struct r
 	core_set_now(c, now_ms);
 	if (!mac_is_zero(&n->mac) && rule_is_gateway_mac(&n->mac, &c->config.gateway_mac))
 		return reason_set(why, -EINVAL, "node %s: its MAC is the gateway's", n->id);
-	r = inventory_put_node(&c->inventory, n, why);
+	r = n->learned ? admission_check_claimed(c, n, why) : 0;
+	if (r == 0)
+		r = inventory_put_node(&c->inventory, n, why);
 	if (r < 0)
 		return r;
+	c->claimed_count += n->learned && !known;
 	if (!known) {
 		known = inventory_node(&c->inventory, n->id);
 		attachment_node_changed(c, known, NULL);
@@ -236,11 +253,17 @@ int core_put_node(struct core *c, const struct node *n, int64_t now_ms, struct r
 
 int core_remove_node(struct core *c, const char *id, int64_t now_ms, struct reason *why)
 {
+	const struct node *n = inventory_node(&c->inventory, id);
 	struct attachment_record *r;
 
 	core_set_now(c, now_ms);
-	if (!inventory_node(&c->inventory, id))
+	if (!n)
 		return reason_set(why, -ENOENT, "there is no node %.*s", NAME_SIZE - 1, id);
+	if (admission_keeps(c, n)) {
+		c->claimed_count -= c->claimed_count > 0;
+		if (c->shell.forget_node)
+			c->shell.forget_node(c->shell.context, n->id);
+	}
 	if (!attachment_detach(c, id, "the node is removed"))
 		attachment_bar(c, id);
 	r = attachment_find(c, id);
@@ -420,5 +443,6 @@ void core_tick(struct core *c, int64_t now_ms)
 		c->second_ms = now_ms;
 		check_borders(c);
 		backplane_tick(c);
+		flapping_tick(c);
 	}
 }

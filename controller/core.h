@@ -13,7 +13,10 @@
 #include "pipeline/experimenter.h"
 #include "pipeline/rule.h"
 
-enum admission_mode { ADMISSION_STRICT, ADMISSION_OPEN };
+/* A claim on a port that nobody attests proves nothing: MAC and IP can be copied.  ASK: the place
+ * where the node is is asked first, and must be silent; TRUST: the claim is believed, as the paper
+ * does. */
+enum shared_ports { SHARED_PORTS_TRUST, SHARED_PORTS_ASK };
 
 /* How packets shall go between two FEs, where both can. */
 enum underlay_wish { UNDERLAY_WISH_NONE, UNDERLAY_WISH_IPV4, UNDERLAY_WISH_IPV6 };
@@ -34,8 +37,11 @@ enum core_fault {
 
 struct core_config {
 	char name[NAME_SIZE];
-	enum admission_mode admission; /* STRICT: only inventory nodes bind; OPEN: any (lab) */
-	struct mac gateway_mac;        /* the anycast gateway's, the same on every FE */
+	enum admission_mode admission; /* of prefixes that say nothing else */
+	enum shared_ports shared_ports;
+	unsigned flapping_claims;    /* so many ambiguous claims ... */
+	unsigned flapping_window_ms; /* ... within this damp a node; 5 in 180000 */
+	struct mac gateway_mac;      /* the anycast gateway's, the same on every FE */
 	uint16_t shard;
 	struct tunnel_wish tunnel;   /* of all pairs that none of their own is told for */
 	unsigned port_grace_ms;      /* a node whose port went down is kept this long; 2000 */
@@ -74,6 +80,8 @@ enum event_kind {
 	EVENT_DRAINING,     /* an FE drains, or is in service again */
 	EVENT_LINK_UP,
 	EVENT_LINK_DOWN,
+	EVENT_ALARM, /* something is wrong and lasts: core_alarms */
+	EVENT_ALARM_OVER,
 	EVENT_KIND_COUNT
 };
 
@@ -117,6 +125,10 @@ struct core_shell {
 	/* As flush, but more that is to be written may come of what has arrived already: write it
 	 * when all of that has been handed over.  NULL: flush is called. */
 	void (*flush_soon)(void *context, struct session *s);
+	/* For the store, never waited for: a node that has its address because it came first, and
+	 * that it has been released; NULL: nobody keeps them. */
+	void (*keep_node)(void *context, const struct node *n);
+	void (*forget_node)(void *context, const char *id);
 };
 
 /* 'term' is higher than any this controller used before (the store counts it); it is raised above
@@ -128,6 +140,8 @@ uint16_t core_term(const struct core *c); /* may have grown: keep it in the stor
 
 /* At start, before any session: from the config and the store. */
 MUST_USE int core_add_prefix(struct core *c, const struct covered_prefix *p, struct reason *why);
+/* Sites come before prefixes. */
+MUST_USE int core_add_site(struct core *c, const struct site *s, struct reason *why);
 /* Networks come before all else; settle, when all are in, refuses those that contradict each other:
  * the one at '*ret_at'. */
 MUST_USE int core_add_network(struct core *c, const struct network *n, struct reason *why);
@@ -187,6 +201,13 @@ MUST_USE int core_prepare_move(struct core *c, const char *node, const char *ele
 MUST_USE int core_confirm_move(struct core *c, const char *node, int64_t now_ms,
 			       struct reason *why);
 MUST_USE int core_revert_move(struct core *c, const char *node, int64_t now_ms, struct reason *why);
+/* It has its addresses because it came first. */
+bool core_is_claimed(const struct core *c, const struct node *n);
+/* An address of a first-come prefix, or the node that came first: it, with all its addresses, is
+ * forgotten, and whoever comes next has them; its id is in 'ret_id'.  -ENOENT; -EEXIST: it is of
+ * the inventory. */
+MUST_USE int core_release(struct core *c, const char *who, int64_t now_ms, char ret_id[NAME_SIZE],
+			  struct reason *why);
 /* Forget where the node is (until it announces itself again). */
 MUST_USE int core_detach_node(struct core *c, const char *node, int64_t now_ms, struct reason *why);
 
@@ -315,6 +336,16 @@ void core_refusal_counts(const struct core *c,
  * never what a peer said; 'who' and 'text' may be in any bytes; 'element' may be NULL. */
 void core_note_refusal(struct core *c, const char *why, const char *who, const char *element,
 		       uint32_t port, const char *text, int64_t now_ms);
+
+/* What is wrong and lasts. */
+struct alarm {
+	char kind[NAME_SIZE]; /* "flapping", "overlap" */
+	char who[NAME_SIZE];  /* a node, a prefix */
+	char text[256];
+	uint32_t fe, port; /* 0: not at an FE, not at a port */
+	int64_t since_ms;
+};
+void core_alarms(const struct core *c, void (*each)(void *to, const struct alarm *), void *to);
 
 /* From the live FE: the core asks, the answer comes later through 'done' (also on error or after 2
  * s: result < 0), from within another core call.  The list is borrowed. */

@@ -4,6 +4,7 @@
 #include "controller/inventory.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 struct address_key {
@@ -29,9 +30,31 @@ void inventory_init(struct inventory *inv, uint64_t seed)
 
 void inventory_finish(struct inventory *inv)
 {
+	sites_finish(&inv->sites);
 	table_finish(&inv->nodes);
 	table_finish(&inv->by_address);
 	table_finish(&inv->by_mac);
+}
+
+static const char *const mode_names[] = {
+	[ADMISSION_STRICT] = "strict",
+	[ADMISSION_OPEN] = "open",
+	[ADMISSION_FIRST_COME] = "first-come",
+};
+
+const char *admission_mode_name(enum admission_mode mode)
+{
+	return mode < ARRAY_SIZE(mode_names) ? mode_names[mode] : "unknown";
+}
+
+int admission_mode_parse(const char *text, enum admission_mode *ret)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(mode_names); i++)
+		if (strcmp(mode_names[i], text) == 0) {
+			*ret = (enum admission_mode)i;
+			return 0;
+		}
+	return -EINVAL;
 }
 
 static bool name_character(char ch, bool learned)
@@ -118,6 +141,17 @@ static int check_lists(const struct covered_prefix *p, const char *text, struct 
 	return r;
 }
 
+/* Where a mobile address may live there must be no host, route or network of a site's own (paper,
+ * section 3.2). */
+static int check_sites(const struct inventory *inv, const struct covered_prefix *p,
+		       const char *text, struct reason *why)
+{
+	char what[PREFIX_TEXT_SIZE + 16];
+
+	snprintf(what, sizeof(what), "mobile prefix %s", text);
+	return p->mobile ? sites_check(&inv->sites, p->vrf, &p->prefix, what, why) : 0;
+}
+
 int inventory_add_prefix(struct inventory *inv, const struct covered_prefix *p, struct reason *why)
 {
 	struct covered_prefix copy = *p;
@@ -149,8 +183,10 @@ int inventory_add_prefix(struct inventory *inv, const struct covered_prefix *p, 
 			return reason_set(why, -EEXIST, "prefix %s overlaps %s", text,
 					  prefix_format(&q->prefix, other));
 	}
-	inv->prefixes[inv->prefix_count++] = copy;
-	return 0;
+	r = check_sites(inv, p, text, why);
+	if (r == 0)
+		inv->prefixes[inv->prefix_count++] = copy;
+	return r;
 }
 
 static const char *const link_kind_names[] = {
@@ -292,6 +328,20 @@ static int check_address(const struct inventory *inv, const struct node *n, unsi
 	return 0;
 }
 
+/* A node that is put late, when the sites are known: at a site that there is not it can never be.
+ */
+static int check_allowed(const struct inventory *inv, const struct node *n, struct reason *why)
+{
+	char name[WORD_SIZE];
+	unsigned at = 0;
+
+	while (words_next(&n->allow_sites, &at, name))
+		if (!sites_find(&inv->sites, name))
+			return reason_set(why, -EINVAL, "node %s: allow: there is no site %s",
+					  n->id, name);
+	return 0;
+}
+
 static int check_node(const struct inventory *inv, struct node *n, struct reason *why)
 {
 	const struct node *owner;
@@ -310,6 +360,9 @@ static int check_node(const struct inventory *inv, struct node *n, struct reason
 	if (mac_is_multicast(&n->mac))
 		return reason_set(why, -EINVAL, "node %s: MAC %s is a group's", n->id,
 				  mac_format(&n->mac, text));
+	r = check_allowed(inv, n, why);
+	if (r < 0)
+		return r;
 	owner = mac_is_zero(&n->mac) ? NULL : by_mac(inv, n->vrf, &n->mac);
 	if (owner && strcmp(owner->id, n->id) != 0)
 		return reason_set(why, -EEXIST, "node %s: MAC %s is node %s's", n->id,

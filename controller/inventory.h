@@ -6,6 +6,7 @@
 #include "base/reason.h"
 #include "base/table.h"
 #include "controller/network.h"
+#include "controller/site.h"
 #include "pipeline/experimenter.h"
 
 #include <stdbool.h>
@@ -17,9 +18,17 @@
 #define PREFIX_EXITS_MAX 16
 #define LINKS_MAX 4096
 
+/* Who may have an address.  STRICT: nodes of the inventory; FIRST_COME: also whoever claims it
+ * first, from then on and until an operator releases it; OPEN: anybody, for labs. */
+enum admission_mode { ADMISSION_STRICT, ADMISSION_OPEN, ADMISSION_FIRST_COME };
+const char *admission_mode_name(enum admission_mode mode); /* "first-come" */
+/* -EINVAL: no such mode. */
+MUST_USE int admission_mode_parse(const char *text, enum admission_mode *ret);
+
 /* A prefix that VICTOR covers. */
 struct covered_prefix {
 	uint32_t vrf;
+	uint8_t mode; /* 1 + enum admission_mode; 0: as the controller's */
 	struct prefix prefix;
 	bool mobile;      /* its addresses may live at any FE; else only where 'elements' says */
 	bool internal;    /* not announced to routers outside */
@@ -43,9 +52,14 @@ struct node {
 	uint8_t address_count;
 	struct address addresses[NODE_ADDRESSES_MAX];
 	bool mobile;  /* false: only in the segment of its first attachment or of 'elements' */
-	bool learned; /* made by its own announcement in an open prefix, not by an operator */
+	bool learned; /* made by its own announcement, not by an operator: in an open prefix it
+		       * goes with its attachment, in a first-come one it stays */
 	uint8_t element_count;
 	char elements[NODE_ELEMENTS_MAX][NAME_SIZE]; /* where it may attach; empty: anywhere */
+	struct words labels;
+	/* Where else it must be, of what is not empty: at a port of such a name, at one of these
+	 * sites, at a site with one of these labels. */
+	struct words allow_ports, allow_sites, allow_labels;
 };
 
 #define LINK_COST_MAX 1000000u
@@ -74,6 +88,7 @@ struct inventory {
 	struct link links[LINKS_MAX];
 	unsigned link_count;
 	struct networks networks;
+	struct sites sites;
 	struct table nodes;      /* char id[NAME_SIZE], zero padded -> struct node */
 	struct table by_address; /* (vrf, address) -> struct node * */
 	struct table by_mac;     /* (vrf, mac) -> struct node * */
@@ -86,7 +101,8 @@ void inventory_finish(struct inventory *inv);
 bool inventory_name_is_valid(const char *name);
 
 /* Refusals name what is wrong: an address in no covered prefix, in another node's use, a gateway's,
- * a MAC in use, an overlapping prefix, a bad name (letters, digits, '-', '_', '.'). */
+ * a MAC in use, an overlapping prefix, a mobile one that overlaps a site's network, a bad name
+ * (letters, digits, '-', '_', '.'). */
 MUST_USE int inventory_add_prefix(struct inventory *inv, const struct covered_prefix *p,
 				  struct reason *why);
 MUST_USE int inventory_add_link(struct inventory *inv, const struct link *l, struct reason *why);

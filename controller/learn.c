@@ -6,9 +6,9 @@
  * speaks. */
 #include "controller/record.h"
 
+#include "controller/admission.h"
 #include "controller/element.h"
 #include "controller/probing.h"
-#include "controller/registrar.h"
 #include "controller/segment.h"
 
 #include <string.h>
@@ -181,6 +181,7 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 	const struct node *n =
 		inventory_node_by_address(&c->inventory, rule->key.vrf, &rule->key.address);
 	struct attachment_record *r = n ? attachment_find(c, n->id) : NULL;
+	const char *why;
 	bool beside;
 
 	if (!version_is_set(v) || v.shard != c->config.shard)
@@ -200,8 +201,8 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 		if (!element_learn_term(c, v.term, e))
 			return r != NULL;
 	if (!n)
-		n = registrar_learn(c, rule->key.vrf, &rule->key.address,
-				    rule->key.kind == RULE_LOCAL ? &rule->mac : NULL);
+		n = admission_learn(c, rule->key.vrf, &rule->key.address,
+				    rule->key.kind == RULE_LOCAL ? &rule->mac : NULL, NULL, &why);
 	if (!n)
 		return false;
 	r = record_obtain(c, n->id);

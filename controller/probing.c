@@ -14,14 +14,20 @@
  *   - none answers: it stays, unless the current port is down and the claimant's is up.  (Should
  *     that be wrong, the node's first packet at the other place is a fresh claim.)
  *
- * Five ambiguous claims in three minutes are flapping: more are not heard until the window is over.
+ * A claim that proves too little (admission.c) is asked about, too, however fresh it is: the node's
+ * place must be silent to two questions, and the claimant must answer both.
+ *
+ * Too many ambiguous claims are flapping (flapping.c): more are not heard until a window is over.
  */
 #include "controller/probing.h"
 
+#include "controller/admission.h"
 #include "controller/element.h"
+#include "controller/flapping.h"
 #include "controller/ovs.h"
 #include "controller/probe.h"
 #include "controller/record.h"
+#include "controller/refusal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +59,23 @@ bool claim_is_fresh(const struct core *c, const struct attachment_record *r,
 		(claim->elicited && is_settling(c, r, claim)));
 }
 
+static void refuse_claimant(struct core *c, const struct attachment_record *r, const char *why,
+			    const struct place *claimant)
+{
+	char mac[MAC_TEXT_SIZE], who[ADDRESS_TEXT_SIZE] = "", here[96], there[96], text[256];
+	const char *explanation = strcmp(why, "proven-elsewhere") == 0
+					  ? "whose port is attested, or whose claim was signed"
+				  : strcmp(why, "damped") == 0 ? "where it stays while it is damped"
+							       : "where it answers";
+
+	if (r->node)
+		address_format(&r->node->addresses[0], who);
+	snprintf(text, sizeof(text), "%s: refused %s at %s: the node %s is at %s, %s",
+		 record_place_text(c, claimant, there), who, mac_format(&claimant->mac, mac),
+		 r->a.node, record_place_text(c, &r->a.place, here), explanation);
+	report_refusal(c, why, who, element_find(c, claimant->fe), claimant->port, text);
+}
+
 static void end_probing_here(struct core *c, struct attachment_record *r, bool both)
 {
 	char text[96];
@@ -61,23 +84,14 @@ static void end_probing_here(struct core *c, struct attachment_record *r, bool b
 		report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, r->a.place.fe), r->a.place.port,
 		       "%s: both its place and %s answer: two machines with one address? it stays",
 		       r->a.node, record_place_text(c, &r->a.previous, text));
+	if (r->must_be_silent && r->current_answered)
+		refuse_claimant(c, r,
+				r->claimant_proof < admission_proof(c, r) ? "proven-elsewhere"
+									  : "answers-elsewhere",
+				&r->a.previous);
+	r->must_be_silent = false;
 	r->a.previous = (struct place){0};
 	record_settle(c, r);
-}
-
-/* Whether this ambiguous claim is one too many. */
-static bool is_flapping(struct core *c, struct attachment_record *r)
-{
-	if (c->now_ms - r->ambiguous_since_ms > FLAPPING_WINDOW_MS || !r->ambiguous_count) {
-		r->ambiguous_since_ms = c->now_ms;
-		r->ambiguous_count = 0;
-	}
-	r->ambiguous_count++;
-	if (r->ambiguous_count == FLAPPING_CLAIMS)
-		report(c, EVENT_AMBIGUOUS, &r->a, NULL, 0,
-		       "%s: flapping: %d ambiguous claims within %d s; the next are not heard",
-		       r->a.node, FLAPPING_CLAIMS, FLAPPING_WINDOW_MS / 1000);
-	return r->ambiguous_count >= FLAPPING_CLAIMS;
 }
 
 static void ask_all(struct core *c, struct attachment_record *r)
@@ -108,15 +122,17 @@ static bool ask_once_more(struct core *c, struct attachment_record *r)
 	return true;
 }
 
-static void begin_probing(struct core *c, struct attachment_record *r, const struct place *claimant)
+static void begin_probing(struct core *c, struct attachment_record *r, const struct claim *claim)
 {
 	struct attachment after = r->a;
 
 	after.state = ATTACHMENT_PROBING;
-	after.previous = *claimant;
+	after.previous = claim->place;
 	after.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
 	r->rounds = 0;
 	r->also_count = 0;
+	r->claimant_proof = claim->proof;
+	r->must_be_silent = admission_needs_silence(c, r, claim);
 	record_enter(c, r, &after, false);
 	(void)ask_once_more(c, r);
 }
@@ -124,7 +140,13 @@ static void begin_probing(struct core *c, struct attachment_record *r, const str
 /* The first time, one of them may have moved to the other's place between two answers. */
 static void both_answered(struct core *c, struct attachment_record *r)
 {
-	if (r->rounds > 1 || !ask_once_more(c, r))
+	struct claim claim = {.place = r->a.previous, .elicited = true, .proof = r->claimant_proof};
+
+	if (r->rounds <= 1 && ask_once_more(c, r))
+		return;
+	if (c->config.shared_ports == SHARED_PORTS_ASK && r->claimant_proof > admission_proof(c, r))
+		attachment_move_by_claim(c, r, &claim); /* who proves more keeps it */
+	else
 		end_probing_here(c, r, true);
 }
 
@@ -155,9 +177,18 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 			probe_place(c, r, &claim->place);
 		return;
 	}
-	/* A replay comes of a connection that broke, not of a node that flaps. */
-	if (!claim->replay && !is_settling(c, r, claim) && is_flapping(c, r))
+	if (!claim->proof && flapping_is_damped(c, r)) {
+		refuse_claimant(c, r, "damped", &claim->place);
 		return;
+	}
+	if (r->a.state != ATTACHMENT_PROBING)
+		r->counted = 0;
+	/* A replay comes of a connection that broke, not of a node that flaps, and a port that is
+	 * attested for the node is no forger's. */
+	if (!claim->replay && !claim->proof && !is_settling(c, r, claim) && flapping_count(c, r)) {
+		refuse_claimant(c, r, "damped", &claim->place);
+		return;
+	}
 	if (r->a.state == ATTACHMENT_PREPARED) {
 		/* Still there?  Then its answer is a fresh claim, and reverts. */
 		if (place_same_port(&r->a.previous, &claim->place))
@@ -167,10 +198,37 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 	if (r->a.state == ATTACHMENT_PROBING)
 		join_probing(c, r, &claim->place);
 	else
-		begin_probing(c, r, &claim->place);
+		begin_probing(c, r, claim);
+	if (r->must_be_silent && claim_is_fresh(c, r, claim))
+		return; /* no news: so does every node that moves between such ports */
 	report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, claim->place.fe), claim->place.port,
 	       "%s: an ambiguous claim from %s: both places are asked", r->a.node,
 	       record_place_text(c, &claim->place, text));
+}
+
+/* The place could not be asked: its FE has no session. */
+static bool place_is_mute(const struct core *c, const struct attachment_record *r)
+{
+	const struct element *e = element_find(c, r->a.place.fe);
+
+	return !e || !e->synced;
+}
+
+bool probing_also_answers(struct core *c, struct attachment_record *r, const struct claim *claim)
+{
+	struct attachment after = r->a;
+	unsigned i = 0;
+
+	while (i < r->also_count && !place_equal(&r->also[i], &claim->place))
+		i++;
+	if (i == r->also_count || r->claimant_answered || !r->must_be_silent)
+		return false;
+	r->also[i] = r->a.previous;
+	after.previous = claim->place;
+	r->claimant_proof = claim->proof;
+	record_enter(c, r, &after, false);
+	probing_claimant_answers(c, r, claim);
+	return true;
 }
 
 /* The claimant has answered the probe; the current place gets a little longer. */
@@ -182,6 +240,8 @@ void probing_claimant_answers(struct core *c, struct attachment_record *r,
 	r->claimant_answered = true;
 	if (r->current_answered)
 		both_answered(c, r);
+	else if (r->must_be_silent && place_is_mute(c, r))
+		return; /* it is waited for */
 	else if (!element_place_up(c, &r->a.place))
 		attachment_move_by_claim(c, r, claim);
 	else if (soon < r->a.deadline_ms)
@@ -209,17 +269,21 @@ void probing_restart(struct core *c, struct attachment_record *r)
 
 void probing_over(struct core *c, struct attachment_record *r)
 {
-	struct claim claim = {.place = r->a.previous, .elicited = true};
+	struct claim claim = {.place = r->a.previous, .elicited = true, .proof = r->claimant_proof};
 	const struct element *e = element_find(c, r->a.place.fe);
 	/* An FE without a session is no silent port: its data plane forwards on. */
 	bool here_down = e && e->synced && r->a.place.port && !element_place_up(c, &r->a.place);
 	bool there_up = element_place_up(c, &r->a.previous);
 
 	bool nobody = !r->current_answered && !r->claimant_answered;
+	bool again = r->must_be_silent && r->claimant_answered && !r->current_answered &&
+		     !here_down &&
+		     (r->rounds == 1 || (place_is_mute(c, r) && r->rounds < PATIENCE_ROUNDS));
 
 	/* An FE that was still being told its tables could not be asked, or not believed, and one
 	 * whose connection broke is waited for. */
-	if (nobody && (r->rounds == 1 || (!r->claimant_asked && r->rounds < PATIENCE_ROUNDS))) {
+	if (again ||
+	    (nobody && (r->rounds == 1 || (!r->claimant_asked && r->rounds < PATIENCE_ROUNDS)))) {
 		ask_again(c, r);
 		return;
 	}

@@ -12,6 +12,8 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 /* The first claimant answers; something is heard from the node's own place. */
 void probing_claimant_answers(struct core *c, struct attachment_record *r,
 			      const struct claim *claim);
+/* So does another one, who must be asked before he is believed: now it is he.  False: not so. */
+bool probing_also_answers(struct core *c, struct attachment_record *r, const struct claim *claim);
 void probing_heard_here(struct core *c, struct attachment_record *r, const struct claim *claim);
 /* What was taken for its place is another one now: all are asked again. */
 void probing_restart(struct core *c, struct attachment_record *r);

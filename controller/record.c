@@ -8,6 +8,7 @@
  * buried when every FE has acknowledged the deletion. */
 #include "controller/record.h"
 
+#include "controller/admission.h"
 #include "controller/element.h"
 #include "controller/planner.h"
 
@@ -151,7 +152,7 @@ void record_enter_state(struct core *c, struct attachment_record *r, enum attach
 
 static void forget_learned_node(struct core *c, struct attachment_record *r)
 {
-	if (!r->node || !r->node->learned)
+	if (!r->node || !r->node->learned || admission_keeps(c, r->node))
 		return;
 	r->node = NULL;
 	(void)inventory_remove_node(&c->inventory, r->a.node);

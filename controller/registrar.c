@@ -13,10 +13,11 @@
  *
  * A link-local address claims nothing: it is no node's alone.
  *
- * The gateway's virtual MAC and addresses are every FE's; they never register.  In strict mode a
- * port that the host attests to be one node's takes claims of that node only. */
+ * The gateway's virtual MAC and addresses are every FE's; they never register.  Modes, and whose a
+ * port is, are admission.c's. */
 #include "controller/registrar.h"
 
+#include "controller/admission.h"
 #include "controller/element.h"
 #include "controller/refusal.h"
 #include "controller/segment.h"
@@ -140,11 +141,9 @@ bool registrar_may_attach(const struct core *c, const struct node *n, const stru
 		if (!prefix || !is_listed(e, prefix->element_count, prefix->elements))
 			return false;
 	}
-	if (c->config.admission == ADMISSION_STRICT && p->info.identity[0] &&
-	    strcmp(p->info.identity, n->id) != 0) {
-		*why = "another-nodes-port";
+	*why = admission_refuses(c, n, e, p);
+	if (*why)
 		return false;
-	}
 	*why = "fixed-node";
 	return !is_fixed(c, n) || !left_its_segment(c, n, e, p);
 }
@@ -161,6 +160,11 @@ static const char *explain(const char *why)
 		{"wrong-mac", "the node has another MAC"},
 		{"not-allowed-here", "the node may not attach to this element or port"},
 		{"another-nodes-port", "the host says that the port is another node's"},
+		{"not-this-port", "the node's 'allow' names other ports"},
+		{"not-this-site", "the node's 'allow' names other sites"},
+		{"not-this-label", "the node's 'allow' names labels that this site does not have"},
+		{"claimed", "another MAC came first; 'victorctl release' frees the address"},
+		{"too-many-claimed", "this port, or all together, came first with too many"},
 		{"no-vlans", "an Open vSwitch has no VLAN trunks"},
 		{"fixed-node", "the node is fixed and already attached elsewhere"},
 	};
@@ -196,51 +200,9 @@ static void refuse(struct core *c, const char *why, const struct element *e, con
 	report_refusal(c, why, from->has_address ? address : mac, e, p->number, text);
 }
 
-/* One more address of a node that we learned before, by its MAC. */
-static const struct node *extend_learned(struct core *c, const struct node *n,
-					 const struct address *a)
-{
-	struct node before = *n, after = *n;
-
-	if (!n->learned || n->address_count == NODE_ADDRESSES_MAX)
-		return NULL;
-	after.addresses[after.address_count++] = *a;
-	if (inventory_put_node(&c->inventory, &after, NULL) < 0)
-		return NULL;
-	n = inventory_node(&c->inventory, before.id);
-	attachment_node_changed(c, n, &before);
-	return n;
-}
-
-const struct node *registrar_learn(struct core *c, uint32_t vrf, const struct address *a,
-				   const struct mac *mac)
-{
-	const struct covered_prefix *p = inventory_prefix(&c->inventory, vrf, a);
-	struct node n = {.vrf = vrf, .address_count = 1, .learned = true};
-	char id[ADDRESS_TEXT_SIZE];
-	const struct node *known;
-
-	if (c->config.admission != ADMISSION_OPEN || !p)
-		return NULL;
-	known = mac ? inventory_node_by_mac(&c->inventory, vrf, mac) : NULL;
-	if (known)
-		return extend_learned(c, known, a);
-	address_format(a, id);
-	name_copy(n.id, id);
-	n.addresses[0] = *a;
-	n.mobile = p->mobile;
-	if (mac)
-		n.mac = *mac;
-	if (inventory_put_node(&c->inventory, &n, NULL) < 0)
-		return NULL;
-	report(c, EVENT_NODE_ADDED, NULL, NULL, 0, "%s: learned", n.id);
-	known = inventory_node(&c->inventory, n.id);
-	attachment_node_changed(c, known, NULL);
-	return known;
-}
-
 /* NULL: refused, for *why. */
-static const struct node *identify(struct core *c, const struct sender *from, const char **why)
+static const struct node *identify(struct core *c, const struct sender *from, const struct port *at,
+				   const char **why)
 {
 	const struct covered_prefix *p;
 	const struct node *n;
@@ -258,7 +220,7 @@ static const struct node *identify(struct core *c, const struct sender *from, co
 		return NULL;
 	}
 	n = inventory_node_by_address(&c->inventory, DEFAULT_VRF, &from->address);
-	return n ? n : registrar_learn(c, DEFAULT_VRF, &from->address, &from->mac);
+	return n ? n : admission_learn(c, DEFAULT_VRF, &from->address, &from->mac, at, why);
 }
 
 /* A node without a declared MAC has the first that announced it, until it is detached. */
@@ -289,25 +251,27 @@ void registrar_sighting(struct core *c, struct element *e, const struct sighting
 		refuse(c, "gateway-mac", e, p, &from);
 		return;
 	}
-	n = identify(c, &from, &why);
+	n = identify(c, &from, p, &why);
 	if (n && e->ovs && from.vlan) {
 		n = NULL;
 		why = "no-vlans";
 	}
 	if (n && !has_mac(c, n, &from.mac)) {
+		why = n->learned ? "claimed" : "wrong-mac";
 		n = NULL;
-		why = "wrong-mac";
 	}
 	if (!n || !registrar_may_attach(c, n, e, p, &why)) {
 		withdraw_tentative(c, e, &from);
-		if (n && strcmp(why, "not-allowed-here") == 0 && segment_serves(c, p, n))
+		if (n && strncmp(why, "not-", 4) == 0 && segment_serves(c, p, n))
 			return; /* another element hears it too, and may have it */
 		refuse(c, why, e, p, &from);
 		return;
 	}
-	attachment_claim(c, n,
-			 &(struct claim){.place = {e->id, p->number, from.vlan, from.mac},
-					 .heard_by = e->id,
-					 .replay = s->replay,
-					 .elicited = from.elicited});
+	attachment_claim(
+		c, n,
+		&(struct claim){.place = {e->id, p->number, from.vlan, from.mac},
+				.heard_by = e->id,
+				.replay = s->replay,
+				.proof = admission_is_attested(n, p) ? PROOF_PORT : PROOF_NONE,
+				.elicited = from.elicited});
 }

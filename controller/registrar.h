@@ -7,6 +7,3 @@ void registrar_sighting(struct core *c, struct element *e, const struct sighting
 /* Whether the node may attach there; if not, 'why' has the name of the rule. */
 bool registrar_may_attach(const struct core *c, const struct node *n, const struct element *e,
 			  const struct port *p, const char **why);
-/* Open prefixes: makes a node of an address that nobody declared.  NULL: it may not. */
-const struct node *registrar_learn(struct core *c, uint32_t vrf, const struct address *a,
-				   const struct mac *mac);

@@ -32,6 +32,8 @@ static const char *const event_kind_names[] = {
 	[EVENT_DRAINING] = "draining",
 	[EVENT_LINK_UP] = "link-up",
 	[EVENT_LINK_DOWN] = "link-down",
+	[EVENT_ALARM] = "alarm",
+	[EVENT_ALARM_OVER] = "alarm-over",
 };
 
 const char *event_kind_name(enum event_kind kind)
@@ -74,6 +76,8 @@ static void log_event(const struct event *e)
 	case EVENT_TABLE_FULL:
 	case EVENT_WAY_OUT:
 	case EVENT_DRAINING:
+	case EVENT_ALARM:
+	case EVENT_ALARM_OVER:
 		log_warn_rl("%s", e->text);
 		return;
 	case EVENT_ELEMENT_UP:

@@ -4,6 +4,7 @@
  * While the core is learning after a start, the FEs that are designated are those that were. */
 #include "controller/segment.h"
 
+#include "controller/admission.h"
 #include "controller/element.h"
 #include "controller/planner.h"
 #include "controller/record.h"
@@ -149,7 +150,7 @@ static bool may_serve(const struct core *c, const struct element *e, const struc
 		if (p && !is_listed(e, p->element_count, p->elements))
 			return false;
 	}
-	return is_listed(e, n->element_count, n->elements);
+	return is_listed(e, n->element_count, n->elements) && !admission_refuses_site(c, n, e);
 }
 
 /* Nodes of one bucket are designated together, for they are told one MAC: so nodes that may be at
@@ -169,6 +170,10 @@ static unsigned bucket_of(const struct core *c, const char *node)
 	}
 	for (unsigned i = 0; n && i < n->element_count; i++, bound = true)
 		hash = hash_text(hash, n->elements[i]);
+	if (n && (n->allow_sites.text[0] || n->allow_labels.text[0])) {
+		hash = hash_text(hash_text(hash, n->allow_sites.text), n->allow_labels.text);
+		bound = true;
+	}
 	if (!bound)
 		hash = hash_text(hash, node);
 	hash ^= hash >> 16;

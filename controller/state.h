@@ -19,9 +19,6 @@
 #define DEFAULT_VRF 0u
 #define TERM_JUMP_MAX 16384 /* a term further ahead than this is a fault, not a lost store */
 
-/* Only ambiguous claims count as flapping (design P4a; RFC 7432, section 15.1). */
-#define FLAPPING_CLAIMS 5
-#define FLAPPING_WINDOW_MS 180000
 #define CLAIMANTS_MAX 3 /* besides the first one, while both places are asked */
 /* After a move, the place that the node left is asked once whether the node is still there, if it
  * was heard there this recently: see attachment.c. */
@@ -122,8 +119,11 @@ struct attachment_record {
 		uint32_t fe;
 		uint64_t change;
 	} changed_at[2];
-	unsigned ambiguous_count;
-	int64_t ambiguous_since_ms;
+	enum proof proof;          /* that its claim gave */
+	enum proof claimant_proof; /* PROBING */
+	bool must_be_silent;       /* PROBING: the place, for the claimant proves too little */
+	unsigned ambiguous_count, counted; /* flapping.c; counted: in this PROBING */
+	int64_t ambiguous_since_ms, damped_until_ms;
 	struct attachment_record *port_next, **port_link;
 	struct attachment_record *list_next, **list_link; /* timed, tombstones or unprobed */
 };
@@ -226,9 +226,11 @@ struct core {
 	struct {
 		struct table entries, groups, rules;
 		int64_t swept_ms;
-	} refusals;            /* refusal.c */
-	struct table drained;  /* char[NAME_SIZE] -> bool: elements that drain */
-	struct table segments; /* uint32_t id -> struct segment */
+	} refusals;             /* refusal.c */
+	struct table alarms;    /* alarm.c */
+	unsigned claimed_count; /* admission.c */
+	struct table drained;   /* char[NAME_SIZE] -> bool: elements that drain */
+	struct table segments;  /* uint32_t id -> struct segment */
 	struct session *sessions;
 	const struct channel *receiving; /* whose bytes are being taken; NULL: nobody's */
 	bool has_switches;               /* some element is an Open vSwitch */

@@ -53,6 +53,20 @@ static int add_number(struct json_object *to, const char *key, const char *text)
 	return 0;
 }
 
+static void add_allow(const struct ctl *ctl, struct json_object *body)
+{
+	static const char *const keys[ALLOW_KINDS] = {
+		[ALLOW_PORTS] = "ports", [ALLOW_SITES] = "sites", [ALLOW_LABELS] = "labels"};
+	struct json_object *allow = json_object_new_object();
+
+	if (ctl->allow_count[ALLOW_LABEL])
+		add_list(body, "labels", ctl->allow[ALLOW_LABEL], ctl->allow_count[ALLOW_LABEL]);
+	for (unsigned i = ALLOW_PORTS; i < ALLOW_KINDS; i++)
+		if (ctl->allow_count[i])
+			add_list(allow, keys[i], ctl->allow[i], ctl->allow_count[i]);
+	json_object_object_add(body, "allow", allow);
+}
+
 static int node_add(struct ctl *ctl)
 {
 	struct json_object *body = json_object_new_object();
@@ -67,6 +81,7 @@ static int node_add(struct ctl *ctl)
 		json_object_object_add(body, "mac", json_object_new_string(ctl->mac));
 	if (ctl->element_count)
 		add_list(body, "elements", ctl->elements, ctl->element_count);
+	add_allow(ctl, body);
 	if (ctl->vrf && add_number(body, "vrf", ctl->vrf) < 0)
 		return EXIT_USAGE;
 	return send_change(ctl, "PUT", "/v1/nodes/{}", body);
@@ -104,15 +119,21 @@ static int move_revert(struct ctl *ctl)
 }
 
 const struct command change_commands[] = {
-	{"node add", "ID --address A [--address B] [--mac M] [--element FE] [--vrf N]",
+	{"node add",
+	 "ID --address A [--address B] [--mac M] [--element FE] [--vrf N] [--label L]\n"
+	 "       [--allow-port P] [--allow-site S] [--allow-label L]",
 	 "make a node known, or change it",
 	 "      --address A  an address of the node; again for each further one\n"
 	 "      --mac M      its MAC address; without it, the first that announces the address\n"
 	 "      --element FE it is fixed to this element; again for each further one.  Without it\n"
 	 "                   the node is mobile\n"
 	 "      --vrf N      its VRF (0)\n"
+	 "      --label L    a label of the node's, such as tenant=red; again for further ones\n"
+	 "      --allow-port P, --allow-site S, --allow-label L\n"
+	 "                   it may only be at such ports (a name, with * and ?), sites, or sites\n"
+	 "                   with such a label; again for further ones of a kind\n"
 	 "When the command returns, the node is in the controller's durable store.\n",
-	 1, 1, TAKES_ADDRESS | TAKES_MAC | TAKES_ELEMENT | TAKES_VRF, node_add},
+	 1, 1, TAKES_ADDRESS | TAKES_MAC | TAKES_ELEMENT | TAKES_VRF | TAKES_ALLOW, node_add},
 	{"node remove", "ID", "forget a node", "Its traffic is dropped from then on.\n", 1, 1, 0,
 	 node_remove},
 	{"node detach", "ID", "forget where a node is, until it announces itself again", "", 1, 1,

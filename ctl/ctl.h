@@ -9,6 +9,8 @@
 #define ADDRESSES_MAX 8
 #define ELEMENTS_MAX 16
 
+enum allow_kind { ALLOW_LABEL, ALLOW_PORTS, ALLOW_SITES, ALLOW_LABELS, ALLOW_KINDS };
+
 /* The command line, read. */
 struct ctl {
 	struct client *client;
@@ -16,6 +18,9 @@ struct ctl {
 	const char *at, *mac, *vlan, *vrf, *role, *lifetime;
 	const char *addresses[ADDRESSES_MAX], *elements[ELEMENTS_MAX];
 	unsigned address_count, element_count;
+	/* --label, --allow-port, --allow-site, --allow-label */
+	const char *allow[ALLOW_KINDS][ELEMENTS_MAX];
+	unsigned allow_count[ALLOW_KINDS];
 	const char *arguments[4]; /* behind the command's words; a NULL ends them */
 	unsigned argument_count;
 };
@@ -33,6 +38,7 @@ enum option_bit {
 	TAKES_REPLACE = 256,
 	TAKES_ROLE = 512,
 	TAKES_LIFETIME = 1024,
+	TAKES_ALLOW = 2048,
 };
 
 struct command {
@@ -53,6 +59,7 @@ extern const struct command element_commands[];
 extern const struct command backup_commands[];
 extern const struct command inventory_commands[];
 extern const struct command access_commands[];
+extern const struct command admission_commands[];
 
 /* "victorctl: TEXT" to stderr; EXIT_FAILURE. */
 int complain(const struct reason *why);

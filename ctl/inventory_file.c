@@ -20,13 +20,20 @@
 #define ADDRESSES_MAX 8
 #define ELEMENTS_MAX 16
 #define VRF_MAX 0x7fffffu
+#define WORDS_MAX 48
 
 /* ---- the shape ---- */
 
+struct yaml_allow {
+	char **ports, **sites, **labels;
+	unsigned ports_count, sites_count, labels_count;
+};
+
 struct yaml_node {
 	char *id, *mac;
-	char **addresses, **elements;
-	unsigned addresses_count, elements_count;
+	char **addresses, **elements, **labels;
+	unsigned addresses_count, elements_count, labels_count;
+	struct yaml_allow *allow;
 	uint32_t vrf;
 	bool *mobile;
 };
@@ -41,6 +48,17 @@ static const cyaml_schema_value_t text_value = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX),
 };
 
+#define WORDS_FIELD(key, type)                                                                 \
+	CYAML_FIELD_SEQUENCE(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct type, key, \
+			     &text_value, 0, WORDS_MAX)
+
+static const cyaml_schema_field_t allow_fields[] = {
+	WORDS_FIELD(ports, yaml_allow),
+	WORDS_FIELD(sites, yaml_allow),
+	WORDS_FIELD(labels, yaml_allow),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t node_fields[] = {
 	CYAML_FIELD_STRING_PTR("id", CYAML_FLAG_POINTER, struct yaml_node, id, 1, TEXT_MAX),
 	CYAML_FIELD_STRING_PTR("mac", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_node,
@@ -49,6 +67,9 @@ static const cyaml_schema_field_t node_fields[] = {
 			     &text_value, 1, ADDRESSES_MAX),
 	CYAML_FIELD_SEQUENCE("elements", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_node,
 			     elements, &text_value, 0, ELEMENTS_MAX),
+	WORDS_FIELD(labels, yaml_node),
+	CYAML_FIELD_MAPPING_PTR("allow", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_node,
+				allow, allow_fields),
 	CYAML_FIELD_UINT("vrf", CYAML_FLAG_OPTIONAL, struct yaml_node, vrf),
 	CYAML_FIELD_ENUM_PTR("mobile", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT,
 			     struct yaml_node, mobile, config_file_booleans, CONFIG_FILE_BOOLEANS),
@@ -152,6 +173,29 @@ static int read_elements(const struct reading *r, const struct yaml_node *y,
 	return 0;
 }
 
+static void add_words(struct json_object *to, const char *key, char *const *words, unsigned count)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned i = 0; i < count; i++)
+		json_object_array_add(list, json_object_new_string(words[i]));
+	json_object_object_add(to, key, list);
+}
+
+/* What a word may be is the controller's to judge. */
+static void read_allow(const struct yaml_node *y, struct json_object *body)
+{
+	static const struct yaml_allow nothing;
+	const struct yaml_allow *allow = y->allow ? y->allow : &nothing;
+	struct json_object *o = json_object_new_object();
+
+	add_words(body, "labels", y->labels, y->labels_count);
+	add_words(o, "ports", allow->ports, allow->ports_count);
+	add_words(o, "sites", allow->sites, allow->sites_count);
+	add_words(o, "labels", allow->labels, allow->labels_count);
+	json_object_object_add(body, "allow", o);
+}
+
 static int read_node(const struct reading *r, const struct yaml_node *y, struct inventory_item *ret)
 {
 	int result = check_name(r, y->id);
@@ -167,6 +211,7 @@ static int read_node(const struct reading *r, const struct yaml_node *y, struct 
 	json_object_object_add(
 		ret->body, "mobile",
 		json_object_new_boolean(y->mobile ? *y->mobile : !y->elements_count));
+	read_allow(y, ret->body);
 	result = read_mac(r, y, ret->body);
 	result = result ? result : read_addresses(r, y, ret->body);
 	return result ? result : read_elements(r, y, ret->body);
@@ -275,6 +320,33 @@ static void print_list(FILE *to, struct json_object *list)
 	fputs(count ? " ]" : "]", to);
 }
 
+/* Nothing where it is empty. */
+static void print_words(FILE *to, const char *before, struct json_object *list)
+{
+	if (!json_object_is_type(list, json_type_array) || !json_object_array_length(list))
+		return;
+	fputs(before, to);
+	print_list(to, list);
+}
+
+static void print_allow(FILE *to, struct json_object *allow)
+{
+	static const char *const keys[] = {"ports", "sites", "labels"};
+	bool any = false;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct json_object *list = print_find(allow, keys[i]);
+		char before[32];
+
+		if (!json_object_is_type(list, json_type_array) || !json_object_array_length(list))
+			continue;
+		snprintf(before, sizeof(before), "%s%s: ", any ? ", " : ", allow: { ", keys[i]);
+		print_words(to, before, list);
+		any = true;
+	}
+	fputs(any ? " }" : "", to);
+}
+
 static void print_node(FILE *to, struct json_object *node)
 {
 	struct json_object *mac = print_find(node, "mac");
@@ -289,6 +361,8 @@ static void print_node(FILE *to, struct json_object *node)
 	print_list(to, print_find(node, "addresses"));
 	fputs(", elements: ", to);
 	print_list(to, print_find(node, "elements"));
+	print_words(to, ", labels: ", print_find(node, "labels"));
+	print_allow(to, print_find(node, "allow"));
 	fprintf(to, ", mobile: %s, vrf: %lld }\n",
 		json_object_get_boolean(print_find(node, "mobile")) ? "true" : "false",
 		(long long)json_object_get_int64(print_find(node, "vrf")));

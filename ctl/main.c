@@ -11,8 +11,8 @@
 #include <string.h>
 
 static const struct command *const groups[] = {
-	show_commands,   change_commands, element_commands, inventory_commands,
-	backup_commands, access_commands, watch_commands};
+	show_commands,      change_commands, element_commands, inventory_commands,
+	admission_commands, backup_commands, access_commands,  watch_commands};
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 
@@ -142,6 +142,10 @@ enum {
 	OPTION_VRF,
 	OPTION_UNDO,
 	OPTION_REPLACE,
+	OPTION_LABEL,
+	OPTION_ALLOW_PORT,
+	OPTION_ALLOW_SITE,
+	OPTION_ALLOW_LABEL,
 };
 
 static const struct option options[] = {
@@ -164,6 +168,10 @@ static const struct option options[] = {
 	{"lifetime", required_argument, NULL, OPTION_LIFETIME},
 	{"undo", no_argument, NULL, OPTION_UNDO},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
+	{"label", required_argument, NULL, OPTION_LABEL},
+	{"allow-port", required_argument, NULL, OPTION_ALLOW_PORT},
+	{"allow-site", required_argument, NULL, OPTION_ALLOW_SITE},
+	{"allow-label", required_argument, NULL, OPTION_ALLOW_LABEL},
 	{NULL, 0, NULL, 0},
 };
 
@@ -253,6 +261,14 @@ static int read_option(struct line *l, int option)
 		l->used |= TAKES_REPLACE;
 		ctl->replace = true;
 		return 0;
+	case OPTION_LABEL:
+	case OPTION_ALLOW_PORT:
+	case OPTION_ALLOW_SITE:
+	case OPTION_ALLOW_LABEL:
+		option -= OPTION_LABEL;
+		l->used |= TAKES_ALLOW;
+		return add_to(ctl->allow[option], &ctl->allow_count[option], ELEMENTS_MAX, optarg,
+			      "label or --allow-...");
 	default:
 		fputs("Try 'victorctl --help'.\n", stderr);
 		return -1;

@@ -80,6 +80,25 @@ static void write_port(struct json_object *row, char cell[CELL_SIZE])
 	write_port_of(row, cell);
 }
 
+/* Where it may attach: elements, then what else its 'allow' says. */
+static void write_allowed(struct json_object *row, char cell[CELL_SIZE])
+{
+	static const char *const kinds[] = {"elements", "ports", "sites", "labels"};
+	static const char *const words[] = {"", "port:", "site:", "label:"};
+	size_t used = 0;
+
+	cell[0] = '\0';
+	for (unsigned k = 0; k < COUNT(kinds); k++) {
+		struct json_object *list = print_find(k ? print_find(row, "allow") : row, kinds[k]);
+		size_t count = list ? json_object_array_length(list) : 0;
+
+		for (size_t i = 0; i < count && used < CELL_SIZE; i++)
+			used += (size_t)snprintf(
+				cell + used, CELL_SIZE - used, "%s%s%s", used ? "," : "", words[k],
+				json_object_get_string(json_object_array_get_idx(list, i)));
+	}
+}
+
 static void write_node_port(struct json_object *row, char cell[CELL_SIZE])
 {
 	write_port_of(print_find(row, "attachment"), cell);
@@ -192,8 +211,9 @@ static int show_ports(struct ctl *ctl)
 static int show_prefixes(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{"PREFIX", "prefix"},   {"VRF", "vrf", true},     {"KIND", "", false, write_mobile},
-		{"GATEWAY", "gateway"}, {"ELEMENTS", "elements"}, {"EXITS", "exits"},
+		{"PREFIX", "prefix"}, {"VRF", "vrf", true},   {"KIND", "", false, write_mobile},
+		{"MODE", "mode"},     {"GATEWAY", "gateway"}, {"ELEMENTS", "elements"},
+		{"EXITS", "exits"},
 	};
 
 	return ctl_list(ctl, "/v1/prefixes", "prefixes", columns, COUNT(columns),
@@ -230,7 +250,8 @@ static int show_nodes(struct ctl *ctl)
 		{"ADDRESSES", "addresses"},
 		{"MAC", "mac"},
 		{"KIND", "", false, write_mobile},
-		{"ALLOWED", "elements"},
+		{"ALLOWED", "", false, write_allowed},
+		{"LABELS", "labels"},
 		{"ELEMENT", "attachment.element"},
 		{"PORT", "", false, write_node_port},
 		{"STATE", "attachment.state"},
@@ -254,19 +275,6 @@ static int show_attachments(struct ctl *ctl)
 
 	return ctl_list(ctl, "/v1/attachments", "attachments", columns, COUNT(columns),
 			"No node is attached anywhere.");
-}
-
-static int show_refusals(struct ctl *ctl)
-{
-	static const struct column columns[] = {
-		{"WHY", "why"},           {"WHO", "who"},
-		{"ELEMENT", "element"},   {"PORT", "", false, write_port},
-		{"COUNT", "count", true}, {"FIRST", "first"},
-		{"LAST", "last"},         {"WHAT", "text"},
-	};
-
-	return ctl_list(ctl, "/v1/refusals", "refusals", columns, COUNT(columns),
-			"Nothing was refused.");
 }
 
 /* ---- forwarding: the paper's Table 1 ---- */
@@ -548,8 +556,10 @@ const struct command show_commands[] = {
 	 "routers outside of the prefix.\n",
 	 0, 0, 0, show_exits},
 	{"show nodes", "", "the nodes, and where each is",
-	 "ALLOWED lists the elements where it may attach; empty: any.  SOURCE says who made it\n"
-	 "known: the configuration, the API (victorctl node add), or itself (learned).\n",
+	 "ALLOWED says where it may attach; empty: anywhere.  SOURCE says who made it\n"
+	 "known: the configuration, the API (victorctl node add), or itself (learned; claimed: in "
+	 "a\n"
+	 "first-come prefix).\n",
 	 0, 0, 0, show_nodes},
 	{"show attachments", "", "where each node is, with version and state",
 	 "States: active; prepared (a tentative move, PREVIOUS is where it returns to); probing "
@@ -568,8 +578,6 @@ const struct command show_commands[] = {
 	 "element counts: ICMP errors and router advertisements sent, path MTUs lowered, and so "
 	 "on.\n",
 	 0, 1, 0, show_counters},
-	{"show refusals", "", "what was refused: who, where, why, how often", "", 0, 0, 0,
-	 show_refusals},
 	{"trace", "SOURCE DESTINATION [--at FE] [--vrf N]",
 	 "a packet's way through the tables, with the reason at each step",
 	 "SOURCE and DESTINATION are addresses.  Without --at the packet enters where the source "

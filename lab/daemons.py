@@ -130,6 +130,7 @@ def controller_config(topology: Topology, run_dir: Path, log_level: str = "info"
         "insecure": True,
         "state": str(run_dir / "controller"),
         "admission": "strict",
+        "shared_ports": "trust",     # the paper's: an ARP message is the registration
         "gateway_mac": GATEWAY_MAC,
         "timers": {"port_grace_ms": 2000},
         **({"elements": declared} if (declared := declared_elements(topology)) else {}),

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "controller/io/config_access.h"
+#include "controller/io/config_admission.h"
 #include "controller/io/config_link.h"
 #include "controller/io/config_network.h"
 #include "controller/io/config_yaml.h"
@@ -66,6 +67,7 @@ static int read_prefix(const struct reading *r, int index, struct covered_prefix
 {
 	const struct yaml_prefix *y = &r->yaml->prefixes[index];
 	int result = prefix_parse(y->prefix, &ret->prefix);
+	struct reason detail;
 
 	if (result == -ERANGE)
 		return refuse(r, "prefixes", index, "prefix '%s' has bits set beyond its length",
@@ -83,6 +85,8 @@ static int read_prefix(const struct reading *r, int index, struct covered_prefix
 	ret->element_count = (uint8_t)y->elements_count;
 	ret->exit_count = (uint8_t)y->exits_count;
 	ret->announcer_count = (uint8_t)y->announce_at_count;
+	if (config_mode_read(y->mode, ret, &detail) < 0)
+		return refuse(r, "prefixes", index, "prefix '%s': %s", y->prefix, detail.text);
 	result = copy_names(r, "prefixes", index, y->exits, y->exits_count, ret->exits);
 	if (result == 0)
 		result = copy_names(r, "prefixes", index, y->announce_at, y->announce_at_count,
@@ -99,6 +103,16 @@ static int read_network(const struct reading *r, int index, struct network *ret)
 
 	if (config_network_read(&r->yaml->networks[index], ret, &detail) < 0)
 		return refuse(r, "networks", index, "%s", detail.text);
+	return 0;
+}
+
+static int read_site(const struct reading *r, int index, struct site *ret)
+{
+	const struct yaml_site *y = &r->yaml->sites[index];
+	struct reason detail;
+
+	if (config_site_read(y, ret, &detail) < 0)
+		return refuse(r, "sites", index, "site '%s': %s", y->name, detail.text);
 	return 0;
 }
 
@@ -148,6 +162,7 @@ static int read_node(const struct reading *r, int index, struct node *ret)
 {
 	const struct yaml_node *y = &r->yaml->nodes[index];
 	int result = copy_name(r, "nodes", index, y->id, ret->id);
+	struct reason detail;
 
 	if (result < 0)
 		return result;
@@ -159,6 +174,8 @@ static int read_node(const struct reading *r, int index, struct node *ret)
 			return refuse(r, "nodes", index, "node '%s': '%s' is no address", y->id,
 				      y->addresses[i]);
 	}
+	if (config_allow_read(y, ret, &detail) < 0)
+		return refuse(r, "nodes", index, "node '%s': %s", y->id, detail.text);
 	ret->address_count = (uint8_t)y->addresses_count;
 	ret->vrf = y->vrf;
 	ret->mobile = y->mobile ? *y->mobile : !y->elements_count;
@@ -309,7 +326,7 @@ static int read_core(const struct reading *r)
 	const struct yaml_config *y = r->yaml;
 	struct core_config *core = &r->config->core;
 	const char *gateway_mac = y->gateway_mac ? y->gateway_mac : "02:00:5e:00:53:01";
-	const char *admission = y->admission ? y->admission : "strict";
+	struct reason detail;
 
 	core->port_grace_ms = number_or(y->timers.port_grace_ms, 2000);
 	core->prepare_timeout_ms = number_or(y->timers.prepare_timeout_ms, 30000);
@@ -319,10 +336,8 @@ static int read_core(const struct reading *r)
 	core->rebuild_timeout_ms = number_or(y->timers.rebuild_timeout_ms, 600000);
 	if (read_wish(r, NULL, -1, y->encapsulation, y->underlay, &core->tunnel) < 0)
 		return -EINVAL;
-	if (strcmp(admission, "strict") != 0 && strcmp(admission, "open") != 0)
-		return refuse(r, "admission", -1, "admission '%s': write strict or open",
-			      admission);
-	core->admission = admission[0] == 's' ? ADMISSION_STRICT : ADMISSION_OPEN;
+	if (config_admission_read(y, core, &detail) < 0)
+		return refuse(r, y->admission ? "admission" : "flapping", -1, "%s", detail.text);
 	if (mac_parse(gateway_mac, &core->gateway_mac) < 0 ||
 	    mac_is_multicast(&core->gateway_mac) || mac_is_zero(&core->gateway_mac))
 		return refuse(r, "gateway_mac", -1, "'%s' is no unicast MAC address", gateway_mac);
@@ -400,6 +415,9 @@ static int read_inventory(const struct reading *r)
 	c->network_count = r->yaml->networks_count;
 	c->networks = memory_alloc_array(c->network_count, sizeof(*c->networks));
 	c->network_lines = lines_of(r, "networks", c->network_count);
+	c->site_count = r->yaml->sites_count;
+	c->sites = memory_alloc_array(c->site_count, sizeof(*c->sites));
+	c->site_lines = lines_of(r, "sites", c->site_count);
 	c->element_count = r->yaml->elements_count;
 	c->elements = memory_alloc_array(c->element_count, sizeof(*c->elements));
 	c->element_lines = lines_of(r, "elements", c->element_count);
@@ -411,6 +429,8 @@ static int read_inventory(const struct reading *r)
 	c->node_lines = lines_of(r, "nodes", c->node_count);
 	for (unsigned i = 0; i < c->element_count && result == 0; i++)
 		result = read_element(r, (int)i, &c->elements[i]);
+	for (unsigned i = 0; i < c->site_count && result == 0; i++)
+		result = read_site(r, (int)i, &c->sites[i]);
 	for (unsigned i = 0; i < c->network_count && result == 0; i++)
 		result = read_network(r, (int)i, &c->networks[i]);
 	for (unsigned i = 0; i < c->prefix_count && result == 0; i++)
@@ -471,6 +491,8 @@ int config_load(const char *path, struct config *ret, struct reason *why)
 
 void config_finish(struct config *c)
 {
+	free(c->sites);
+	free(c->site_lines);
 	free(c->networks);
 	free(c->network_lines);
 	free(c->prefixes);
@@ -509,6 +531,11 @@ int config_apply(const struct config *c, struct core *core, int64_t now_ms, stru
 	result = core_settle_networks(core, &wrong, &detail);
 	if (result < 0)
 		return locate(c, c->network_lines[wrong], result, &detail, why);
+	for (unsigned i = 0; i < c->site_count; i++) {
+		result = core_add_site(core, &c->sites[i], &detail);
+		if (result < 0)
+			return locate(c, c->site_lines[i], result, &detail, why);
+	}
 	for (unsigned i = 0; i < c->element_count; i++) {
 		result = core_add_element(core, &c->elements[i], &detail);
 		if (result < 0)

@@ -21,15 +21,17 @@ struct config {
 	struct endpoint southbound[CONFIG_ENDPOINTS_MAX], northbound[CONFIG_ENDPOINTS_MAX];
 	unsigned southbound_count, northbound_count;
 	struct network *networks;
+	struct site *sites;
 	struct covered_prefix *prefixes;
 	struct link *links;
 	struct tunnel_wish *tunnels;
 	struct node *nodes;
 	struct declared_element *elements;
-	unsigned prefix_count, link_count, tunnel_count, node_count, element_count, network_count;
+	unsigned prefix_count, link_count, tunnel_count, node_count, element_count, network_count,
+		site_count;
 	/* The line where each begins; a refusal by the core is reported with it. */
 	unsigned *prefix_lines, *link_lines, *tunnel_lines, *node_lines, *element_lines,
-		*network_lines;
+		*network_lines, *site_lines;
 	struct table node_index; /* id, zero padded -> unsigned */
 };
 

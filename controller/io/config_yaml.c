@@ -35,6 +35,7 @@ static const cyaml_schema_value_t text_value = {
 static const cyaml_schema_field_t prefix_fields[] = {
 	REQUIRED_TEXT(prefix, yaml_prefix),
 	TEXT(gateway, yaml_prefix),
+	TEXT(mode, yaml_prefix),
 	FLAG(mobile, yaml_prefix),
 	CYAML_FIELD_ENUM_PTR(
 		"announce", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT,
@@ -109,12 +110,48 @@ static const cyaml_schema_field_t tunnel_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t allow_fields[] = {
+	TEXTS(ports, yaml_allow, WORDS_SIZE / 2),
+	TEXTS(sites, yaml_allow, WORDS_SIZE / 2),
+	TEXTS(labels, yaml_allow, WORDS_SIZE / 2),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t import_fields[] = {
+	REQUIRED_TEXT(prefix, yaml_import),
+	CYAML_FIELD_UINT("vrf", CYAML_FLAG_DEFAULT, struct yaml_import, vrf),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t import_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_import, import_fields),
+};
+
+static const cyaml_schema_field_t site_fields[] = {
+	REQUIRED_TEXT(name, yaml_site),
+	TEXTS(elements, yaml_site, SITE_ELEMENTS_MAX),
+	TEXTS(labels, yaml_site, WORDS_SIZE / 2),
+	TEXTS(networks, yaml_site, SITE_NETWORKS_MAX - 1),
+	CYAML_FIELD_SEQUENCE("imports", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_site,
+			     imports, &import_value, 0, SITE_NETWORKS_MAX - 1),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t flapping_fields[] = {
+	NUMBER_OR_NOT(claims, yaml_flapping),
+	NUMBER_OR_NOT(window_s, yaml_flapping),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t node_fields[] = {
 	REQUIRED_TEXT(id, yaml_node),
 	TEXT(mac, yaml_node),
 	CYAML_FIELD_SEQUENCE("addresses", CYAML_FLAG_POINTER, struct yaml_node, addresses,
 			     &text_value, 1, NODE_ADDRESSES_MAX),
 	TEXTS(elements, yaml_node, NODE_ELEMENTS_MAX),
+	TEXTS(labels, yaml_node, WORDS_SIZE / 2),
+	CYAML_FIELD_MAPPING_PTR("allow", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_node,
+				allow, allow_fields),
 	NUMBER(vrf, yaml_node),
 	CYAML_FIELD_ENUM_PTR("mobile", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT,
 			     struct yaml_node, mobile, config_file_booleans, CONFIG_FILE_BOOLEANS),
@@ -183,6 +220,9 @@ static const cyaml_schema_field_t access_fields[] = {
 static const cyaml_schema_value_t prefix_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_prefix, prefix_fields),
 };
+static const cyaml_schema_value_t site_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_site, site_fields),
+};
 static const cyaml_schema_value_t network_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_network, network_fields),
 };
@@ -207,6 +247,9 @@ static const cyaml_schema_field_t config_fields[] = {
 	FLAG(insecure, yaml_config),
 	TEXT(state, yaml_config),
 	TEXT(admission, yaml_config),
+	TEXT(shared_ports, yaml_config),
+	CYAML_FIELD_MAPPING("flapping", CYAML_FLAG_OPTIONAL, struct yaml_config, flapping,
+			    flapping_fields),
 	TEXT(gateway_mac, yaml_config),
 	TEXT(encapsulation, yaml_config),
 	TEXT(underlay, yaml_config),
@@ -218,6 +261,7 @@ static const cyaml_schema_field_t config_fields[] = {
 			    discovery_fields),
 	CYAML_FIELD_MAPPING("access", CYAML_FLAG_OPTIONAL, struct yaml_config, access,
 			    access_fields),
+	LIST(sites, &site_value, SITES_MAX),
 	LIST(networks, &network_value, NETWORKS_MAX),
 	LIST(prefixes, &prefix_value, PREFIXES_MAX),
 	LIST(elements, &element_value, DECLARED_ELEMENTS_MAX),

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct yaml_prefix {
-	char *prefix, *gateway;
+	char *prefix, *gateway, *mode;
 	bool mobile, unreachable, autoconf, *announce;
 	uint32_t vrf;
 	char **elements, **exits, **announce_at;
@@ -54,10 +54,32 @@ struct yaml_tunnel {
 	char *encapsulation, *underlay;
 };
 
+struct yaml_import {
+	char *prefix;
+	uint32_t vrf;
+};
+
+struct yaml_site {
+	char *name;
+	char **elements, **labels, **networks;
+	struct yaml_import *imports;
+	unsigned elements_count, labels_count, networks_count, imports_count;
+};
+
+struct yaml_flapping {
+	uint32_t *claims, *window_s;
+};
+
+struct yaml_allow {
+	char **ports, **sites, **labels;
+	unsigned ports_count, sites_count, labels_count;
+};
+
 struct yaml_node {
 	char *id, *mac;
-	char **addresses, **elements;
-	unsigned addresses_count, elements_count;
+	char **addresses, **elements, **labels;
+	unsigned addresses_count, elements_count, labels_count;
+	struct yaml_allow *allow;
 	uint32_t vrf;
 	bool *mobile;
 };
@@ -95,7 +117,8 @@ struct yaml_access {
 };
 
 struct yaml_config {
-	char *name, *state, *gateway_mac, *log, *admission, *encapsulation, *underlay;
+	char *name, *state, *gateway_mac, *log, *admission, *shared_ports, *encapsulation,
+		*underlay;
 	char **southbound, **northbound;
 	unsigned southbound_count, northbound_count;
 	bool insecure;
@@ -103,6 +126,8 @@ struct yaml_config {
 	struct yaml_timers timers;
 	struct yaml_discovery discovery;
 	struct yaml_access access;
+	struct yaml_flapping flapping;
+	struct yaml_site *sites;
 	struct yaml_network *networks;
 	struct yaml_prefix *prefixes;
 	struct yaml_link *links;
@@ -110,7 +135,7 @@ struct yaml_config {
 	struct yaml_node *nodes;
 	struct yaml_element *elements;
 	unsigned elements_count, networks_count, prefixes_count, links_count, tunnels_count,
-		nodes_count;
+		nodes_count, sites_count;
 };
 
 /* For config_file_parse: gives a struct yaml_config. */

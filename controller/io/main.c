@@ -6,6 +6,7 @@
 #include "controller/core.h"
 #include "controller/io/clock.h"
 #include "controller/io/config.h"
+#include "controller/io/config_admission.h"
 #include "controller/io/northbound.h"
 #include "controller/io/outside.h"
 #include "controller/io/southbound.h"
@@ -97,6 +98,16 @@ static void shell_forget_attachment(void *context, const char *node)
 	store_forget_attachment(c->store, node);
 }
 
+static void shell_keep_node(void *context, const struct node *n)
+{
+	store_put_node(((struct controller *)context)->store, n, NULL, NULL);
+}
+
+static void shell_forget_node(void *context, const char *id)
+{
+	store_remove_node(((struct controller *)context)->store, id, NULL, NULL);
+}
+
 static void shell_outside_frame(void *context, const char *element, const char *port,
 				const void *frame, size_t size)
 {
@@ -169,6 +180,8 @@ static int start_core(struct controller *c, struct reason *why)
 		.outside_port = shell_outside_port,
 		.context = c,
 		.is_acknowledged = shell_is_acknowledged,
+		.keep_node = shell_keep_node,
+		.forget_node = shell_forget_node,
 	};
 
 	c->core = core_create(&c->config.core, &shell, random_seed(), store_term(c->store),
@@ -184,10 +197,16 @@ static int start_core(struct controller *c, struct reason *why)
 	return result;
 }
 
+static void log_warning(const struct config *config, unsigned line, const char *text)
+{
+	log_warn("%s:%u: %s", config->path, line, text);
+}
+
 static int start(struct controller *c, struct reason *why)
 {
 	int result = store_open(c->config.state, &c->loop, &c->store, why);
 
+	config_check_exits(&c->config, log_warning);
 	if (result == 0)
 		result = start_core(c, why);
 	if (result == 0)
@@ -262,6 +281,8 @@ static bool differs_for_good(const struct config *a, const struct config *b)
 	return memcmp(&a->core, &b->core, sizeof(a->core)) != 0 ||
 	       a->network_count != b->network_count ||
 	       memcmp(a->networks, b->networks, a->network_count * sizeof(*a->networks)) != 0 ||
+	       a->site_count != b->site_count ||
+	       memcmp(a->sites, b->sites, a->site_count * sizeof(*a->sites)) != 0 ||
 	       a->element_count != b->element_count ||
 	       memcmp(a->elements, b->elements, a->element_count * sizeof(*a->elements)) != 0 ||
 	       a->prefix_count != b->prefix_count ||
@@ -425,6 +446,11 @@ static void warn_of_long_prefixes(const struct config *config)
 	}
 }
 
+static void print_warning(const struct config *config, unsigned line, const char *text)
+{
+	printf("%s:%u: warning: %s\n", config->path, line, text);
+}
+
 static int check(const struct config *config)
 {
 	struct reason why;
@@ -434,6 +460,7 @@ static int check(const struct config *config)
 		return EXIT_FAILURE;
 	}
 	warn_of_long_prefixes(config);
+	config_check_exits(config, print_warning);
 	printf("%s: good (%u prefixes, %u links, %u nodes)\n", config->path, config->prefix_count,
 	       config->link_count, config->node_count);
 	return EXIT_SUCCESS;

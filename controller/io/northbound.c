@@ -377,6 +377,9 @@ static const struct route routes[] = {
 	{"GET", "/v1/trace", ROLE_READ, false, get_trace},
 	{"GET", "/v1/backup", ROLE_ADMIN, false, call_get_backup},
 	{"GET", "/v1/refusals", ROLE_READ, false, get_refusals},
+	{"GET", "/v1/alarms", ROLE_READ, false, call_get_alarms},
+	{"GET", "/v1/sites", ROLE_READ, false, call_get_sites},
+	{"DELETE", "/v1/claims/{}", ROLE_OPERATE, false, call_delete_claim},
 	{"GET", "/metrics", ROLE_READ, false, get_metrics},
 	{"GET", EVENTS, ROLE_READ, false, refuse_unrouted}, /* the HTTP thread serves it */
 	{"GET", "/v1/user", ROLE_READ, false, call_get_user},

@@ -102,6 +102,56 @@ static int read_elements(struct json_object *value, struct node *ret, struct rea
 	return 0;
 }
 
+static int read_words(const char *key, struct json_object *value, enum words_kind kind,
+		      struct words *ret, struct reason *why)
+{
+	char text[WORD_SIZE];
+
+	if (!json_object_is_type(value, json_type_array))
+		return reason_set(why, -EINVAL, "'%.40s' must be a list", key);
+	*ret = (struct words){""};
+	for (size_t i = 0; i < json_object_array_length(value); i++) {
+		int result = read_text(key, json_object_array_get_idx(value, i), text, sizeof(text),
+				       why);
+
+		if (result < 0)
+			return result;
+		result = words_add(ret, kind, text);
+		if (result == -E2BIG)
+			return reason_set(why, -EINVAL, "'%.40s': more than %d characters in all",
+					  key, WORDS_SIZE - 1);
+		if (result < 0)
+			return reason_set(why, -EINVAL, "'%.40s': '%s' is %s", key, text,
+					  result == -EEXIST ? "there twice" : "none");
+	}
+	return 0;
+}
+
+static int read_allow(struct json_object *value, struct node *ret, struct reason *why)
+{
+	int result = 0;
+
+	if (!json_object_is_type(value, json_type_object))
+		return reason_set(why, -EINVAL, "'allow' must be an object");
+	json_object_object_foreach(value, key, list)
+	{
+		if (result < 0)
+			continue;
+		if (strcmp(key, "ports") == 0)
+			result = read_words(key, list, WORDS_PATTERNS, &ret->allow_ports, why);
+		else if (strcmp(key, "sites") == 0)
+			result = read_words(key, list, WORDS_NAMES, &ret->allow_sites, why);
+		else if (strcmp(key, "labels") == 0)
+			result = read_words(key, list, WORDS_LABELS, &ret->allow_labels, why);
+		else
+			result = reason_set(why, -EINVAL,
+					    "'%.40s' is no field of 'allow'; there are ports, "
+					    "sites, labels",
+					    key);
+	}
+	return result;
+}
+
 static int read_mac(struct json_object *value, struct node *ret, struct reason *why)
 {
 	char text[MAC_TEXT_SIZE];
@@ -126,6 +176,10 @@ static int read_node_field(const char *key, struct json_object *value, struct no
 		return read_elements(value, ret, why);
 	if (strcmp(key, "mac") == 0)
 		return read_mac(value, ret, why);
+	if (strcmp(key, "labels") == 0)
+		return read_words(key, value, WORDS_LABELS, &ret->labels, why);
+	if (strcmp(key, "allow") == 0)
+		return read_allow(value, ret, why);
 	if (strcmp(key, "mobile") == 0) {
 		if (!json_object_is_type(value, json_type_boolean))
 			return reason_set(why, -EINVAL, "'mobile' must be true or false");
@@ -142,7 +196,7 @@ static int read_node_field(const char *key, struct json_object *value, struct no
 	}
 	return reason_set(why, -EINVAL,
 			  "'%.40s' is no field of a node; there are addresses, mac, mobile, "
-			  "elements, vrf",
+			  "elements, labels, allow, vrf",
 			  key);
 }
 

@@ -146,6 +146,21 @@ static void write_refusals(struct buffer *out, const struct core *core)
 	core_refusal_counts(core, sample_refusal, out);
 }
 
+static void sample_alarm(void *to, const struct alarm *a)
+{
+	struct buffer *out = to;
+	char who[2 * NAME_SIZE + 1];
+
+	print(out, "victor_alarm{kind=\"%s\",who=\"%s\",element_id=\"%u\"} 1\n", a->kind,
+	      escape(a->who, who), a->fe);
+}
+
+static void write_alarms(struct buffer *out, const struct core *core)
+{
+	begin(out, "alarm", "gauge", "What is wrong and lasts.");
+	core_alarms(core, sample_alarm, out);
+}
+
 struct link_list {
 	struct buffer *out;
 	const char *name;
@@ -219,5 +234,6 @@ void metrics_write(struct buffer *out, const struct core *core, const struct met
 	write_links(out, core);
 	write_attachments(out, core);
 	write_refusals(out, core);
+	write_alarms(out, core);
 	write_events(out, m);
 }

@@ -52,6 +52,10 @@ struct json_object *view_prefixes(const struct core *core)
 
 		add_prefix(o, p);
 		add_flag(o, "mobile", p->mobile);
+		add(o, "mode",
+		    json_object_new_string(
+			    admission_mode_name(p->mode ? (enum admission_mode)(p->mode - 1)
+							: core_get_config(core)->admission)));
 		add_flag(o, "announce", !p->internal);
 		add_flag(o, "unreachable", p->unreachable);
 		add_flag(o, "autoconf", p->autoconf);

@@ -66,6 +66,10 @@ void call_answer_bytes(struct call *c, int status, const char *type, const char 
 		       struct buffer *body);
 /* northbound_backup.c */
 void call_get_backup(struct call *c);
+/* northbound_admission.c */
+void call_get_sites(struct call *c);
+void call_get_alarms(struct call *c);
+void call_delete_claim(struct call *c);
 /* northbound_drain.c */
 void call_get_drain(struct call *c);
 void call_post_drain(struct call *c);

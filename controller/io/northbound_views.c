@@ -271,8 +271,10 @@ static struct json_object *make_node(const struct collecting *c, const struct no
 	add_addresses(o, n);
 	add_flag(o, "mobile", n->mobile);
 	add_names(o, "elements", n->elements, n->element_count);
+	view_add_allow(o, n);
 	add_text(o, "source",
-		 n->learned                      ? "learned"
+		 core_is_claimed(c->core, n)     ? "claimed"
+		 : n->learned                    ? "learned"
 		 : config_node(c->config, n->id) ? "config"
 						 : "api");
 	add(o, "attachment", a ? make_attachment(c->core, c->names, a) : NULL);
@@ -565,7 +567,8 @@ struct json_object *view_status(const struct core *core, int64_t started_ms)
 	add_number(o, "term", core_term(core));
 	add_count(o, "revision", core_revision(core));
 	add_time(o, "started", started_ms);
-	add_text(o, "admission", config->admission == ADMISSION_STRICT ? "strict" : "open");
+	add_text(o, "admission", admission_mode_name(config->admission));
+	add_text(o, "shared_ports", config->shared_ports == SHARED_PORTS_ASK ? "ask" : "trust");
 	add_mac(o, "gateway_mac", &config->gateway_mac);
 	add_number(o, "elements", elements[0]);
 	add_number(o, "elements_online", elements[1]);

@@ -35,6 +35,11 @@ static const char *const steps[] = {
 	/* Files of version 1 may have this table already: it came before there were steps. */
 	"CREATE TABLE IF NOT EXISTS drained (element TEXT PRIMARY KEY);"
 	"ALTER TABLE controller ADD COLUMN software TEXT NOT NULL DEFAULT '';",
+	"ALTER TABLE nodes ADD COLUMN labels TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE nodes ADD COLUMN allow_ports TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE nodes ADD COLUMN allow_sites TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE nodes ADD COLUMN allow_labels TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE nodes ADD COLUMN claimed INTEGER NOT NULL DEFAULT 0;",
 };
 _Static_assert(APPLICATION_ID == 1447253074, "the first step writes the application id");
 _Static_assert(ARRAY_SIZE(steps) == STORE_SCHEMA_VERSION, "a step leads to each version");

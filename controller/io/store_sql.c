@@ -153,7 +153,12 @@ static bool read_node(sqlite3_stmt *row, struct node *ret)
 	split_addresses(column_text(row, 3), ret->addresses, &ret->address_count);
 	ret->mobile = sqlite3_column_int(row, 4) != 0;
 	split_names(column_text(row, 5), ret->elements, &ret->element_count);
-	return read_name(row, 0, ret->id) && read_mac(row, 2, &ret->mac);
+	ret->learned = sqlite3_column_int(row, 10) != 0;
+	return read_name(row, 0, ret->id) && read_mac(row, 2, &ret->mac) &&
+	       words_parse(&ret->labels, WORDS_LABELS, column_text(row, 6)) == 0 &&
+	       words_parse(&ret->allow_ports, WORDS_PATTERNS, column_text(row, 7)) == 0 &&
+	       words_parse(&ret->allow_sites, WORDS_NAMES, column_text(row, 8)) == 0 &&
+	       words_parse(&ret->allow_labels, WORDS_LABELS, column_text(row, 9)) == 0;
 }
 
 static bool read_attachment(sqlite3_stmt *row, struct attachment *ret)
@@ -181,8 +186,11 @@ int store_sql_read_nodes(struct sqlite3 *db, void (*each)(void *to, const struct
 	sqlite3_stmt *row;
 	struct node node;
 	int code;
-	int result = prepare(db, "SELECT id, vrf, mac, addresses, mobile, elements FROM nodes",
-			     &row, why);
+	int result =
+		prepare(db,
+			"SELECT id, vrf, mac, addresses, mobile, elements, labels, allow_ports,"
+			" allow_sites, allow_labels, claimed FROM nodes",
+			&row, why);
 
 	if (result < 0)
 		return result;
@@ -300,7 +308,10 @@ static void bind_lists(sqlite3_stmt *statement, const struct node *n)
 int store_sql_put_node(struct sqlite3 *db, const struct node *n, struct reason *why)
 {
 	sqlite3_stmt *statement;
-	int result = prepare(db, "INSERT OR REPLACE INTO nodes VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	int result = prepare(db,
+			     "INSERT OR REPLACE INTO nodes (id, vrf, mac, addresses, mobile,"
+			     " elements, labels, allow_ports, allow_sites, allow_labels, claimed)"
+			     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 			     &statement, why);
 
 	if (result < 0)
@@ -310,6 +321,11 @@ int store_sql_put_node(struct sqlite3 *db, const struct node *n, struct reason *
 	bind_mac(statement, 3, &n->mac);
 	sqlite3_bind_int(statement, 5, n->mobile);
 	bind_lists(statement, n);
+	bind_text(statement, 7, n->labels.text);
+	bind_text(statement, 8, n->allow_ports.text);
+	bind_text(statement, 9, n->allow_sites.text);
+	bind_text(statement, 10, n->allow_labels.text);
+	sqlite3_bind_int(statement, 11, n->learned);
 	return finish(db, statement, why);
 }
 

@@ -115,7 +115,7 @@ BAD_ELEMENT = [
 BAD_CONTROLLER = [
     (lambda c: "name: [", "config.yaml:"),
     (lambda c: yaml(c | {"colour": "red"}), "config.yaml:[0-9]+:.*colour"),
-    (lambda c: yaml(c | {"admission": "maybe"}), "config.yaml:[0-9]+:.*strict or open"),
+    (lambda c: yaml(c | {"admission": "maybe"}), "config.yaml:[0-9]+:.*strict, first-come or open"),
     (lambda c: yaml(c | {"prefixes": [{"prefix": "10.10.0.1/16"}]}), "config.yaml:[0-9]+:.*bits"),
     (lambda c: yaml(c | {"nodes": [{"id": "x", "addresses": ["192.0.2.1"]}]}),
      "config.yaml:[0-9]+:.*192.0.2.1"),

@@ -131,7 +131,7 @@ class Daemon(unittest.TestCase):
 
     def test_what_is_read_has_the_shape_that_is_described(self):
         for pattern in ["/v1/status", "/v1/elements", "/v1/prefixes", "/v1/links", "/v1/nodes",
-                        "/v1/attachments", "/v1/refusals", "/metrics", "/v1/user", "/v1/tokens",
+                        "/v1/attachments", "/v1/refusals", "/v1/alarms", "/v1/sites", "/metrics", "/v1/user", "/v1/tokens",
                         "/v1/audit"]:
             self.ask("GET", pattern)
         self.ask("GET", "/v1/nodes/{id}", "/v1/nodes/fixed")
@@ -142,7 +142,8 @@ class Daemon(unittest.TestCase):
 
     def test_what_is_changed_has_the_shape_that_is_described(self):
         node, path = "/v1/nodes/{id}", "/v1/nodes/vm1"
-        body = {"addresses": ["10.10.0.9"], "mac": "52:54:00:00:00:09"}
+        body = {"addresses": ["10.10.0.9"], "mac": "52:54:00:00:00:09", "labels": ["tenant=red"],
+                "allow": {"ports": ["tap*"]}}
         self.ask("PUT", node, path, body, 201)
         self.ask("PUT", node, path, body, 200)
         self.ask("PUT", node, path, {"addresses": ["10.10.0.9"], "x": 1}, 400)

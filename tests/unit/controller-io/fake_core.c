@@ -276,11 +276,11 @@ int core_detach_node(struct core *c, const char *node, int64_t now_ms, struct re
 const char *event_kind_name(enum event_kind kind)
 {
 	static const char *const names[] = {
-		"element-up",   "element-down", "port-up",  "port-down", "port-gone",
-		"node-added",   "node-removed", "attached", "moved",     "prepared",
-		"reverted",     "detached",     "refused",  "ambiguous", "synchronized",
-		"redesignated", "table-full",   "way-out",  "draining",  "link-up",
-		"link-down",
+		"element-up",   "element-down", "port-up",    "port-down", "port-gone",
+		"node-added",   "node-removed", "attached",   "moved",     "prepared",
+		"reverted",     "detached",     "refused",    "ambiguous", "synchronized",
+		"redesignated", "table-full",   "way-out",    "draining",  "link-up",
+		"link-down",    "alarm",        "alarm-over",
 	};
 
 	return names[kind];
@@ -428,6 +428,30 @@ void core_refusal_counts(const struct core *c,
 			 void (*each)(void *to, const char *why, uint64_t count), void *to)
 {
 	each(to, "unknown-node", 4);
+}
+
+int core_add_site(struct core *c, const struct site *s, struct reason *why)
+{
+	return 0;
+}
+
+bool core_is_claimed(const struct core *c, const struct node *n)
+{
+	return false;
+}
+
+int core_release(struct core *c, const char *who, int64_t now_ms, char ret_id[NAME_SIZE],
+		 struct reason *why)
+{
+	strcpy(ret_id, who);
+	return strcmp(who, "10.10.0.99") == 0 ? 0 : reason_set(why, -ENOENT, "nobody has it");
+}
+
+void core_alarms(const struct core *c, void (*each)(void *to, const struct alarm *), void *to)
+{
+	struct alarm a = {.kind = "flapping", .who = "vm1", .text = "vm1: flapping"};
+
+	each(to, &a);
 }
 
 void core_note_refusal(struct core *c, const char *why, const char *who, const char *element,

@@ -198,13 +198,17 @@ static void refuse(struct fixture *f, const char *word)
 static void a_later_releases_file_is_refused_and_left_as_it_is(void **state)
 {
 	struct fixture *f = *state;
+	char text[96];
 
 	open_and_read(f);
 	close_store(f);
 	run_sql(f->path, "PRAGMA journal_mode = DELETE; PRAGMA user_version = 99;"
 			 "UPDATE controller SET software = 'victor-controller 9.9.0'");
-	refuse(f, "victor-controller 9.9.0 (schema 99, this one knows 2)");
-	refuse(f, "controller.db.schema-2");
+	snprintf(text, sizeof(text), "victor-controller 9.9.0 (schema 99, this one knows %d)",
+		 STORE_SCHEMA_VERSION);
+	refuse(f, text);
+	snprintf(text, sizeof(text), "controller.db.schema-%d", STORE_SCHEMA_VERSION);
+	refuse(f, text);
 	assert_int_equal(number(f->path, "PRAGMA user_version"), 99);
 	assert_int_equal(number(f->path, "SELECT term FROM controller"), 1);
 }

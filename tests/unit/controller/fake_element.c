@@ -218,12 +218,14 @@ static void do_packet_out(struct fake *f, struct reader *body)
 	if (packet.data_size > 54 && packet.data[12] == 0x86 && packet.data[54] == 134)
 		return; /* a router advertisement */
 	assert_int_equal(neighbor_parse(packet.data, packet.data_size, &probe), 0);
-	if (p->up && !mac_is_zero(&p->answers) &&
-	    mac_equal(&probe.ethernet_destination, &p->answers)) {
+	if (p->up &&
+	    ((!mac_is_zero(&p->answers) && mac_equal(&probe.ethernet_destination, &p->answers)) ||
+	     (f->world->answers &&
+	      f->world->answers(f->world, f->id, l->port, &probe.ethernet_destination)))) {
 		struct buffer reply = {0};
 
-		build_arp(&reply, 0x0806, 2, &p->answers, &probe.target, &probe.sender_mac,
-			  &probe.sender);
+		build_arp(&reply, 0x0806, 2, &probe.ethernet_destination, &probe.target,
+			  &probe.sender_mac, &probe.sender);
 		send_packet_in(f, p->number, &reply);
 		buffer_finish(&reply);
 	}

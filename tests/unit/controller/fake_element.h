@@ -95,7 +95,11 @@ struct world {
 		       */
 	struct attachment kept[256];
 	unsigned kept_count;
+	struct node claimed[128]; /* that came first */
+	unsigned claimed_count;
 	bool acknowledges; /* the FEs' kernels take what is sent, also where the FE is deaf */
+	/* Who has this MAC answers probes there, besides a port's 'answers'. */
+	bool (*answers)(struct world *w, uint32_t fe, uint32_t port, const struct mac *mac);
 	/* A frame that the controller has sent out of a backplane port; default: nothing. */
 	void (*sent)(struct world *w, uint32_t fe, uint32_t port, const uint8_t *frame,
 		     size_t size);

@@ -55,6 +55,25 @@ static void on_keep(void *context, const struct attachment *a)
 	w->kept[w->kept_count++] = copy;
 }
 
+static void on_forget_node(void *context, const char *id)
+{
+	struct world *w = context;
+
+	for (unsigned i = 0; i < w->claimed_count; i++)
+		if (strcmp(w->claimed[i].id, id) == 0)
+			w->claimed[i--] = w->claimed[--w->claimed_count];
+}
+
+static void on_keep_node(void *context, const struct node *n)
+{
+	struct world *w = context;
+	struct node copy = *n;
+
+	on_forget_node(context, n->id);
+	assert_true(w->claimed_count < ARRAY_SIZE(w->claimed));
+	w->claimed[w->claimed_count++] = copy;
+}
+
 /* --- the world ------------------------------------------------------------------------------- */
 
 static void add_fake(struct world *w, uint32_t id, const char *name, const char *backplane)
@@ -94,6 +113,8 @@ static void start_core(struct world *w, uint16_t term)
 {
 	struct core_shell shell = {on_flush,  on_drop, on_event,       on_keep,
 				   on_forget, w,       is_acknowledged};
+	shell.keep_node = on_keep_node;
+	shell.forget_node = on_forget_node;
 	struct covered_prefix p = {.mobile = true};
 	struct reason why;
 
@@ -213,8 +234,14 @@ void world_restart(struct world *w, uint16_t term, bool store)
 	for (unsigned i = 0; store && i < w->kept_count; i++)
 		core_restore_attachment(w->core, &w->kept[i]);
 	add_nodes(w);
+	for (unsigned i = 0; store && i < w->claimed_count; i++) {
+		struct node n = w->claimed[i];
+		struct reason why;
+
+		assert_int_equal(core_put_node(w->core, &n, w->now_ms, &why), 0);
+	}
 	if (!store)
-		w->kept_count = 0;
+		w->kept_count = w->claimed_count = 0;
 	world_forget_log(w);
 }
 

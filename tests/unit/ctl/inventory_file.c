@@ -40,9 +40,11 @@ static void a_node_is_read_as_the_api_has_it(void **state)
 
 	assert_int_equal(f.node_count, 1);
 	assert_int_equal(f.nodes[0].line, 2);
-	assert_string_equal(json_object_to_json_string_ext(f.nodes[0].body, JSON_C_TO_STRING_PLAIN),
-			    "{\"vrf\":0,\"mobile\":true,\"mac\":\"52:54:00:00:00:0a\","
-			    "\"addresses\":[\"10.10.0.11\",\"2001:db8::11\"],\"elements\":[]}");
+	assert_string_equal(
+		json_object_to_json_string_ext(f.nodes[0].body, JSON_C_TO_STRING_PLAIN),
+		"{\"vrf\":0,\"mobile\":true,\"labels\":[],\"allow\":"
+		"{\"ports\":[],\"sites\":[],\"labels\":[]},\"mac\":\"52:54:00:00:00:0a\","
+		"\"addresses\":[\"10.10.0.11\",\"2001:db8::11\"],\"elements\":[]}");
 	assert_string_equal(f.drained[0].id, "FE2");
 	inventory_file_finish(&f);
 }
@@ -87,11 +89,14 @@ static void what_is_printed_is_read_again_the_same(void **state)
 {
 	struct json_object *nodes = json_tokener_parse(
 		"[{\"id\":\"vm1\",\"vrf\":3,\"mac\":null,\"addresses\":[\"10.0.0.1\"],"
-		"\"mobile\":false,\"elements\":[\"fe1\",\"fe2\"],\"source\":\"api\"},"
+		"\"mobile\":false,\"elements\":[\"fe1\",\"fe2\"],\"source\":\"api\","
+		"\"labels\":[\"tenant=red\",\"web\"],\"allow\":{\"ports\":[\"tap*\",\"srv?\"],"
+		"\"sites\":[\"east\"],\"labels\":[]}},"
 		"{\"id\":\"cfg\",\"vrf\":0,\"mac\":null,\"addresses\":[\"10.0.0.2\"],"
 		"\"mobile\":true,\"elements\":[],\"source\":\"config\"},"
 		"{\"id\":\"null\",\"vrf\":0,\"mac\":\"52:54:00:00:00:01\",\"addresses\":"
-		"[\"2001:db8::1\"],\"mobile\":true,\"elements\":[],\"source\":\"api\"}]");
+		"[\"2001:db8::1\"],\"mobile\":true,\"elements\":[],\"source\":\"api\","
+		"\"labels\":[],\"allow\":{\"ports\":[],\"sites\":[],\"labels\":[]}}]");
 	struct json_object *drained = json_tokener_parse("[\"fe2\"]");
 	char *text = NULL;
 	size_t size = 0;

@@ -1,0 +1,222 @@
+/* Admission: modes, ports' identity, and who came first.
+ *
+ * In a strict prefix only the inventory's nodes bind; in a first-come one whoever claims a free
+ * address is put into the inventory with its MAC, durably; in an open one (labs) whoever comes is,
+ * for as long as it is there.
+ *
+ * What a claim proves.  MAC and address can be copied, so a claim on a port that nobody attests
+ * proves nothing, one on a port that the host attests for the node proves that it is there, and a
+ * signed one proves who made it.  A claim that proves as much as the place where the node is, and
+ * something at all, is believed as design P4a says; one that proves less, or nothing, only if that
+ * place is silent when asked (probing.c). */
+#include "controller/admission.h"
+
+#include "controller/element.h"
+#include "controller/registrar.h"
+
+#include <errno.h>
+#include <string.h>
+
+static enum admission_mode mode_of_prefix(const struct core *c, const struct covered_prefix *p)
+{
+	return p->mode ? (enum admission_mode)(p->mode - 1) : c->config.admission;
+}
+
+enum admission_mode admission_mode_of(const struct core *c, const struct node *n)
+{
+	enum admission_mode mode = ADMISSION_OPEN;
+
+	for (unsigned i = 0; i < n->address_count; i++) {
+		const struct covered_prefix *p =
+			inventory_prefix(&c->inventory, n->vrf, &n->addresses[i]);
+		enum admission_mode its = p ? mode_of_prefix(c, p) : ADMISSION_STRICT;
+
+		if (its == ADMISSION_STRICT)
+			return its;
+		if (its == ADMISSION_FIRST_COME)
+			mode = its;
+	}
+	return mode;
+}
+
+bool admission_is_attested(const struct node *n, const struct port *p)
+{
+	return p->info.identity[0] &&
+	       (strcmp(p->info.identity, n->id) == 0 || words_has(&n->labels, p->info.identity));
+}
+
+const char *admission_refuses_site(const struct core *c, const struct node *n,
+				   const struct element *e)
+{
+	const struct site *site;
+
+	if (!n->allow_sites.text[0] && !n->allow_labels.text[0])
+		return NULL;
+	site = sites_of(&c->inventory.sites, e->name);
+	if (n->allow_sites.text[0] && (!site || !words_has(&n->allow_sites, site->name)))
+		return "not-this-site";
+	if (n->allow_labels.text[0] && (!site || !words_meet(&n->allow_labels, &site->labels)))
+		return "not-this-label";
+	return NULL;
+}
+
+const char *admission_refuses(const struct core *c, const struct node *n, const struct element *e,
+			      const struct port *p)
+{
+	if (admission_mode_of(c, n) != ADMISSION_OPEN && p->info.identity[0] &&
+	    !admission_is_attested(n, p))
+		return "another-nodes-port";
+	if (n->allow_ports.text[0] && !words_match(&n->allow_ports, p->name))
+		return "not-this-port";
+	return admission_refuses_site(c, n, e);
+}
+
+/* --- proof --------------------------------------------------------------------------------- */
+
+enum proof admission_proof(const struct core *c, const struct attachment_record *r)
+{
+	const struct element *e = element_find(c, r->a.place.fe);
+	const struct port *p = e ? element_find_port(e, r->a.place.port) : NULL;
+
+	if (r->detached || r->proof == PROOF_SIGNED)
+		return r->detached ? PROOF_NONE : PROOF_SIGNED;
+	return p && r->node && admission_is_attested(r->node, p) ? PROOF_PORT : PROOF_NONE;
+}
+
+bool admission_needs_silence(const struct core *c, const struct attachment_record *r,
+			     const struct claim *claim)
+{
+	enum proof here = admission_proof(c, r);
+	const struct element *e = element_find(c, r->a.place.fe);
+
+	if (c->config.shared_ports != SHARED_PORTS_ASK || r->detached || !r->node ||
+	    admission_mode_of(c, r->node) == ADMISSION_OPEN)
+		return false;
+	if (claim->proof && claim->proof >= here)
+		return false;
+	/* Nobody can be there.  (An FE without a session is no silent port.) */
+	return !(e && e->synced && r->a.place.port && !element_place_up(c, &r->a.place));
+}
+
+/* --- who came first ------------------------------------------------------------------------ */
+
+bool admission_keeps(const struct core *c, const struct node *n)
+{
+	return n->learned && admission_mode_of(c, n) == ADMISSION_FIRST_COME;
+}
+
+bool core_is_claimed(const struct core *c, const struct node *n)
+{
+	return admission_keeps(c, n);
+}
+
+static void keep(struct core *c, const struct node *n)
+{
+	if (c->shell.keep_node && admission_keeps(c, n))
+		c->shell.keep_node(c->shell.context, n);
+}
+
+/* One more address of a node that was learned before, by its MAC. */
+static const struct node *extend(struct core *c, const struct node *n, const struct address *a)
+{
+	struct node before = *n, after = *n;
+
+	if (!n->learned || n->address_count == NODE_ADDRESSES_MAX)
+		return NULL;
+	after.addresses[after.address_count++] = *a;
+	if (admission_mode_of(c, &after) != admission_mode_of(c, &before) ||
+	    inventory_put_node(&c->inventory, &after, NULL) < 0)
+		return NULL;
+	n = inventory_node(&c->inventory, before.id);
+	attachment_node_changed(c, n, &before);
+	keep(c, n);
+	return n;
+}
+
+/* One machine cannot take all that is free. */
+static bool may_claim(const struct core *c, const struct port *p)
+{
+	unsigned here = 0;
+
+	for (const struct attachment_record *r = p ? p->first : NULL; r; r = r->port_next)
+		here += r->node && r->node->learned;
+	return here < CLAIMED_EACH_PORT_MAX && c->claimed_count < CLAIMED_MAX;
+}
+
+static const struct node *add(struct core *c, const struct node *n, bool first_come)
+{
+	const struct node *known;
+
+	if (inventory_put_node(&c->inventory, n, NULL) < 0)
+		return NULL;
+	report(c, EVENT_NODE_ADDED, NULL, NULL, 0, "%s: %s", n->id,
+	       first_come ? "claimed by who came first" : "learned");
+	known = inventory_node(&c->inventory, n->id);
+	attachment_node_changed(c, known, NULL);
+	c->claimed_count += first_come;
+	keep(c, known);
+	return known;
+}
+
+const struct node *admission_learn(struct core *c, uint32_t vrf, const struct address *a,
+				   const struct mac *mac, const struct port *p, const char **why)
+{
+	const struct covered_prefix *prefix = inventory_prefix(&c->inventory, vrf, a);
+	enum admission_mode mode = prefix ? mode_of_prefix(c, prefix) : ADMISSION_STRICT;
+	bool first_come = mode == ADMISSION_FIRST_COME;
+	struct node n = {.vrf = vrf, .address_count = 1, .learned = true};
+	const struct node *known;
+	char id[ADDRESS_TEXT_SIZE];
+
+	*why = "unknown-node";
+	if (mode == ADMISSION_STRICT || (first_come && !mac))
+		return NULL;
+	known = mac ? inventory_node_by_mac(&c->inventory, vrf, mac) : NULL;
+	if (known)
+		return extend(c, known, a);
+	if (first_come && !may_claim(c, p)) {
+		*why = "too-many-claimed";
+		return NULL;
+	}
+	address_format(a, id);
+	if (inventory_node(&c->inventory, id))
+		return NULL; /* somebody else has this name */
+	name_copy(n.id, id);
+	n.addresses[0] = *a;
+	n.mobile = prefix->mobile;
+	if (mac)
+		n.mac = *mac;
+	return add(c, &n, first_come);
+}
+
+int admission_check_claimed(const struct core *c, const struct node *n, struct reason *why)
+{
+	if (admission_mode_of(c, n) == ADMISSION_FIRST_COME)
+		return 0;
+	return reason_set(why, -EINVAL,
+			  "%s: it had its address by coming first, and the prefix is not "
+			  "first-come any more",
+			  n->id);
+}
+
+int core_release(struct core *c, const char *who, int64_t now_ms, char ret_id[NAME_SIZE],
+		 struct reason *why)
+{
+	const struct node *n = NULL;
+	struct address address;
+
+	core_set_now(c, now_ms);
+	if (address_parse(who, &address) == 0)
+		n = inventory_node_by_address(&c->inventory, DEFAULT_VRF, &address);
+	if (!n)
+		n = inventory_node(&c->inventory, who);
+	if (!n)
+		return reason_set(why, -ENOENT, "%.*s: nobody has it", NAME_SIZE - 1, who);
+	if (!n->learned)
+		return reason_set(why, -EEXIST,
+				  "%.*s: node %s of the inventory has it, not by coming first; "
+				  "change the inventory",
+				  NAME_SIZE - 1, who, n->id);
+	name_copy(ret_id, n->id);
+	return core_remove_node(c, ret_id, now_ms, why);
+}

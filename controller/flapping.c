@@ -1,0 +1,62 @@
+/* Damping.  Only claims that had to be asked about count, and of these not those that were answered
+ * clearly (the node answers where it claims to be, and no more where it was): a node may move as
+ * often as it likes.  What is left are two machines with one address, and forgers; after some of
+ * that the node stays where it is for the rest of the window, whatever is claimed without a proof,
+ * and people are told.  It is over by itself. */
+#include "controller/flapping.h"
+
+#include "controller/alarm.h"
+
+#include <string.h>
+
+bool flapping_is_damped(const struct core *c, const struct attachment_record *r)
+{
+	return c->now_ms < r->damped_until_ms;
+}
+
+bool flapping_count(struct core *c, struct attachment_record *r)
+{
+	if (!r->ambiguous_count ||
+	    c->now_ms - r->ambiguous_since_ms > c->config.flapping_window_ms) {
+		r->ambiguous_since_ms = c->now_ms;
+		r->ambiguous_count = r->counted = 0;
+	}
+	r->ambiguous_count++;
+	r->counted++;
+	if (r->ambiguous_count < c->config.flapping_claims)
+		return false;
+	r->damped_until_ms = r->ambiguous_since_ms + c->config.flapping_window_ms;
+	report(c, EVENT_AMBIGUOUS, &r->a, NULL, 0,
+	       "%s: flapping: %u ambiguous claims within %u s; the next are not heard", r->a.node,
+	       c->config.flapping_claims, c->config.flapping_window_ms / 1000);
+	alarm_raise(c, "flapping", r->a.node, NULL, 0,
+		    "%s: flapping: claimed from two places %u times within %u s; it stays where it "
+		    "is for %lld s, unless a claim proves more",
+		    r->a.node, c->config.flapping_claims, c->config.flapping_window_ms / 1000,
+		    (long long)(r->damped_until_ms - c->now_ms + 999) / 1000);
+	return true;
+}
+
+void flapping_forgive(struct attachment_record *r)
+{
+	r->ambiguous_count -= r->counted < r->ambiguous_count ? r->counted : r->ambiguous_count;
+	r->counted = 0;
+}
+
+void flapping_tick(struct core *c)
+{
+	size_t at = 0;
+	struct alarm *alarm;
+
+	while (table_next(&c->alarms, &at, NULL, (void **)&alarm)) {
+		const struct attachment_record *r = NULL;
+		char node[NAME_SIZE];
+
+		if (strcmp(alarm->kind, "flapping") != 0)
+			continue;
+		name_copy(node, alarm->who);
+		r = attachment_find(c, node);
+		if (!r || !flapping_is_damped(c, r))
+			alarm_clear(c, "flapping", node, NULL);
+	}
+}
