@@ -206,7 +206,6 @@ static int start(struct controller *c, struct reason *why)
 {
 	int result = store_open(c->config.state, &c->loop, &c->store, why);
 
-	config_check_exits(&c->config, log_warning);
 	if (result == 0)
 		result = start_core(c, why);
 	if (result == 0)
@@ -220,6 +219,7 @@ static int start(struct controller *c, struct reason *why)
 	if (result == 0) {
 		outside_start(c->outside, c->core);
 		result = southbound_start(c->southbound, c->core, why);
+		config_check_exits(&c->config, log_warning);
 	}
 	return result;
 }

@@ -130,6 +130,11 @@ static void a_node_survives_as_it_was(void **state)
 	struct node n = make_node("vm1", "2001:db8::7");
 
 	assert_int_equal(address_parse("10.0.0.1", &n.addresses[n.address_count++]), 0);
+	assert_int_equal(words_parse(&n.labels, WORDS_LABELS, "tenant=red,web"), 0);
+	assert_int_equal(words_parse(&n.allow_ports, WORDS_PATTERNS, "tap*"), 0);
+	assert_int_equal(words_parse(&n.allow_sites, WORDS_NAMES, "east,west"), 0);
+	assert_int_equal(words_parse(&n.allow_labels, WORDS_LABELS, "zone=eu"), 0);
+	n.learned = true; /* it came first */
 	open_store(f);
 	store_put_node(f->store, &n, on_done, f);
 	while (!f->done)

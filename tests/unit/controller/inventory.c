@@ -131,11 +131,65 @@ static void links_join_two_elements_once(void **state)
 	finish(inv);
 }
 
+static void refused_prefix(struct inventory *inv, const char *prefix, uint32_t vrf, bool mobile,
+			   const char *first, const char *second, const char *site)
+{
+	struct covered_prefix p = {.mobile = mobile, .vrf = vrf};
+	struct reason why = {""};
+
+	assert_int_equal(prefix_parse(prefix, &p.prefix), 0);
+	assert_int_equal(inventory_add_prefix(inv, &p, &why), first ? -EEXIST : 0);
+	if (first &&
+	    (!strstr(why.text, first) || !strstr(why.text, second) || !strstr(why.text, site)))
+		fail_msg("%s", why.text);
+}
+
+static void a_mobile_prefix_stays_clear_of_the_sites_own_networks(void **state)
+{
+	struct inventory *inv = inventory();
+	struct site site = {.name = "east", .network_count = 3};
+	struct reason why;
+
+	assert_int_equal(prefix_parse("10.2.0.0/16", &site.networks[0].prefix), 0);
+	assert_int_equal(prefix_parse("10.3.0.7/32", &site.networks[1].prefix), 0);
+	assert_int_equal(prefix_parse("10.4.0.0/16", &site.networks[2].prefix), 0);
+	site.networks[2].vrf = 7;
+	site.networks[2].imported = true;
+	assert_int_equal(sites_add(&inv->sites, &site, &why), 0);
+
+	refused_prefix(inv, "10.2.9.0/24", 0, true, "10.2.9.0/24", "10.2.0.0/16", "site east");
+	refused_prefix(inv, "10.3.0.0/16", 0, true, "10.3.0.0/16", "10.3.0.7/32", "site east");
+	refused_prefix(inv, "10.4.0.0/16", 7, true, "10.4.0.0/16", "VRF 7 imports", "site east");
+	refused_prefix(inv, "10.4.0.0/16", 0, true, NULL, NULL, NULL);
+	refused_prefix(inv, "10.2.3.0/24", 0, false, NULL, NULL, NULL); /* fixed: the site's own */
+	finish(inv);
+}
+
+static void an_element_is_at_one_site(void **state)
+{
+	struct sites sites = {NULL, 0};
+	struct site a = {.name = "a", .element_count = 1, .elements = {"fe1"}};
+	struct site b = {.name = "b", .element_count = 1, .elements = {"fe1"}};
+	struct reason why;
+
+	assert_int_equal(sites_add(&sites, &a, &why), 0);
+	assert_int_equal(sites_add(&sites, &a, &why), -EEXIST);
+	assert_int_equal(sites_add(&sites, &b, &why), -EEXIST);
+	assert_non_null(strstr(why.text, "fe1"));
+	strcpy(b.elements[0], "fe2");
+	assert_int_equal(sites_add(&sites, &b, &why), 0);
+	assert_string_equal(sites_of(&sites, "fe2")->name, "b");
+	assert_null(sites_of(&sites, "fe3"));
+	sites_finish(&sites);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_a_node_may_not_be),
 	cmocka_unit_test(a_replaced_node_is_found_by_its_new_address_only),
 	cmocka_unit_test(prefixes_do_not_overlap_and_have_their_gateway_inside),
 	cmocka_unit_test(links_join_two_elements_once),
+	cmocka_unit_test(a_mobile_prefix_stays_clear_of_the_sites_own_networks),
+	cmocka_unit_test(an_element_is_at_one_site),
 };
 
 RUN_QUIETLY(tests)
