@@ -39,7 +39,8 @@ static const char usage_text[] =
 	"\n"
 	"  victor-register keygen --node NAME [--device NAME] [--algorithm ed25519|blake2b]\n"
 	"                         [--controller ed25519-public:...] [--key FILE]\n"
-	"  victor-register show   [--key FILE]           what the controller must know of the key\n"
+	"  victor-register show   [--key FILE]           what it says, without secrets\n"
+	"  victor-register export [--key FILE]           what the controller must have of it\n"
 	"  victor-register run    [--key FILE] [--grant FILE] [--deregister]\n"
 	"  victor-register once   [--key FILE] [--grant FILE]\n"
 	"  victor-register deregister [--key FILE]\n"
@@ -140,8 +141,8 @@ static int keygen(const struct options *o)
 		return fail(why.text);
 	if (is_shared)
 		fprintf(stderr,
-			"The controller needs the line 'key' of %s: bring it there in "
-			"secret.\n",
+			"The controller needs the secret of %s ('victor-register export'): "
+			"bring it there unseen.\n",
 			o->key_file);
 	else if (!o->controller)
 		fprintf(stderr,
@@ -151,21 +152,54 @@ static int keygen(const struct options *o)
 	return STATUS_OK;
 }
 
-static int show(const struct options *o)
+static int parse_identity(const struct options *o, struct identity *ret)
 {
-	char text[IDENTITY_TEXT_MAX], key[SIGN_KEY_TEXT_SIZE] = "";
-	struct identity id;
+	char text[IDENTITY_TEXT_MAX];
 	struct reason why;
 	int r = read_identity(o, text);
 
 	if (r)
 		return r;
-	r = identity_parse(text, &id, &why);
+	r = identity_parse(text, ret, &why);
 	sign_wipe(text, sizeof(text));
-	if (r < 0) {
-		fprintf(stderr, "victor-register: %s: %s\n", o->key_file, why.text);
-		return STATUS_FAILED;
+	if (r == 0)
+		return STATUS_OK;
+	fprintf(stderr, "victor-register: %s: %s\n", o->key_file, why.text);
+	return STATUS_FAILED;
+}
+
+/* What the controller must have.  Of a shared secret that is the secret: not onto a screen. */
+static int export(const struct options *o)
+{
+	char key[SIGN_KEY_TEXT_SIZE];
+	struct identity id;
+	struct sign_key other;
+	int r = parse_identity(o, &id);
+
+	if (r)
+		return r;
+	if (id.key.algorithm == REGISTRATION_BLAKE2B && isatty(STDOUT_FILENO)) {
+		identity_wipe(&id);
+		return fail("the controller needs the secret itself, which is not shown on a "
+			    "terminal: send the output to where it is needed");
 	}
+	other = sign_key_other(&id.key);
+	puts(sign_key_format(&other, key));
+	(void)fflush(stdout);
+	sign_wipe(key, sizeof(key));
+	sign_key_wipe(&other);
+	identity_wipe(&id);
+	return STATUS_OK;
+}
+
+static int show(const struct options *o)
+{
+	char key[SIGN_KEY_TEXT_SIZE] = "";
+	struct identity id;
+	int r = parse_identity(o, &id);
+
+	if (r)
+		return r;
 	printf("node: %s\n", id.node);
 	if (id.device[0])
 		printf("device: %s\n", id.device);
@@ -405,8 +439,11 @@ static int run(const struct options *o)
 static const struct {
 	const char *name;
 	int (*run)(const struct options *o);
-} commands[] = {{"keygen", keygen},         {"show", show},  {"run", run}, {"once", once},
-		{"deregister", deregister}, {"grant", grant}};
+} commands[] = {
+	{"keygen", keygen}, {"show", show}, {"export", export},
+	{"run", run},       {"once", once}, {"deregister", deregister},
+	{"grant", grant},
+};
 
 /* Options with a value, and where it goes. */
 static const struct {

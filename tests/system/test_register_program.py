@@ -283,7 +283,8 @@ def test_keys_are_nobody_elses(routes, tmp_path):
     finally:
         os.umask(old)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("ed25519-public:")
+    public = done.stdout
+    assert public.startswith("ed25519-public:")
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
     text = (tmp_path / "new").read_text()
     done = call("keygen", "--node", "vm1", "--key", tmp_path / "new")
@@ -293,6 +294,11 @@ def test_keys_are_nobody_elses(routes, tmp_path):
     shown = call("show", "--key", tmp_path / "new")
     secret = text.split("ed25519-private:")[1].split()[0]
     assert shown.returncode == 0 and secret not in shown.stdout + shown.stderr
+    assert call("export", "--key", tmp_path / "new").stdout == public
+    assert call("keygen", "--node", "vm1", "--algorithm", "blake2b", "--key",
+                tmp_path / "shared").stdout == ""
+    assert call("export", "--key", tmp_path / "shared").stdout.strip() in \
+        (tmp_path / "shared").read_text()
     for mode in (0o640, 0o604, 0o620):
         (tmp_path / "new").chmod(mode)
         done = call("show", "--key", tmp_path / "new")
