@@ -185,7 +185,7 @@ static __noinline int access_ip(struct __sk_buff *skb, const struct map_config *
 	refused = guard_is_plain(p) ? 0 : guard_headers(skb, p);
 	if (refused)
 		return guard_drop(skb, refused);
-	from = lookup_binding(&p->source);
+	from = lookup_binding_inline(&p->source);
 	if (p->mac_destination[0] & 1 || address_is_group(p))
 		return access_group(skb, in, p, from);
 	p->decrement = 1;
@@ -199,7 +199,7 @@ static __noinline int access_ip(struct __sk_buff *skb, const struct map_config *
 		to_gateway = mac_same_gateway(from->gateway_mac, p->mac_destination);
 	else
 		to_gateway = mac_same(from->gateway_mac, p->mac_destination) || sent_to_gateway(p);
-	to = lookup_binding(&p->destination);
+	to = lookup_binding_inline(&p->destination);
 	if (binding_is_local(to)) {
 		if (!to_gateway && binding_is_beside(to, in, p))
 			return VERDICT_PASS;

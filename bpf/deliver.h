@@ -21,9 +21,10 @@ static __always_inline int drop_unbound(const struct packet *p, const struct map
 
 /* To a node on one of our ports, the one it came in by included. */
 static __noinline int tc_deliver(struct __sk_buff *skb, const struct packet *p,
-				 const struct map_binding *to, __u32 ingress_fe)
+				 struct map_binding *to, __u32 ingress_fe)
 {
 	struct map_output *out = lookup_output(to->port);
+	const struct map_config *cfg = lookup_config();
 	int result;
 
 	if (!out)
@@ -36,7 +37,10 @@ static __noinline int tc_deliver(struct __sk_buff *skb, const struct packet *p,
 	if (tc_set_vlan(skb, to->vlan) ||
 	    rewrite_macs(tc_cursor(skb, sizeof(struct ethhdr)), to->mac, to->gateway_mac))
 		return verdict_drop(VERDICT_rewrite_failed);
-	counter_add(ingress_fe, p);
+	if (cfg && cfg->fe == ingress_fe)
+		binding_count(to, p);
+	else
+		counter_add(ingress_fe, p);
 	verdict_count(VERDICT_forwarded_local);
 	return bpf_redirect(out->ifindex, 0);
 }

@@ -10,7 +10,7 @@
 static __always_inline int external_ip(struct __sk_buff *skb, const struct map_config *cfg,
 				       const struct packet *p)
 {
-	struct map_binding *to = lookup_binding(&p->destination);
+	struct map_binding *to = lookup_binding_inline(&p->destination);
 	struct map_prefix *covered = to ? NULL : lookup_prefix(PREFIX_COVERED, &p->destination);
 
 	if (!to && !covered)

@@ -2,7 +2,7 @@
 /* The tables behind one function each: what a packet's fate is decided by. */
 #pragma once
 
-#include "bpf/maps.h"
+#include "bpf/bindings.h"
 #include "bpf/parse.h"
 
 static __always_inline struct map_config *lookup_config(void)
@@ -28,7 +28,17 @@ static __always_inline struct map_output *lookup_output(__u32 number)
 /* The one place that knows how bindings are kept. */
 static __always_inline struct map_binding *lookup_binding(const struct map_address_key *key)
 {
-	return bpf_map_lookup_elem(&bindings, key);
+	__u32 found = binding_find(key);
+
+	return found ? binding_at(found) : NULL;
+}
+
+/* Likewise, where every packet passes. */
+static __always_inline struct map_binding *lookup_binding_inline(const struct map_address_key *key)
+{
+	__u32 found = binding_find_inline(key);
+
+	return found ? binding_at(found) : NULL;
 }
 
 static __always_inline struct map_peer *lookup_peer(__u32 fe)
@@ -120,28 +130,42 @@ static __always_inline int binding_guards(const struct map_binding *b, const str
 /* Last-seen is written at most once a second, to leave the cache line alone. */
 static __always_inline void binding_saw(struct map_binding *b)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_coarse_ns();
 
 	if (now - b->seen_ns >= 1000000000ull)
 		b->seen_ns = now;
 }
 
-/* The counter of (ingress FE, VRF, address): packets as a wire has them. */
-static __always_inline void counter_add(__u32 ingress_fe, const struct packet *p)
+/* Packets as a wire has them; each further segment repeats the headers. */
+static __always_inline struct map_counter counter_of(const struct packet *p)
+{
+	return (struct map_counter){p->segments,
+				    p->size + (__u64)p->segments * sizeof(struct ethhdr) +
+					    (__u64)(p->segments - 1) * p->headers};
+}
+
+/* The counter of (ingress FE, VRF, address): another FE's. */
+static __noinline int counter_add(__u32 ingress_fe, const struct packet *p)
 {
 	struct map_counter_key key = {ingress_fe, p->destination.vrf, {}};
-	struct map_counter first, *c;
+	struct map_counter first = counter_of(p), *c;
 
 	__builtin_memcpy(key.address, p->destination.address, 16);
-	first.packets = p->segments;
-	/* Each further segment repeats the headers. */
-	first.bytes = p->size + (__u64)p->segments * sizeof(struct ethhdr) +
-		      (__u64)(p->segments - 1) * p->headers;
 	c = bpf_map_lookup_elem(&counters, &key);
 	if (!c) {
 		bpf_map_update_elem(&counters, &key, &first, BPF_ANY);
-		return;
+		return 0;
 	}
 	c->packets += first.packets;
 	c->bytes += first.bytes;
+	return 0;
+}
+
+/* And this one's, which is in the binding. */
+static __always_inline void binding_count(struct map_binding *b, const struct packet *p)
+{
+	struct map_counter one = counter_of(p);
+
+	__sync_fetch_and_add(&b->packets, one.packets);
+	__sync_fetch_and_add(&b->bytes, one.bytes);
 }

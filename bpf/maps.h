@@ -71,13 +71,30 @@ struct {
 	__type(value, __u32);
 } shields SEC(".maps");
 
+/* The table of bindings (include/victor/bindings.h); the loader sets the sizes. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, DATAPLANE_BINDING_LIMIT);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct map_address_key);
-	__type(value, struct map_binding);
-} bindings SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct map_shape);
+} binding_shape SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct map_bucket);
+} binding_buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct map_chunk);
+} binding_records SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -151,11 +151,16 @@ static uint64_t program_hash(void)
 	return hash;
 }
 
+static uint32_t limit_of(const struct datapath_config *c)
+{
+	return c->binding_limit ? c->binding_limit : DATAPLANE_BINDING_LIMIT;
+}
+
 static int maps_size(struct datapath *dp, const struct datapath_config *c)
 {
-	uint32_t limit = c->binding_limit ? c->binding_limit : DATAPLANE_BINDING_LIMIT;
-	uint32_t counters = limit < 4096 ? 4096 : limit > 262144 ? 262144 : limit;
-	int result = bpf_map__set_max_entries(dp->skeleton->maps.bindings, limit);
+	uint32_t limit = limit_of(c);
+	uint32_t counters = limit < 4096 ? 4096 : limit > 16384 ? 16384 : limit;
+	int result = datapath_bindings_size(dp->skeleton, limit);
 
 	result = result ? result : bpf_map__set_max_entries(dp->skeleton->maps.counters, counters);
 	result = result ? result
@@ -220,7 +225,10 @@ static int load(struct datapath *dp, const struct datapath_config *c, struct rea
 	dp->adopted = result == 1;
 	result = datapath_pins_name(dp);
 	result = result ? result : victor_bpf__load(dp->skeleton);
-	return result ? load_refused(result, why) : datapath_pins_migrate(dp, why);
+	if (result)
+		return load_refused(result, why);
+	result = datapath_bindings_open(dp, limit_of(c), why);
+	return result ? result : datapath_pins_migrate(dp, why);
 }
 
 static int header_write(struct datapath *dp, const struct datapath_config *c)
@@ -320,7 +328,6 @@ static struct datapath *datapath_create(const struct datapath_config *c)
 	dp->pin_directory = memory_copy_text(c->pin_directory);
 	dp->lock_fd = dp->packet_fd = dp->route_fd = dp->raw_fd[0] = dp->raw_fd[1] = -1;
 	table_init(&dp->devices, sizeof(uint32_t), sizeof(struct datapath_device), c->seed);
-	table_init(&dp->stale[STALE_BINDING], sizeof(struct map_address_key), 1, c->seed);
 	table_init(&dp->stale[STALE_PEER], sizeof(uint32_t), 1, c->seed);
 	table_init(&dp->stale[STALE_SOURCE], sizeof(struct map_source_key), 1, c->seed);
 	table_init(&dp->stale[STALE_PREFIX], sizeof(struct map_prefix_key), 1, c->seed);
@@ -378,6 +385,7 @@ void datapath_close(struct datapath *dp, bool remove)
 		datapath_unpin_all(dp);
 	}
 	ring_buffer__free(dp->ring);
+	datapath_bindings_close(dp);
 	victor_bpf__destroy(dp->skeleton);
 	if (dp->packet_fd >= 0)
 		close(dp->packet_fd);

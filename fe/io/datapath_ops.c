@@ -13,13 +13,6 @@
 
 LOG_MODULE("datapath");
 
-_Static_assert(MAP_BINDING_LOCAL == BINDING_LOCAL && MAP_BINDING_GUARD == BINDING_GUARD &&
-		       MAP_BINDING_FOREIGN == BINDING_FOREIGN &&
-		       MAP_BINDING_MARKED_ONLY == BINDING_MARKED_ONLY &&
-		       MAP_BINDING_BESIDE == BINDING_BESIDE &&
-		       MAP_BINDING_LEAVING == BINDING_LEAVING,
-	       "binding flags differ");
-
 int map_result(int result)
 {
 	return result == -E2BIG ? -ENOSPC : result;
@@ -31,56 +24,6 @@ struct map_address_key map_address_key_make(uint32_t vrf, const struct address *
 
 	memcpy(key.address, address->bytes, sizeof(key.address));
 	return key;
-}
-
-/* ---- bindings ---- */
-
-static int binding_set(void *context, const struct datapath_binding *b)
-{
-	struct datapath *dp = datapath_of(context);
-	int fd = map_fd(dp->skeleton->maps.bindings);
-	struct map_address_key key = map_address_key_make(b->vrf, &b->address);
-	struct map_binding new = {.flags = b->flags, .vlan = b->vlan, .port = b->port, .fe = b->fe};
-	struct map_binding old;
-	bool is_here = b->flags & (BINDING_LOCAL | BINDING_GUARD);
-	bool is_adopted = table_remove(&dp->stale[STALE_BINDING], &key);
-
-	if (is_here && !table_get(&dp->devices, &b->port))
-		return -ENOENT;
-	memcpy(new.mac, b->mac.bytes, sizeof(new.mac));
-	memcpy(new.gateway_mac, b->gateway_mac.bytes, sizeof(new.gateway_mac));
-	if ((is_here || is_adopted) && !bpf_map_lookup_elem(fd, &key, &old)) {
-		if (old.port == new.port && old.vlan == new.vlan &&
-		    !memcmp(old.mac, new.mac, sizeof(new.mac)))
-			new.seen_ns = old.seen_ns;
-		if (!memcmp(&old, &new, sizeof(new)))
-			return 0;
-	}
-	return map_result(bpf_map_update_elem(fd, &key, &new, 0));
-}
-
-static int binding_remove(void *context, uint32_t vrf, const struct address *address)
-{
-	struct datapath *dp = datapath_of(context);
-	struct map_address_key key = map_address_key_make(vrf, address);
-
-	table_remove(&dp->stale[STALE_BINDING], &key);
-	return bpf_map_delete_elem(map_fd(dp->skeleton->maps.bindings), &key);
-}
-
-static int64_t binding_idle_ms(void *context, uint32_t vrf, const struct address *address)
-{
-	struct datapath *dp = datapath_of(context);
-	struct map_address_key key = map_address_key_make(vrf, address);
-	struct map_binding b;
-	struct timespec now;
-	int64_t idle;
-
-	if (bpf_map_lookup_elem(map_fd(dp->skeleton->maps.bindings), &key, &b) || !b.seen_ns)
-		return -1;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	idle = now.tv_sec * 1000000000ll + now.tv_nsec - (int64_t)b.seen_ns;
-	return idle > 0 ? idle / 1000000 : 0;
 }
 
 /* ---- prefixes ---- */
@@ -146,8 +89,6 @@ void datapath_adopt_entries(struct datapath *dp)
 {
 	int fd = map_fd(dp->skeleton->maps.prefixes);
 
-	stale_collect(&dp->stale[STALE_BINDING], map_fd(dp->skeleton->maps.bindings),
-		      sizeof(struct map_address_key));
 	stale_collect(&dp->stale[STALE_PEER], map_fd(dp->skeleton->maps.peers), sizeof(uint32_t));
 	stale_collect(&dp->stale[STALE_LINK], map_fd(dp->skeleton->maps.links), sizeof(uint32_t));
 	stale_collect(&dp->stale[STALE_SOURCE], map_fd(dp->skeleton->maps.peer_prefixes),
@@ -161,12 +102,10 @@ void datapath_sweep_entries(struct datapath *dp)
 	const void *key;
 	void *unused;
 	size_t at = 0;
+	unsigned bindings = binding_table_sweep(&dp->bindings);
 
-	log_debug("adopted; removing %zu bindings, %zu peers, %zu prefixes that no rule has",
-		  dp->stale[STALE_BINDING].count, dp->stale[STALE_PEER].count,
-		  dp->stale[STALE_PREFIX].count);
-	while (table_next(&dp->stale[STALE_BINDING], &at, &key, &unused))
-		bpf_map_delete_elem(map_fd(dp->skeleton->maps.bindings), key);
+	log_debug("adopted; removed %u bindings, removing %zu peers, %zu prefixes that no rule has",
+		  bindings, dp->stale[STALE_PEER].count, dp->stale[STALE_PREFIX].count);
 	for (at = 0; table_next(&dp->stale[STALE_PEER], &at, &key, &unused);)
 		datapath_peer_remove(&context, *(const uint32_t *)key);
 	for (at = 0; table_next(&dp->stale[STALE_SOURCE], &at, &key, &unused);)
@@ -178,7 +117,6 @@ void datapath_sweep_entries(struct datapath *dp)
 	}
 	for (at = 0; table_next(&dp->stale[STALE_LINK], &at, &key, &unused);)
 		datapath_link_remove(&context, *(const uint32_t *)key);
-	table_clear(&dp->stale[STALE_BINDING]);
 }
 
 /* ---- the durable list ---- */
@@ -245,8 +183,9 @@ void datapath_adopt_kept(struct datapath *dp,
 
 /* ---- counters ---- */
 
-static struct map_counter counter_read(const struct datapath *dp, const struct map_counter_key *key,
-				       struct map_counter *each)
+struct map_counter datapath_counter_read(const struct datapath *dp,
+					 const struct map_counter_key *key,
+					 struct map_counter *each)
 {
 	struct map_counter sum = {};
 
@@ -269,18 +208,20 @@ static void counters(void *context, void (*add)(void *to, const struct counter *
 	uint64_t left = 2ull * bpf_map__max_entries(dp->skeleton->maps.counters);
 
 	while (left-- && !bpf_map_get_next_key(fd, previous, &key)) {
-		struct map_counter sum = counter_read(dp, &key, each);
+		struct map_counter sum = datapath_counter_read(dp, &key, each);
 		struct counter c = {.ingress_fe = key.ingress_fe,
 				    .vrf = key.vrf,
 				    .packets = sum.packets,
 				    .bytes = sum.bytes};
 
 		memcpy(c.address.bytes, key.address, sizeof(key.address));
-		if (sum.packets)
+		/* The element's own are in the bindings, but for what an older release counted. */
+		if (sum.packets && key.ingress_fe != dp->config.fe)
 			add(to, &c);
 		previous = &key;
 	}
 	free(each);
+	datapath_binding_counters(dp, add, to);
 }
 
 static void binding_count(void *context, uint32_t vrf, const struct address *address,
@@ -288,17 +229,17 @@ static void binding_count(void *context, uint32_t vrf, const struct address *add
 {
 	struct datapath *dp = datapath_of(context);
 	struct map_counter *each = memory_alloc_array(dp->cpus, sizeof(*each));
-	struct map_counter_key key = {.ingress_fe = dp->config.fe, .vrf = vrf};
+	const struct map_address_key own = map_address_key_make(vrf, address);
+	struct map_counter sum = datapath_binding_counter(dp, &own);
+	struct map_counter_key key = {.vrf = vrf};
 	uint32_t fe, *previous = NULL;
-	struct map_counter sum;
 
 	memcpy(key.address, address->bytes, sizeof(key.address));
-	sum = counter_read(dp, &key, each);
 	while (!bpf_map_get_next_key(map_fd(dp->skeleton->maps.peers), previous, &fe)) {
 		struct map_counter one;
 
 		key.ingress_fe = fe;
-		one = counter_read(dp, &key, each);
+		one = datapath_counter_read(dp, &key, each);
 		sum.packets += one.packets;
 		sum.bytes += one.bytes;
 		previous = &fe;
@@ -341,8 +282,8 @@ const struct datapath_ops *datapath_operations(void)
 {
 	static const struct datapath_ops operations = {.port_set = datapath_port_set,
 						       .port_remove = datapath_port_remove,
-						       .binding_set = binding_set,
-						       .binding_remove = binding_remove,
+						       .binding_set = datapath_binding_set,
+						       .binding_remove = datapath_binding_remove,
 						       .peer_set = datapath_peer_set,
 						       .peer_remove = datapath_peer_remove,
 						       .source_set = datapath_source_set,
@@ -359,7 +300,7 @@ const struct datapath_ops *datapath_operations(void)
 						       .link_remove = datapath_link_remove,
 						       .link_transmit = datapath_link_transmit,
 						       .link_count = datapath_link_count,
-						       .binding_idle_ms = binding_idle_ms,
+						       .binding_idle_ms = datapath_binding_idle_ms,
 						       .counters = counters,
 						       .drops = drops,
 						       .binding_count = binding_count,

@@ -24,6 +24,9 @@
 
 LOG_MODULE("datapath");
 
+#define OLD_BINDINGS "bindings"
+#define OLD_BINDING_SIZE 32
+#define BINDINGS_LAYOUT 4 /* the first with the table in include/victor/bindings.h */
 #define NEXT "next"
 #define MIGRATED "migrated"
 
@@ -43,17 +46,16 @@ struct step {
 	{                                                                                      \
 		memcpy((uint8_t *)ret + DATAPLANE_TRIAL, old, sizeof(type) - DATAPLANE_TRIAL); \
 	}
-TRIAL_STEP(bindings, struct map_binding)
 TRIAL_STEP(ports, struct map_port)
 #endif
 
 static const struct step steps[] = {
+	/* Three maps took its place: datapath_bindings_migrate fills these. */
+	{BINDINGS_LAYOUT, OLD_BINDINGS, OLD_BINDING_SIZE, 0, NULL},
 #if DATAPLANE_TRIAL
-	{4, "bindings", sizeof(struct map_binding) - DATAPLANE_TRIAL, sizeof(struct map_binding),
-	 convert_bindings},
-	{4, "ports", sizeof(struct map_port) - DATAPLANE_TRIAL, sizeof(struct map_port),
+	{5, "ports", sizeof(struct map_port) - DATAPLANE_TRIAL, sizeof(struct map_port),
 	 convert_ports},
-	{4, "peers", sizeof(struct map_peer) - DATAPLANE_TRIAL, sizeof(struct map_peer), NULL},
+	{5, "peers", sizeof(struct map_peer) - DATAPLANE_TRIAL, sizeof(struct map_peer), NULL},
 #endif
 	{0},
 };
@@ -62,6 +64,15 @@ static const struct step steps[] = {
 char *datapath_pin_path(const struct datapath *dp, const char *map)
 {
 	return memory_format("%s/%s", dp->pin_directory, map);
+}
+
+static void unpin_old_bindings(const struct datapath *dp)
+{
+	char *path = datapath_pin_path(dp, OLD_BINDINGS);
+
+	if (unlink(path) && errno != ENOENT)
+		log_warn("%s cannot be removed: %s", path, strerror(errno));
+	free(path);
 }
 
 void datapath_unpin_all(struct datapath *dp)
@@ -76,6 +87,7 @@ void datapath_unpin_all(struct datapath *dp)
 			log_warn("%s cannot be removed: %s", path, strerror(errno));
 		free(path);
 	}
+	unpin_old_bindings(dp);
 }
 
 /* ---- a migration that was under way ---- */
@@ -177,6 +189,37 @@ static uint32_t size_after(const char *map, uint32_t layout, uint32_t size)
 	return size;
 }
 
+static bool is_of_bindings(const char *map)
+{
+	return strncmp(map, "binding_", strlen("binding_")) == 0;
+}
+
+/* Whether the older release's map is there, as the new ones are filled from it. */
+static bool has_old_bindings(const struct datapath *dp)
+{
+	struct bpf_map_info info;
+	int fd;
+
+	if (!pin_info(dp, OLD_BINDINGS, &info, &fd))
+		return false;
+	close(fd);
+	return info.type == BPF_MAP_TYPE_HASH && info.key_size == sizeof(struct map_address_key) &&
+	       info.value_size == OLD_BINDING_SIZE;
+}
+
+/* Whether the table of bindings is to have more room than the pinned one. */
+static bool grows(const struct datapath *dp)
+{
+	const struct bpf_map *map = dp->skeleton->maps.binding_records;
+	struct bpf_map_info info;
+	int fd;
+
+	if (!pin_info(dp, bpf_map__name(map), &info, &fd))
+		return false;
+	close(fd);
+	return info.max_entries < bpf_map__max_entries(map);
+}
+
 enum fate { FATE_USED_ON, FATE_MOVED, FATE_NEW, FATE_UNKNOWN };
 
 /* What becomes of the pinned map of that name. */
@@ -187,6 +230,9 @@ static enum fate fate_of(const struct datapath *dp, const struct bpf_map *map, u
 	enum fate fate = FATE_USED_ON;
 	int fd;
 
+	/* All three, or none. */
+	if (is_of_bindings(name) && layout < BINDINGS_LAYOUT)
+		return has_old_bindings(dp) ? FATE_MOVED : FATE_UNKNOWN;
 	if (!pin_info(dp, name, &info, &fd))
 		return FATE_NEW; /* the older release had none */
 	close(fd);
@@ -199,6 +245,8 @@ static enum fate fate_of(const struct datapath *dp, const struct bpf_map *map, u
 	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
 	    size_after(name, layout, info.value_size) != bpf_map__value_size(map))
 		return FATE_UNKNOWN;
+	if (is_of_bindings(name))
+		return grows(dp) ? FATE_MOVED : FATE_USED_ON;
 	/* A table of counters grows with what is counted; other maps keep the limit they have. */
 	if (is_array(info.type) && info.max_entries < bpf_map__max_entries(map))
 		fate = FATE_MOVED;
@@ -242,6 +290,7 @@ static int shapes_check(struct datapath *dp, uint32_t layout, struct reason *why
 		dp->migrates |= fate == FATE_MOVED;
 	}
 	dp->pinned_layout = layout;
+	dp->bindings_move = layout < BINDINGS_LAYOUT || grows(dp);
 	return 1;
 }
 
@@ -276,6 +325,8 @@ int datapath_pins_check(struct datapath *dp, uint32_t fe, struct reason *why)
 	}
 	if (h.magic != DATAPLANE_MAGIC || !h.layout || h.layout > DATAPLANE_LAYOUT)
 		return refuse(dp, h.layout, why);
+	if (h.layout >= BINDINGS_LAYOUT)
+		unpin_old_bindings(dp);
 	if (h.fe != fe)
 		return reason_set(
 			why, -EBUSY,
@@ -426,8 +477,27 @@ static int commit(struct datapath *dp)
 		result = -errno;
 	free(next);
 	free(done);
-	if (!result)
+	if (!result) {
 		datapath_pins_recover(dp);
+		unpin_old_bindings(dp);
+	}
+	return result;
+}
+
+static int bindings_migrate(struct datapath *dp)
+{
+	struct bpf_map_info info;
+	struct map_header h = {};
+	uint32_t zero = 0;
+	int fd, result;
+
+	if (dp->pinned_layout >= BINDINGS_LAYOUT)
+		return datapath_bindings_move(dp);
+	if (bpf_map_lookup_elem(map_fd(dp->skeleton->maps.header), &zero, &h) ||
+	    !pin_info(dp, OLD_BINDINGS, &info, &fd))
+		return -ENOENT;
+	result = datapath_bindings_take_over(dp, fd, h.fe);
+	close(fd);
 	return result;
 }
 
@@ -445,12 +515,15 @@ int datapath_pins_migrate(struct datapath *dp, struct reason *why)
 		int fd;
 
 		if (result || fate_of(dp, map, dp->pinned_layout) != FATE_MOVED ||
+		    is_of_bindings(bpf_map__name(map)) ||
 		    !pin_info(dp, bpf_map__name(map), &info, &fd))
 			continue;
 		result = entries_move(dp, map, fd, &info);
 		close(fd);
 		count++;
 	}
+	if (!result && dp->bindings_move)
+		result = bindings_migrate(dp);
 	result = result ? result : commit(dp);
 	if (result)
 		return reason_set(why, result,

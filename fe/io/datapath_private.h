@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/table.h"
+#include "fe/io/binding_table.h"
 #include "fe/io/datapath.h"
 #include "include/victor/dataplane.h"
 
@@ -22,7 +23,7 @@ struct datapath_device {
 };
 
 /* An adopted entry is stale until it is set again. */
-enum stale_kind { STALE_BINDING, STALE_PEER, STALE_SOURCE, STALE_PREFIX, STALE_LINK, STALE_COUNT };
+enum stale_kind { STALE_PEER, STALE_SOURCE, STALE_PREFIX, STALE_LINK, STALE_COUNT };
 
 struct datapath {
 	struct victor_bpf *skeleton;
@@ -35,11 +36,16 @@ struct datapath {
 	unsigned cpus;
 	bool adopted;
 	bool migrates;          /* some pinned maps must be made anew */
+	bool bindings_move;     /* those of the bindings are among them */
 	uint32_t pinned_layout; /* adopted: of what was pinned */
 	struct map_config config;
 	uint32_t route_sequence;
 	struct table devices; /* port number -> struct datapath_device */
 	struct table stale[STALE_COUNT];
+	struct binding_table bindings; /* in: */
+	struct map_shape *shape_memory;
+	struct map_bucket *bucket_memory;
+	struct map_chunk *record_memory;
 	void (*upcall)(void *to, const struct upcall *);
 	void *upcall_to;
 	unsigned upcalls; /* since the poll began */
@@ -83,6 +89,26 @@ void datapath_filter_detach(uint32_t ifindex);
 /* The device of the long way, for dp->config.fe; a warning if it cannot be had. */
 void datapath_inner_open(struct datapath *dp);
 void datapath_inner_remove(struct datapath *dp, uint32_t fe);
+
+/* datapath_binding.c.  size: before the maps are loaded; open: after that. */
+int datapath_bindings_size(struct victor_bpf *skeleton, uint32_t limit);
+int datapath_bindings_open(struct datapath *dp, uint32_t limit, struct reason *why);
+void datapath_bindings_close(struct datapath *dp);
+/* Fills the table from layout 3's map, of FE 'fe'; from the pinned, smaller one. */
+int datapath_bindings_take_over(struct datapath *dp, int old_fd, uint32_t fe);
+int datapath_bindings_move(struct datapath *dp);
+int datapath_binding_set(void *context, const struct datapath_binding *binding);
+int datapath_binding_remove(void *context, uint32_t vrf, const struct address *address);
+int64_t datapath_binding_idle_ms(void *context, uint32_t vrf, const struct address *address);
+/* What came into VICTOR here; the rest is in the map of counters, which datapath_ops.c reads:
+ * 'each' is scratch for one value of each CPU. */
+struct map_counter datapath_binding_counter(const struct datapath *dp,
+					    const struct map_address_key *key);
+void datapath_binding_counters(const struct datapath *dp,
+			       void (*add)(void *to, const struct counter *), void *to);
+struct map_counter datapath_counter_read(const struct datapath *dp,
+					 const struct map_counter_key *key,
+					 struct map_counter *each);
 
 int datapath_peer_set(void *context, const struct datapath_peer *peer);
 int datapath_peer_remove(void *context, uint32_t fe);

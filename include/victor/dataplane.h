@@ -8,15 +8,17 @@
  * Byte order: addresses are in network order, all integers are the host's. */
 #pragma once
 
+#include "include/victor/bindings.h"
+
 #include <linux/types.h>
 
 #define DATAPLANE_MAGIC 0x56494354u /* "VICT" */
 /* Only tests of upgrades say DATAPLANE_TRIAL: bytes more here and there, and a layout of their own.
  */
 #ifdef DATAPLANE_TRIAL
-#define DATAPLANE_LAYOUT 4
+#define DATAPLANE_LAYOUT 5
 #else
-#define DATAPLANE_LAYOUT 3
+#define DATAPLANE_LAYOUT 4
 #define DATAPLANE_TRIAL 0
 #endif
 #define DATAPLANE_PORT_LIMIT 65000 /* OpenFlow port numbers are below this */
@@ -199,33 +201,6 @@ struct map_port_verdict {
 };
 #define DATAPLANE_PORT_VERDICTS (1 << 20)
 #define DATAPLANE_SHIELD_LIMIT 4096
-
-struct map_address_key {
-	__u32 vrf;
-	__u8 address[16];
-};
-_Static_assert(sizeof(struct map_address_key) == 20, "map_address_key has hidden padding");
-
-/* Flags are enum datapath_binding_flag (fe/datapath.h). */
-#define MAP_BINDING_LOCAL 1
-#define MAP_BINDING_MARKED_ONLY 2
-#define MAP_BINDING_FOREIGN 4
-#define MAP_BINDING_GUARD 8
-#define MAP_BINDING_BESIDE 16
-#define MAP_BINDING_LEAVING 32
-struct map_binding {
-	__u8 trial[DATAPLANE_TRIAL];
-	__u8 flags;
-	__u8 pad;
-	__u16 vlan;
-	__u32 port;
-	__u32 fe;
-	__u8 mac[6];
-	__u8 gateway_mac[6];
-	__u64 seen_ns; /* CLOCK_MONOTONIC of the last packet that passed the guard; 0: none */
-};
-_Static_assert(sizeof(struct map_binding) == 32 + DATAPLANE_TRIAL,
-	       "map_binding has hidden padding");
 
 #define MAP_PEER_SEND 1
 #define MAP_PEER_RECEIVE 2
