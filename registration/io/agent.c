@@ -324,7 +324,7 @@ bool agent_step(struct agent *a, int signal_fd, int64_t until_ms)
 	now_ms = agent_now_ms();
 	if (fds[0].revents)
 		receive_all(a, now_ms);
-	if (fds[1].revents && host_changed(&a->host))
+	if (fds[1].revents && host_changed(&a->host, a->view.index))
 		look(a, now_ms);
 	log_news(a);
 	return fds[2].revents;

@@ -89,6 +89,9 @@ static int check_private(int fd, const char *path, struct reason *why)
 		return reason_set(why, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return reason_set(why, -EINVAL, "%s is no file", path);
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return reason_set(why, -EPERM, "%s belongs to another user, who knows the key",
+				  path);
 	if (st.st_mode & others)
 		return reason_set(why, -EPERM,
 				  "%s has mode %04o: others may read the key. It may be known "

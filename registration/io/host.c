@@ -58,16 +58,26 @@ void host_close(struct host *h)
 	*h = (struct host){-1, -1, 0};
 }
 
-static bool matters(struct nlmsghdr *m)
+/* A hypervisor has many other interfaces, a router many other routes. */
+static bool matters(struct nlmsghdr *m, unsigned index)
 {
+	struct ifinfomsg *link = NLMSG_DATA(m);
+	struct ifaddrmsg *address = NLMSG_DATA(m);
 	struct rtmsg *route = NLMSG_DATA(m);
 
-	if (m->nlmsg_type != RTM_NEWROUTE && m->nlmsg_type != RTM_DELROUTE)
-		return true;
-	return m->nlmsg_len < NLMSG_LENGTH(sizeof(*route)) || route->rtm_dst_len == 0;
+	switch (m->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		return !index || (unsigned)link->ifi_index == index;
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return !index || address->ifa_index == index;
+	default:
+		return route->rtm_dst_len == 0;
+	}
 }
 
-bool host_changed(struct host *h)
+bool host_changed(struct host *h, unsigned index)
 {
 	_Alignas(struct nlmsghdr) char buffer[BUFFER_SIZE];
 	bool changed = false;
@@ -86,7 +96,7 @@ bool host_changed(struct host *h)
 			return changed;
 		for (struct nlmsghdr *m = (void *)buffer; NLMSG_OK(m, left);
 		     m = NLMSG_NEXT(m, left))
-			changed = changed || matters(m);
+			changed = changed || matters(m, index);
 	}
 }
 
@@ -134,7 +144,7 @@ struct look {
 static void on_link(struct look *l, struct nlmsghdr *m)
 {
 	struct ifinfomsg *info = NLMSG_DATA(m);
-	struct rtattr *a[IFLA_CARRIER + 1];
+	struct rtattr *a[IFLA_CARRIER_CHANGES + 1];
 	struct host_view *v = l->view;
 	const char *name;
 
@@ -148,6 +158,7 @@ static void on_link(struct look *l, struct nlmsghdr *m)
 	v->index = (unsigned)info->ifi_index;
 	snprintf(v->device, sizeof(v->device), "%s", name);
 	v->is_up = info->ifi_flags & IFF_UP && info->ifi_flags & IFF_LOWER_UP;
+	v->carrier_changes = attribute_u32(a[IFLA_CARRIER_CHANGES]);
 	if (a[IFLA_ADDRESS] && RTA_PAYLOAD(a[IFLA_ADDRESS]) == 6)
 		memcpy(v->mac.bytes, RTA_DATA(a[IFLA_ADDRESS]), 6);
 }
@@ -360,7 +371,8 @@ int host_look(struct host *h, const char *device, struct host_view *ret, struct 
 
 bool host_view_equal(const struct host_view *a, const struct host_view *b)
 {
-	return a->index == b->index && a->is_up == b->is_up && mac_equal(&a->mac, &b->mac) &&
+	return a->index == b->index && a->is_up == b->is_up &&
+	       a->carrier_changes == b->carrier_changes && mac_equal(&a->mac, &b->mac) &&
 	       a->address_count == b->address_count && a->gateway_count == b->gateway_count &&
 	       memcmp(a->addresses, b->addresses, sizeof(a->addresses)) == 0 &&
 	       memcmp(a->gateways, b->gateways, sizeof(a->gateways)) == 0;

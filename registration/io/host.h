@@ -15,7 +15,8 @@
 struct host_view {
 	unsigned index;
 	char device[IFNAMSIZ];
-	bool is_up; /* by the administrator, and there is a carrier */
+	bool is_up;               /* by the administrator, and there is a carrier */
+	unsigned carrier_changes; /* one that came back before we looked was another's, maybe */
 	struct mac mac;
 	unsigned address_count; /* without link-local ones */
 	struct address addresses[HOST_ADDRESSES_MAX];
@@ -30,8 +31,9 @@ struct host {
 
 MUST_USE int host_open(struct host *h, struct reason *why);
 void host_close(struct host *h);
-/* Takes what has come in; whether a link, an address or a default route may have changed. */
-bool host_changed(struct host *h);
+/* Takes what has come in; whether the link of that index (0: any) or its addresses, or a default
+ * route, may have changed. */
+bool host_changed(struct host *h, unsigned index);
 /* The device of that name, or (NULL) that of the default route.  -ENODEV: there is none, and 'why'
  * says which; other errors are the kernel's. */
 MUST_USE int host_look(struct host *h, const char *device, struct host_view *ret,

@@ -106,9 +106,9 @@ def running(key, *words):
             assert base64.b64encode(KEY).decode()[:20] not in said
 
 
-def wait_log(child, text):
+def wait_log(child, text, times=1):
     deadline = time.monotonic() + TIMEOUT_S
-    while text not in (said := Path(child.log).read_text()):
+    while (said := Path(child.log).read_text()).count(text) < times:
         assert time.monotonic() < deadline, said
         time.sleep(0.02)
 
@@ -187,6 +187,11 @@ def test_a_change_of_carrier_address_or_route_registers_at_once(speaker, key):
         wait_log(child, "e0 is down, or has no carrier")
         netns.batch(["link set gw0 up"], GATEWAY)
         speaker.wait(REGISTER, heard)
+        wait_log(child, "registered at", 2)
+        heard = len(speaker.heard)
+        netns.batch(["link set gw0 down", "link set gw0 up"], GATEWAY)    # too short to be seen
+        speaker.wait(REGISTER, heard)
+        wait_log(child, "registered at", 3)
         heard = len(speaker.heard)
         netns.batch(["addr add 10.66.0.3/24 dev e0"], NODE)
         speaker.wait(REGISTER, heard)
@@ -303,6 +308,9 @@ def test_keys_are_nobody_elses(routes, tmp_path):
         (tmp_path / "new").chmod(mode)
         done = call("show", "--key", tmp_path / "new")
         assert done.returncode == 1 and "others may read the key" in done.stderr
+    (tmp_path / "new").chmod(0o600)
+    os.chown(tmp_path / "new", 65534, 65534)
+    assert "belongs to another user" in call("show", "--key", tmp_path / "new").stderr
 
 
 def test_a_message_changed_or_repeated_by_anybody_is_seen_by_the_other_end(speaker, key):
