@@ -10,10 +10,12 @@ import base64
 import contextlib
 import itertools
 import os
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -279,6 +281,36 @@ def test_two_of_them_on_one_interface_say_so(speaker, key, tmp_path):
         wait_log(first, "registered at")
         with running(write_key(tmp_path / "key2")) as second:
             wait_log(second, "is another victor-register running?")
+
+
+def test_it_needs_no_privileges(speaker):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        key, program = write_key(Path(folder) / "key"), Path(folder) / "victor-register"
+        shutil.copy(PROGRAM, program)
+        os.chown(key, 65534, 65534)
+        done = subprocess.run(
+            ["ip", "netns", "exec", NODE, "setpriv", "--reuid=65534", "--regid=65534",
+             "--clear-groups", "--bounding-set=-all", "--no-new-privs", str(program), "once",
+             "--key", str(key)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "registered at fe2, port 7, for 300 s\n"), done.stderr
+
+
+@pytest.mark.skipif(not os.environ.get("VICTOR_TEST_ALL"), reason="VICTOR_TEST_ALL is not set")
+def test_without_sanitizers_it_is_one_static_file(tmp_path):
+    for words in (["meson", "setup", str(tmp_path), "--buildtype=release", "-Dtests=false"],
+                  ["ninja", "-C", str(tmp_path), "registration/io/victor-register"]):
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    built = tmp_path / "registration/io/victor-register"
+    subprocess.run(["strip", str(built)], check=True)
+    assert built.stat().st_size < 1_300_000
+    headers = subprocess.run(["readelf", "--program-headers", str(built)], capture_output=True,
+                             text=True, check=True).stdout
+    assert "INTERP" not in headers
+    done = subprocess.run(["chroot", str(built.parent), "/victor-register", "--version"],
+                          capture_output=True, text=True)
+    assert done.stdout.startswith("victor-register "), done.stderr
 
 
 def test_keys_are_nobody_elses(routes, tmp_path):
