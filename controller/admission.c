@@ -169,7 +169,7 @@ const struct node *admission_learn(struct core *c, uint32_t vrf, const struct ad
 	char id[ADDRESS_TEXT_SIZE];
 
 	*why = "unknown-node";
-	if (mode == ADMISSION_STRICT || (first_come && !mac))
+	if (mode == ADMISSION_STRICT || prefix->signed_only || (first_come && !mac))
 		return NULL;
 	known = mac ? inventory_node_by_mac(&c->inventory, vrf, mac) : NULL;
 	if (known)

@@ -24,6 +24,7 @@
 #include "controller/probe.h"
 #include "controller/probing.h"
 #include "controller/segment.h"
+#include "controller/signed.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -100,7 +101,7 @@ void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 			      const struct claim *claim)
 {
 	struct place left = r->a.place, to = claim->place;
-	bool look = !r->detached && r->live && !claim->elicited &&
+	bool look = !r->detached && r->live && !claim->elicited && claim->proof != PROOF_SIGNED &&
 		    r->a.state == ATTACHMENT_ACTIVE && left.fe != claim->place.fe &&
 		    c->now_ms - r->a.heard_ms < SECOND_LOOK_MS && element_place_up(c, &left);
 
@@ -110,7 +111,9 @@ void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 	if (r->a.state == ATTACHMENT_PROBING)
 		flapping_forgive(r);
 	move(c, r, &to, claim->proof, EVENT_MOVED,
-	     claim->elicited ? "it answers there" : "it speaks there");
+	     claim->proof == PROOF_SIGNED ? "it registered there"
+	     : claim->elicited            ? "it answers there"
+					  : "it speaks there");
 	if (look)
 		probe_place(c, r, &left);
 }
@@ -190,7 +193,7 @@ static void fresh(struct core *c, struct attachment_record *r, const struct clai
 	if (r->a.state == ATTACHMENT_PREPARED && place_same_port(&r->a.previous, &claim->place))
 		revert(c, r, "it speaks at its previous place");
 	else if (r->a.state == ATTACHMENT_PROBING && claim->elicited &&
-		 place_equal(&r->a.previous, &claim->place))
+		 claim->proof != PROOF_SIGNED && place_equal(&r->a.previous, &claim->place))
 		probing_claimant_answers(c, r, claim);
 	else if (!admission_needs_silence(c, r, claim))
 		attachment_move_by_claim(c, r, claim);
@@ -391,7 +394,7 @@ void attachment_node_changed(struct core *c, const struct node *n, const struct 
 	r->node = n;
 	if (before) {
 		r->a.version = r->a.element_version = record_next_version(c);
-		if (!mac_is_zero(&n->mac))
+		if (!mac_is_zero(&n->mac) && !holder_find(c, n->id))
 			r->a.place.mac = n->mac;
 	}
 	planner_change(c, r, before, before ? &old : NULL, n, &r->a);

@@ -18,6 +18,7 @@
 #include "controller/refusal.h"
 #include "controller/registrar.h"
 #include "controller/segment.h"
+#include "controller/signed.h"
 #include "controller/topology.h"
 
 #include <errno.h>
@@ -42,6 +43,8 @@ static void set_defaults(struct core_config *config)
 		config->flapping_claims = 5;
 	if (!config->flapping_window_ms)
 		config->flapping_window_ms = 180000;
+	if (!config->registration_lifetime_s)
+		config->registration_lifetime_s = 3600;
 	if (!config->discovery_cost)
 		config->discovery_cost = 10;
 }
@@ -60,6 +63,8 @@ struct core *core_create(const struct core_config *config, const struct core_she
 	c->learning = true;
 	rebuild_begin(c);
 	inventory_init(&c->inventory, seed);
+	devices_init(&c->devices, seed + 12);
+	c->signing = signed_create(seed + 13, now_ms);
 	table_init(&c->element_names, NAME_SIZE, sizeof(struct element *), seed + 7);
 	table_init(&c->records, NAME_SIZE, sizeof(struct attachment_record), seed + 8);
 	table_init(&c->drained, NAME_SIZE, sizeof(bool), seed + 11);
@@ -87,6 +92,8 @@ void core_destroy(struct core *c)
 	alarm_finish(c);
 	table_finish(&c->segments);
 	table_finish(&c->drained);
+	signed_destroy(c->signing);
+	devices_finish(&c->devices);
 	inventory_finish(&c->inventory);
 	free(c->wishes);
 	buffer_finish(&c->scratch);
@@ -376,6 +383,7 @@ static void stop_learning(struct core *c)
 	c->learning = false;
 	rebuild_report(c);
 	attachment_drop_nodeless(c);
+	signed_learnt(c);
 	for (unsigned i = 0; i < c->element_count; i++) {
 		struct element *e = c->elements[i];
 
@@ -433,6 +441,7 @@ void core_tick(struct core *c, int64_t now_ms)
 	for (unsigned i = 0; i < c->element_count; i++)
 		full_tick(c->elements[i]);
 	attachment_tick(c);
+	signed_tick(c);
 	discovery_tick(c);
 	if (c->paths_hold_ms && now_ms >= c->paths_hold_ms) {
 		c->paths_hold_ms = 0;

@@ -8,6 +8,7 @@
 
 #include "controller/attachment.h"
 #include "controller/declared.h"
+#include "controller/device.h"
 #include "controller/inventory.h"
 #include "openflow/channel.h"
 #include "pipeline/experimenter.h"
@@ -55,6 +56,12 @@ struct core_config {
 				      * what no attachment explains; 5000 */
 	unsigned rebuild_timeout_ms; /* with a new store: how long flows for nodes that are not in
 				      * the inventory stay; 0: not at all */
+	/* Signed registrations (docs/registration.md): random, another at each start, not 0; the
+	 * key of answers to nodes with Ed25519 keys (it may be none); the longest lifetime that is
+	 * given, 3600. */
+	uint64_t registration_epoch;
+	struct sign_key registration_key;
+	uint32_t registration_lifetime_s;
 	enum core_fault fault;
 };
 
@@ -129,6 +136,9 @@ struct core_shell {
 	 * that it has been released; NULL: nobody keeps them. */
 	void (*keep_node)(void *context, const struct node *n);
 	void (*forget_node)(void *context, const char *id);
+	/* Which device has registered the node, for the store likewise; NULL: none any more. */
+	void (*keep_registration)(void *context, const char *node, const char *device,
+				  uint32_t lifetime_s);
 };
 
 /* 'term' is higher than any this controller used before (the store counts it); it is raised above
@@ -168,6 +178,9 @@ bool core_announces(const struct core *c, const char *element, const struct pref
 void core_send_outside(struct core *c, const char *element, const char *port, const void *frame,
 		       size_t size, int64_t now_ms);
 void core_restore_attachment(struct core *c, const struct attachment *a);
+/* After the attachments. */
+void core_restore_registration(struct core *c, const char *node, const char *device,
+			       uint32_t lifetime_s);
 void core_restore_drain(struct core *c, const char *element);
 
 /* Southbound. */
@@ -191,6 +204,12 @@ void core_tick(struct core *c, int64_t now_ms);
 MUST_USE int core_put_node(struct core *c, const struct node *n, int64_t now_ms,
 			   struct reason *why);
 MUST_USE int core_remove_node(struct core *c, const char *id, int64_t now_ms, struct reason *why);
+/* A device of a node, whose key signs its registrations: added, or replaced.  -ENOENT: there is no
+ * such node; -EINVAL, -E2BIG.  remove: -ENOENT; what it has registered ends. */
+MUST_USE int core_put_device(struct core *c, const struct device *d, int64_t now_ms,
+			     struct reason *why);
+MUST_USE int core_remove_device(struct core *c, const char *node, const char *name, int64_t now_ms,
+				struct reason *why);
 /* A tentative move (P4b): traffic goes to (element, port name) at once; confirmed by the node's own
  * announcement there or by core_confirm_move; undone by core_revert_move or the timeout.
  * -ENOENT: no such node, element or port; -EBUSY: another move is under way; -EPERM: it may not
@@ -259,6 +278,20 @@ void core_ports(const struct core *c, uint32_t fe, void (*each)(void *to, const 
 void core_nodes(const struct core *c, void (*each)(void *to, const struct node *), void *to);
 void core_attachments(const struct core *c, void (*each)(void *to, const struct attachment *),
 		      void *to);
+const struct devices *core_devices(const struct core *c);
+/* By which device the node is registered; false: by none. */
+struct registration_view {
+	char device[NAME_SIZE];
+	bool known;     /* false: bound before this start, and the store did not know by which */
+	bool confirmed; /* since this start */
+	uint32_t left_s;
+};
+bool core_registration(const struct core *c, const char *node, struct registration_view *ret);
+/* Since the start. */
+struct registration_counts {
+	uint64_t solicited, registered, renewed, deregistered, expired, refused, pushed;
+};
+struct registration_counts core_registration_counts(const struct core *c);
 const struct attachment *core_attachment(const struct core *c, const char *node);
 /* Its element refused its rules, being full: it is not reachable there. */
 bool core_is_missing(const struct core *c, const struct attachment *a);

@@ -82,6 +82,7 @@ static struct rule covered_rule(const struct element *e, const struct covered_pr
 	/* What drains invites nobody from outside, and forwards what still comes. */
 	covered.internal =
 		p->internal || (e->draining && !e->ovs) || !exit_announces(e->core, e, p);
+	covered.cookie = p->signed_only ? COVERED_SIGNED : 0;
 	covered.unreachable = p->unreachable;
 	covered.gateway = p->gateway;
 	return covered;

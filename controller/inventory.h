@@ -33,6 +33,7 @@ struct covered_prefix {
 	bool mobile;      /* its addresses may live at any FE; else only where 'elements' says */
 	bool internal;    /* not announced to routers outside */
 	bool unreachable; /* senders are told of an address that nobody has; else silence */
+	bool signed_only; /* only a signed registration binds here (docs/registration.md) */
 	bool autoconf;    /* IPv6: nodes may make addresses of it (RFC 4862) */
 	struct address gateway; /* anycast: answered by every FE that serves the prefix */
 	uint8_t element_count;

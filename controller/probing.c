@@ -52,7 +52,7 @@ bool claim_is_fresh(const struct core *c, const struct attachment_record *r,
 {
 	const struct element *e = element_find(c, claim->heard_by);
 
-	if (c->config.fault == FAULT_NO_BARRIER)
+	if (c->config.fault == FAULT_NO_BARRIER || claim->proof == PROOF_SIGNED)
 		return true;
 	return e && !claim->replay &&
 	       (element_is_settled(e, record_last_told(r, claim->heard_by)) ||

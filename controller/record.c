@@ -11,6 +11,7 @@
 #include "controller/admission.h"
 #include "controller/element.h"
 #include "controller/planner.h"
+#include "controller/signed.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -171,6 +172,7 @@ void record_detach(struct core *c, struct attachment_record *r, const char *reas
 	after.previous = (struct place){0};
 	r->live = false;
 	record_enter(c, r, &after, true);
+	holder_forget(c, r->a.node);
 	report(c, EVENT_DETACHED, &r->a, element_find(c, r->a.place.fe), r->a.place.port,
 	       "%s: detached from %s: %s", r->a.node, record_place_text(c, &r->a.place, text),
 	       reason);

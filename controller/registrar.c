@@ -21,6 +21,7 @@
 #include "controller/element.h"
 #include "controller/refusal.h"
 #include "controller/segment.h"
+#include "controller/signed.h"
 #include "packet/nd.h"
 #include "packet/neighbor.h"
 
@@ -166,6 +167,7 @@ static const char *explain(const char *why)
 		{"claimed", "another MAC came first; 'victorctl release' frees the address"},
 		{"too-many-claimed", "this port, or all together, came first with too many"},
 		{"no-vlans", "an Open vSwitch has no VLAN trunks"},
+		{"not-signed", "only a signed registration binds the node here"},
 		{"fixed-node", "the node is fixed and already attached elsewhere"},
 	};
 
@@ -228,6 +230,8 @@ static bool has_mac(const struct core *c, const struct node *n, const struct mac
 {
 	const struct attachment_record *r;
 
+	if (signed_knows_mac(c, n, mac))
+		return true;
 	if (!mac_is_zero(&n->mac))
 		return mac_equal(&n->mac, mac);
 	r = attachment_find(c, n->id);
@@ -265,6 +269,12 @@ void registrar_sighting(struct core *c, struct element *e, const struct sighting
 		if (n && strncmp(why, "not-", 4) == 0 && segment_serves(c, p, n))
 			return; /* another element hears it too, and may have it */
 		refuse(c, why, e, p, &from);
+		return;
+	}
+	if (!signed_admits(c, n, e, p, from.vlan, &from.mac,
+			   from.has_address ? &from.address : &n->addresses[0])) {
+		withdraw_tentative(c, e, &from);
+		refuse(c, "not-signed", e, p, &from);
 		return;
 	}
 	attachment_claim(

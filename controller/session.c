@@ -20,6 +20,7 @@
 #include "controller/refusal.h"
 #include "controller/registrar.h"
 #include "controller/segment.h"
+#include "controller/signed.h"
 #include "controller/topology.h"
 #include "controller/tunnel.h"
 
@@ -316,6 +317,9 @@ static void got_sighting(struct session *s, const struct sighting *sighting)
 {
 	const struct port *p = element_find_port(s->element, sighting->port);
 
+	if (!sighting->ttl_over && !sighting->too_big &&
+	    signed_heard(s->core, s->element, sighting))
+		return;
 	if (s->element->ovs && ovs_heard(s->element, sighting))
 		return;
 	if (p && p->info.role == PORT_BACKPLANE)

@@ -26,6 +26,7 @@
 
 struct attachment_record;
 struct ovs; /* ovs.h */
+struct signed_state;
 
 struct port {
 	uint32_t number;
@@ -215,7 +216,9 @@ struct core {
 	unsigned restored_count; /* attachments that the store had */
 	unsigned rebuilt_count;  /* that FEs' rules told instead */
 	struct inventory inventory;
-	struct tunnel_wish *wishes; /* of pairs */
+	struct devices devices;
+	struct signed_state *signing; /* signed.h */
+	struct tunnel_wish *wishes;   /* of pairs */
 	unsigned wish_count;
 	struct element *by_id[ELEMENT_ID_MAX + 1];
 	struct element **elements; /* sorted by id */
@@ -255,6 +258,9 @@ void text_clean(char *text, size_t size);
 struct attachment;
 void report(struct core *c, enum event_kind kind, const struct attachment *a,
 	    const struct element *e, uint32_t port, const char *format, ...) PRINTF_LIKE(6, 7);
+
+/* signed.c: a prefix of the node demands signatures. */
+bool signed_demanded(const struct core *c, const struct node *n);
 
 /* stall.c: at every entry into the core, before anything is found to be late. */
 void core_set_now(struct core *c, int64_t now_ms);

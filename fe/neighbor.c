@@ -120,6 +120,7 @@ static void make_tentative(struct neighborhood *n, const struct claim *claim)
 	struct pipeline *p = n->pipeline;
 	const struct mac *gateway = gateway_mac(n, &claim->address);
 	const struct agent_port *port = pipeline_port(p, claim->port);
+	const struct pipeline_entry *covered;
 	struct rule rule = {
 		.key = {.kind = RULE_TENTATIVE, .vrf = claim->vrf, .address = claim->address},
 		.port = claim->port,
@@ -131,9 +132,10 @@ static void make_tentative(struct neighborhood *n, const struct claim *claim)
 	    port->info.role != PORT_ACCESS || p->timed.count >= NEIGHBOR_TENTATIVE_MAX)
 		return;
 	/* With a real local binding, marked packets have somewhere to go already; and an address
-	 * that nobody may have gets none. */
-	if (pipeline_find_binding(p, RULE_LOCAL, claim->vrf, &claim->address) ||
-	    !pipeline_find_prefix(p, RULE_COVERED, claim->vrf, &claim->address))
+	 * that nobody may have, or only who signs, gets none. */
+	covered = pipeline_find_prefix(p, RULE_COVERED, claim->vrf, &claim->address);
+	if (!covered || covered->rule.cookie & COVERED_SIGNED ||
+	    pipeline_find_binding(p, RULE_LOCAL, claim->vrf, &claim->address))
 		return;
 	/* On a shared LAN the gateway's MACs are those FEs' that the controller says. */
 	rule.gateway_mac = port->info.segment ? port->mac : *gateway;

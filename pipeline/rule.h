@@ -62,6 +62,10 @@ enum pipeline_table {
 #define ANSWER_ADVERTISED 1u
 #define ANSWER_AUTONOMOUS 2u
 
+/* Cookie of a COVERED: only a signed registration binds there, so an FE makes no tentative binding
+ * of what it hears. */
+#define COVERED_SIGNED 1u
+
 /* kind: table, priority, match -> action */
 enum rule_kind {
 	/* 0, 100: in_port, eth_type (IPv4; IPv6 where the key says so) -> reg0 := in_port,

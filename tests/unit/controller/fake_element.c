@@ -205,6 +205,9 @@ static void do_packet_out(struct fake *f, struct reader *body)
 	}
 	if (packet.data_size > 13 && packet.data[12] == 8 && packet.data[13] == 0) {
 		f->ip_frames++;
+		if (f->world->answered)
+			f->world->answered(f->world, f->id, packet.actions.list[0].output.port,
+					   packet.data, packet.data_size);
 		return;
 	}
 	l->what = LOG_PACKET_OUT;

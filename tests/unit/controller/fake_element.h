@@ -103,6 +103,14 @@ struct world {
 	/* A frame that the controller has sent out of a backplane port; default: nothing. */
 	void (*sent)(struct world *w, uint32_t fe, uint32_t port, const uint8_t *frame,
 		     size_t size);
+	/* An IPv4 frame that it has sent out of any other port; default: nothing. */
+	void (*answered)(struct world *w, uint32_t fe, uint32_t port, const uint8_t *frame,
+			 size_t size);
+	bool signs; /* from the next world_restart on the prefix demands signatures */
+	struct {
+		char node[NAME_SIZE], device[NAME_SIZE];
+		uint32_t lifetime_s;
+	} registered; /* what the store has of it: of one node */
 };
 
 /* A strict controller that covers 10.10.0.0/16 (mobile, gateway 10.10.0.1), with FE1 - FE2 - FE3 in

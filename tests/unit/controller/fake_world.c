@@ -74,6 +74,16 @@ static void on_keep_node(void *context, const struct node *n)
 	w->claimed[w->claimed_count++] = copy;
 }
 
+static void on_keep_registration(void *context, const char *node, const char *device,
+				 uint32_t lifetime_s)
+{
+	struct world *w = context;
+
+	snprintf(w->registered.node, NAME_SIZE, "%s", device ? node : "");
+	snprintf(w->registered.device, NAME_SIZE, "%s", device ? device : "");
+	w->registered.lifetime_s = lifetime_s;
+}
+
 /* --- the world ------------------------------------------------------------------------------- */
 
 static void add_fake(struct world *w, uint32_t id, const char *name, const char *backplane)
@@ -113,11 +123,12 @@ static void start_core(struct world *w, uint16_t term)
 {
 	struct core_shell shell = {on_flush,  on_drop, on_event,       on_keep,
 				   on_forget, w,       is_acknowledged};
-	shell.keep_node = on_keep_node;
-	shell.forget_node = on_forget_node;
-	struct covered_prefix p = {.mobile = true};
+	struct covered_prefix p = {.mobile = true, .signed_only = w->signs};
 	struct reason why;
 
+	shell.keep_node = on_keep_node;
+	shell.forget_node = on_forget_node;
+	shell.keep_registration = on_keep_registration;
 	w->core = core_create(&w->config, &shell, 42, term, w->now_ms);
 	assert_int_equal(prefix_parse("10.10.0.0/16", &p.prefix), 0);
 	p.gateway = an_address("10.10.0.1");
@@ -233,6 +244,9 @@ void world_restart(struct world *w, uint16_t term, bool store)
 	declare(w);
 	for (unsigned i = 0; store && i < w->kept_count; i++)
 		core_restore_attachment(w->core, &w->kept[i]);
+	if (store && w->registered.node[0])
+		core_restore_registration(w->core, w->registered.node, w->registered.device,
+					  w->registered.lifetime_s);
 	add_nodes(w);
 	for (unsigned i = 0; store && i < w->claimed_count; i++) {
 		struct node n = w->claimed[i];
