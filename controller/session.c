@@ -317,10 +317,8 @@ static void got_sighting(struct session *s, const struct sighting *sighting)
 {
 	const struct port *p = element_find_port(s->element, sighting->port);
 
-	if (!sighting->ttl_over && !sighting->too_big &&
-	    signed_heard(s->core, s->element, sighting))
-		return;
-	if (s->element->ovs && ovs_heard(s->element, sighting))
+	if (signed_heard(s->core, s->element, sighting) ||
+	    (s->element->ovs && ovs_heard(s->element, sighting)))
 		return;
 	if (p && p->info.role == PORT_BACKPLANE)
 		discovery_heard(s->element, sighting);

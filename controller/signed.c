@@ -448,7 +448,7 @@ bool signed_heard(struct core *c, struct element *e, const struct sighting *s)
 	struct heard h = {.element = e, .port = element_find_port(e, s->port)};
 	int r;
 
-	if (!is_registration(c, s))
+	if (s->ttl_over || s->too_big || !is_registration(c, s))
 		return false;
 	/* Who asks an FE that is still being compared asks again. */
 	if (s->replay || !e->synced || !h.port || !h.port->present ||

@@ -14,8 +14,8 @@ enum allow_kind { ALLOW_LABEL, ALLOW_PORTS, ALLOW_SITES, ALLOW_LABELS, ALLOW_KIN
 /* The command line, read. */
 struct ctl {
 	struct client *client;
-	bool json, all, undo, replace;
-	const char *at, *mac, *vlan, *vrf, *role, *lifetime;
+	bool json, all, undo, replace, secrets;
+	const char *at, *mac, *vlan, *vrf, *role, *lifetime, *key_file;
 	const char *addresses[ADDRESSES_MAX], *elements[ELEMENTS_MAX];
 	unsigned address_count, element_count;
 	/* --label, --allow-port, --allow-site, --allow-label */
@@ -39,6 +39,8 @@ enum option_bit {
 	TAKES_ROLE = 512,
 	TAKES_LIFETIME = 1024,
 	TAKES_ALLOW = 2048,
+	TAKES_KEY_FILE = 4096,
+	TAKES_SECRETS = 8192,
 };
 
 struct command {
@@ -60,6 +62,7 @@ extern const struct command backup_commands[];
 extern const struct command inventory_commands[];
 extern const struct command access_commands[];
 extern const struct command admission_commands[];
+extern const struct command device_commands[];
 
 /* "victorctl: TEXT" to stderr; EXIT_FAILURE. */
 int complain(const struct reason *why);

@@ -8,10 +8,12 @@
 #include "shell/config_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- export ---- */
@@ -32,14 +34,44 @@ static struct json_object *drained_of(struct json_object *elements)
 	return names;
 }
 
-static int write_to(struct ctl *ctl, struct json_object *nodes, struct json_object *drained)
+/* A file without its secrets is no copy: who does not know should be told. */
+static void warn_of_secrets(struct json_object *devices)
+{
+	size_t count = json_object_array_length(devices), missing = 0;
+
+	for (size_t i = 0; i < count; i++)
+		missing += !print_find(json_object_array_get_idx(devices, i), "key");
+	if (missing)
+		fprintf(stderr,
+			"victorctl: the secret keys of %zu devices are left out; --secrets writes "
+			"them\n",
+			missing);
+}
+
+/* What has keys in it is its owner's alone. */
+static FILE *open_to(const char *path, bool secrets)
+{
+	int fd;
+
+	if (!path)
+		return fdopen(dup(STDOUT_FILENO), "w");
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, secrets ? 0600 : 0666);
+	if (fd >= 0 && secrets && fchmod(fd, 0600) < 0) {
+		close(fd);
+		return NULL;
+	}
+	return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
+static int write_to(struct ctl *ctl, struct json_object *nodes, struct json_object *devices,
+		    struct json_object *drained)
 {
 	const char *path = ctl->argument_count ? ctl->arguments[0] : NULL;
-	FILE *to = path ? fopen(path, "we") : fdopen(dup(STDOUT_FILENO), "w");
+	FILE *to = open_to(path, ctl->secrets);
 	struct reason why;
 
 	if (to) {
-		inventory_file_print(to, nodes, drained);
+		inventory_file_print(to, nodes, devices, drained);
 		if (fclose(to) == 0)
 			return EXIT_SUCCESS;
 	}
@@ -49,18 +81,24 @@ static int write_to(struct ctl *ctl, struct json_object *nodes, struct json_obje
 
 static int export_inventory(struct ctl *ctl)
 {
-	struct json_object *nodes = ctl_get(ctl, "/v1/nodes"), *elements, *drained;
+	struct json_object *nodes = ctl_get(ctl, "/v1/nodes"), *elements = NULL, *drained;
+	struct json_object *devices;
 	int status = EXIT_FAILURE;
 
 	if (!nodes)
 		return EXIT_FAILURE;
-	elements = ctl_get(ctl, "/v1/elements");
+	devices = ctl_get(ctl, ctl->secrets ? "/v1/devices/secrets" : "/v1/devices");
+	if (devices)
+		elements = ctl_get(ctl, "/v1/elements");
 	if (elements) {
 		drained = drained_of(elements);
-		status = write_to(ctl, print_find(nodes, "nodes"), drained);
+		warn_of_secrets(print_find(devices, "devices"));
+		status = write_to(ctl, print_find(nodes, "nodes"), print_find(devices, "devices"),
+				  drained);
 		json_object_put(drained);
 	}
 	json_object_put(nodes);
+	json_object_put(devices);
 	json_object_put(elements);
 	return status;
 }
@@ -71,7 +109,7 @@ struct import {
 	struct ctl *ctl;
 	const char *path;
 	struct json_object *known; /* id -> the API's node */
-	unsigned created, changed, same, removed, drained;
+	unsigned created, changed, same, removed, drained, devices;
 	struct reason why;
 };
 
@@ -146,12 +184,117 @@ static int remove_others(struct import *m, const struct inventory_file *f)
 	return result;
 }
 
+/* ---- devices ---- */
+
+static struct json_object *device_of(struct json_object *list, const char *name)
+{
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		if (strcmp(print_text(json_object_array_get_idx(list, i), "name"), name) == 0)
+			return json_object_array_get_idx(list, i);
+	return NULL;
+}
+
+/* Those that the node has and the file does not name stay as they are. */
+static void keep_known(struct json_object *list, struct json_object *known)
+{
+	size_t count = json_object_array_length(known);
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *d = json_object_array_get_idx(known, i), *o;
+
+		if (device_of(list, print_text(d, "name")))
+			continue;
+		o = json_object_new_object();
+		json_object_object_add(o, "name", json_object_get(print_find(d, "name")));
+		json_object_object_add(o, "mac", json_object_get(print_find(d, "mac")));
+		json_object_array_add(list, o);
+	}
+}
+
+/* The devices of one node, all that the file has; 'at' is the first of them. */
+static int put_devices(struct import *m, const struct inventory_file *f, unsigned at,
+		       struct json_object *known)
+{
+	struct json_object *body = json_object_new_object(), *list = json_object_new_array();
+	const char *node = f->devices[at].id;
+	int result;
+
+	json_object_object_add(body, "devices", list);
+	for (unsigned i = at; i < f->device_count; i++)
+		if (strcmp(f->devices[i].id, node) == 0)
+			json_object_array_add(list, json_object_get(f->devices[i].body));
+	m->devices += (unsigned)json_object_array_length(list);
+	if (!m->ctl->replace && known)
+		keep_known(list, known);
+	result = request(m, "PUT", "/v1/nodes/{}/devices", node, body);
+	json_object_put(body);
+	return result < 0 ? locate(m, f->devices[at].line, result) : 0;
+}
+
+/* node -> its devices as the controller has them. */
+static struct json_object *known_devices(struct import *m)
+{
+	struct json_object *answer = ctl_get(m->ctl, "/v1/devices"), *of = json_object_new_object(),
+			   *all;
+
+	all = print_find(answer, "devices");
+	for (size_t i = 0; all && i < json_object_array_length(all); i++) {
+		struct json_object *d = json_object_array_get_idx(all, i), *list = NULL;
+
+		if (!json_object_object_get_ex(of, print_text(d, "node"), &list)) {
+			list = json_object_new_array();
+			json_object_object_add(of, print_text(d, "node"), list);
+		}
+		json_object_array_add(list, json_object_get(d));
+	}
+	json_object_put(answer);
+	return of;
+}
+
+static int remove_devices_of_others(struct import *m, struct json_object *known,
+				    struct json_object *wanted)
+{
+	struct json_object *none = json_tokener_parse("{\"devices\":[]}");
+	int result = 0;
+
+	json_object_object_foreach(known, node, list)
+	{
+		if (result < 0 || json_object_object_get_ex(wanted, node, NULL))
+			continue;
+		result = request(m, "PUT", "/v1/nodes/{}/devices", node, none);
+	}
+	json_object_put(none);
+	return result;
+}
+
+static int import_devices(struct import *m, const struct inventory_file *f)
+{
+	struct json_object *known = known_devices(m), *done = json_object_new_object(), *list;
+	int result = 0;
+
+	for (unsigned i = 0; i < f->device_count && result == 0; i++) {
+		if (json_object_object_get_ex(done, f->devices[i].id, NULL))
+			continue;
+		json_object_object_add(done, f->devices[i].id, NULL);
+		list = NULL;
+		(void)json_object_object_get_ex(known, f->devices[i].id, &list);
+		result = put_devices(m, f, i, list);
+	}
+	if (result == 0 && m->ctl->replace)
+		result = remove_devices_of_others(m, known, done);
+	json_object_put(known);
+	json_object_put(done);
+	return result;
+}
+
 static int import_file(struct import *m, const struct inventory_file *f)
 {
 	int result = m->ctl->replace ? remove_others(m, f) : 0;
 
 	for (unsigned i = 0; i < f->node_count && result == 0; i++)
 		result = put_node(m, &f->nodes[i]);
+	if (result == 0)
+		result = import_devices(m, f);
 	for (unsigned i = 0; i < f->drained_count && result == 0; i++) {
 		result = request(m, "POST", "/v1/elements/{}/drain", f->drained[i].id, NULL);
 		if (result < 0)
@@ -200,6 +343,8 @@ static int import_inventory(struct ctl *ctl)
 	inventory_file_finish(&file);
 	printf("%u nodes new, %u changed, %u as they were, %u removed; %u elements drain\n",
 	       m.created, m.changed, m.same, m.removed, m.drained);
+	if (m.devices)
+		printf("%u devices\n", m.devices);
 	if (result < 0)
 		fputs("What was done before stays; correct the file and import it again.\n",
 		      stderr);
@@ -207,11 +352,14 @@ static int import_inventory(struct ctl *ctl)
 }
 
 const struct command inventory_commands[] = {
-	{"export", "[FILE]", "write what was put by REST as YAML",
-	 "The nodes that do not stand in the controller's configuration, and the elements that\n"
-	 "drain; to standard output without FILE.  'victorctl import' reads it; its nodes can as\n"
-	 "well be copied into the configuration.\n",
-	 0, 1, 0, export_inventory},
+	{"export", "[FILE] [--secrets]", "write what was put by REST as YAML",
+	 "The nodes that do not stand in the controller's configuration, the devices of all "
+	 "nodes,\n"
+	 "and the elements that drain; to standard output without FILE.  'victorctl import' reads\n"
+	 "it; its nodes can as well be copied into the configuration.\n"
+	 "      --secrets    with the devices' secret keys; FILE is then its owner's alone.  A\n"
+	 "                   device that is imported without its key keeps the one that it has\n",
+	 0, 1, TAKES_SECRETS, export_inventory},
 	{"import", "FILE [--replace]", "put what 'export' wrote",
 	 "FILE is read and checked as a whole first ('-' is standard input).  Nodes that are as\n"
 	 "they were are not sent.  When the command returns, all is in the controller's durable\n"

@@ -21,6 +21,7 @@
 #define ELEMENTS_MAX 16
 #define VRF_MAX 0x7fffffu
 #define WORDS_MAX 48
+#define KEY_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=:-"
 
 /* ---- the shape ---- */
 
@@ -38,10 +39,15 @@ struct yaml_node {
 	bool *mobile;
 };
 
+struct yaml_device {
+	char *node, *name, *mac, *key;
+};
+
 struct yaml_inventory {
 	struct yaml_node *nodes;
+	struct yaml_device *devices;
 	char **drained;
-	unsigned nodes_count, drained_count;
+	unsigned nodes_count, devices_count, drained_count;
 };
 
 static const cyaml_schema_value_t text_value = {
@@ -80,9 +86,28 @@ static const cyaml_schema_value_t node_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_node, node_fields),
 };
 
+#define DEVICE_TEXT(key)                                                                           \
+	CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_device, \
+			       key, 1, TEXT_MAX)
+
+static const cyaml_schema_field_t device_fields[] = {
+	CYAML_FIELD_STRING_PTR("node", CYAML_FLAG_POINTER, struct yaml_device, node, 1, TEXT_MAX),
+	DEVICE_TEXT(name),
+	DEVICE_TEXT(mac),
+	DEVICE_TEXT(key),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t device_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_device, device_fields),
+};
+
 static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_SEQUENCE("nodes", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 			     struct yaml_inventory, nodes, &node_value, 0, INVENTORY_NODES_MAX),
+	CYAML_FIELD_SEQUENCE("devices", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			     struct yaml_inventory, devices, &device_value, 0,
+			     INVENTORY_DEVICES_MAX),
 	CYAML_FIELD_SEQUENCE("drained", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 			     struct yaml_inventory, drained, &text_value, 0, INVENTORY_DRAINED_MAX),
 	CYAML_FIELD_END,
@@ -142,17 +167,18 @@ static int read_addresses(const struct reading *r, const struct yaml_node *y,
 	return 0;
 }
 
-static int read_mac(const struct reading *r, const struct yaml_node *y, struct json_object *body)
+static int read_mac(const struct reading *r, const char *id, const char *said,
+		    struct json_object *body)
 {
 	char text[MAC_TEXT_SIZE];
 	struct mac mac;
 
-	if (!y->mac) {
+	if (!said) {
 		json_object_object_add(body, "mac", NULL);
 		return 0;
 	}
-	if (mac_parse(y->mac, &mac) < 0)
-		return refuse(r, "node '%s': '%.60s' is no MAC address", y->id, y->mac);
+	if (mac_parse(said, &mac) < 0)
+		return refuse(r, "node '%s': '%.60s' is no MAC address", id, said);
 	json_object_object_add(body, "mac", json_object_new_string(mac_format(&mac, text)));
 	return 0;
 }
@@ -212,9 +238,28 @@ static int read_node(const struct reading *r, const struct yaml_node *y, struct 
 		ret->body, "mobile",
 		json_object_new_boolean(y->mobile ? *y->mobile : !y->elements_count));
 	read_allow(y, ret->body);
-	result = read_mac(r, y, ret->body);
+	result = read_mac(r, y->id, y->mac, ret->body);
 	result = result ? result : read_addresses(r, y, ret->body);
 	return result ? result : read_elements(r, y, ret->body);
+}
+
+/* Whether the key is one is the controller's to say, which does not repeat it. */
+static int read_device(const struct reading *r, const struct yaml_device *y,
+		       struct inventory_item *ret)
+{
+	int result = check_name(r, y->node);
+
+	result = result || !y->name ? result : check_name(r, y->name);
+	if (result < 0)
+		return result;
+	if (y->key && y->key[strspn(y->key, KEY_BYTES)])
+		return refuse(r, "node '%s': its key is no key", y->node);
+	ret->id = memory_copy_text(y->node);
+	ret->line = r->line;
+	ret->body = json_object_new_object();
+	json_object_object_add(ret->body, "name", json_object_new_string(y->name ? y->name : ""));
+	json_object_object_add(ret->body, "key", y->key ? json_object_new_string(y->key) : NULL);
+	return read_mac(r, y->node, y->mac, ret->body);
 }
 
 /* Each name once. */
@@ -239,6 +284,7 @@ static int read_lists(struct reading *r, const struct yaml_inventory *y,
 	int result = 0;
 
 	ret->nodes = memory_alloc_array(y->nodes_count, sizeof(*ret->nodes));
+	ret->devices = memory_alloc_array(y->devices_count, sizeof(*ret->devices));
 	ret->drained = memory_alloc_array(y->drained_count, sizeof(*ret->drained));
 	table_init(&seen, NAME_MAX_SIZE, sizeof(unsigned), 0);
 	for (; ret->node_count < y->nodes_count && result == 0; ret->node_count++) {
@@ -249,6 +295,12 @@ static int read_lists(struct reading *r, const struct yaml_inventory *y,
 		result = result ? result : note_name(r, &seen, y->nodes[i].id);
 	}
 	table_clear(&seen);
+	for (; ret->device_count < y->devices_count && result == 0; ret->device_count++) {
+		unsigned i = ret->device_count;
+
+		r->line = config_lines_find(lines, "devices", (int)i, NULL);
+		result = read_device(r, &y->devices[i], &ret->devices[i]);
+	}
 	for (; ret->drained_count < y->drained_count && result == 0; ret->drained_count++) {
 		unsigned i = ret->drained_count;
 
@@ -295,6 +347,7 @@ static void finish_items(struct inventory_item *items, unsigned count)
 void inventory_file_finish(struct inventory_file *f)
 {
 	finish_items(f->nodes, f->node_count);
+	finish_items(f->devices, f->device_count);
 	finish_items(f->drained, f->drained_count);
 	memset(f, 0, sizeof(*f));
 }
@@ -368,7 +421,29 @@ static void print_node(FILE *to, struct json_object *node)
 		(long long)json_object_get_int64(print_find(node, "vrf")));
 }
 
-void inventory_file_print(FILE *to, struct json_object *nodes, struct json_object *drained)
+static void print_device(FILE *to, struct json_object *device)
+{
+	struct json_object *mac = print_find(device, "mac"), *key = print_find(device, "key");
+
+	fputs("  - { node: ", to);
+	print_item(to, print_find(device, "node"));
+	if (print_text(device, "name")[0]) {
+		fputs(", name: ", to);
+		print_item(to, print_find(device, "name"));
+	}
+	if (mac) {
+		fputs(", mac: ", to);
+		print_item(to, mac);
+	}
+	if (key) {
+		fputs(", key: ", to);
+		print_item(to, key);
+	}
+	fputs(" }\n", to);
+}
+
+void inventory_file_print(FILE *to, struct json_object *nodes, struct json_object *devices,
+			  struct json_object *drained)
 {
 	size_t count = json_object_array_length(nodes), printed = 0;
 
@@ -381,7 +456,12 @@ void inventory_file_print(FILE *to, struct json_object *nodes, struct json_objec
 		fputs(printed++ ? "" : "\n", to);
 		print_node(to, node);
 	}
-	fputs(printed ? "drained: " : " []\ndrained: ", to);
+	fputs(printed ? "" : " []\n", to);
+	if (json_object_array_length(devices))
+		fputs("devices:\n", to);
+	for (size_t i = 0; i < json_object_array_length(devices); i++)
+		print_device(to, json_object_array_get_idx(devices, i));
+	fputs("drained: ", to);
 	print_list(to, drained);
 	fputs("\n", to);
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const struct command *const groups[] = {
-	show_commands,      change_commands, element_commands, inventory_commands,
+	show_commands,      change_commands, element_commands, inventory_commands, device_commands,
 	admission_commands, backup_commands, access_commands,  watch_commands};
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
@@ -146,6 +146,8 @@ enum {
 	OPTION_ALLOW_PORT,
 	OPTION_ALLOW_SITE,
 	OPTION_ALLOW_LABEL,
+	OPTION_KEY_FILE,
+	OPTION_SECRETS,
 };
 
 static const struct option options[] = {
@@ -172,6 +174,8 @@ static const struct option options[] = {
 	{"allow-port", required_argument, NULL, OPTION_ALLOW_PORT},
 	{"allow-site", required_argument, NULL, OPTION_ALLOW_SITE},
 	{"allow-label", required_argument, NULL, OPTION_ALLOW_LABEL},
+	{"key-file", required_argument, NULL, OPTION_KEY_FILE},
+	{"secrets", no_argument, NULL, OPTION_SECRETS},
 	{NULL, 0, NULL, 0},
 };
 
@@ -269,6 +273,14 @@ static int read_option(struct line *l, int option)
 		l->used |= TAKES_ALLOW;
 		return add_to(ctl->allow[option], &ctl->allow_count[option], ELEMENTS_MAX, optarg,
 			      "label or --allow-...");
+	case OPTION_KEY_FILE:
+		l->used |= TAKES_KEY_FILE;
+		ctl->key_file = optarg;
+		return 0;
+	case OPTION_SECRETS:
+		l->used |= TAKES_SECRETS;
+		ctl->secrets = true;
+		return 0;
 	default:
 		fputs("Try 'victorctl --help'.\n", stderr);
 		return -1;

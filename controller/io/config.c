@@ -82,6 +82,11 @@ static int read_prefix(const struct reading *r, int index, struct covered_prefix
 	ret->internal = y->announce && !*y->announce;
 	ret->unreachable = y->unreachable;
 	ret->autoconf = y->autoconf;
+	if (y->registration && strcmp(y->registration, "any") != 0 &&
+	    strcmp(y->registration, "signed") != 0)
+		return refuse(r, "prefixes", index, "registration '%s': write any or signed",
+			      y->registration);
+	ret->signed_only = y->registration && y->registration[0] == 's';
 	ret->element_count = (uint8_t)y->elements_count;
 	ret->exit_count = (uint8_t)y->exits_count;
 	ret->announcer_count = (uint8_t)y->announce_at_count;
@@ -352,6 +357,25 @@ static int read_core(const struct reading *r)
 	return copy_name(r, "name", -1, y->name ? y->name : "victor", core->name);
 }
 
+static int read_registration(const struct reading *r)
+{
+	const struct yaml_registration *y = &r->yaml->registration;
+	struct config *c = r->config;
+
+	c->core.registration_lifetime_s = number_or(y->lifetime, 3600);
+	if (c->core.registration_lifetime_s < REGISTRATION_LIFETIME_LEAST_S ||
+	    c->core.registration_lifetime_s > REGISTRATION_LIFETIME_MOST_S)
+		return refuse(r, "registration", -1,
+			      "registration: the lifetime must be %d to %d s",
+			      REGISTRATION_LIFETIME_LEAST_S, REGISTRATION_LIFETIME_MOST_S);
+	if (y->key && (y->key[0] != '/' || strlen(y->key) >= sizeof(c->registration_key)))
+		return refuse(r, "registration", -1, "registration: '%s' is no absolute path",
+			      y->key);
+	if (y->key)
+		strcpy(c->registration_key, y->key);
+	return 0;
+}
+
 static int read_settings(const struct reading *r)
 {
 	const struct yaml_config *y = r->yaml;
@@ -369,8 +393,12 @@ static int read_settings(const struct reading *r)
 	c->insecure = y->insecure;
 	if (config_access_read(&y->access, &c->local_role, &c->anonymous_role, &detail) < 0)
 		return refuse(r, "access", -1, "%s", detail.text);
-	int result = read_endpoints(r, "southbound", y->southbound, y->southbound_count,
-				    "tcp:127.0.0.1:6653", c->southbound, &c->southbound_count);
+	int result = read_registration(r);
+
+	if (result < 0)
+		return result;
+	result = read_endpoints(r, "southbound", y->southbound, y->southbound_count,
+				"tcp:127.0.0.1:6653", c->southbound, &c->southbound_count);
 
 	if (result < 0)
 		return result;

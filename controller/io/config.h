@@ -18,6 +18,7 @@ struct config {
 	bool insecure; /* listen on other than loopback and UNIX sockets without TLS */
 	enum role local_role, anonymous_role; /* of the northbound's users, see access.h */
 	char state[256];
+	char registration_key[256]; /* a file; "": one in 'state', made where it is missing */
 	struct endpoint southbound[CONFIG_ENDPOINTS_MAX], northbound[CONFIG_ENDPOINTS_MAX];
 	unsigned southbound_count, northbound_count;
 	struct network *networks;

@@ -42,6 +42,7 @@ static const cyaml_schema_field_t prefix_fields[] = {
 		struct yaml_prefix, announce, config_file_booleans, CONFIG_FILE_BOOLEANS),
 	FLAG(unreachable, yaml_prefix),
 	FLAG(autoconf, yaml_prefix),
+	TEXT(registration, yaml_prefix),
 	NUMBER(vrf, yaml_prefix),
 	TEXTS(elements, yaml_prefix, NODE_ELEMENTS_MAX),
 	TEXTS(exits, yaml_prefix, PREFIX_EXITS_MAX),
@@ -77,6 +78,12 @@ static const cyaml_schema_field_t udp_fields[] = {
 
 static const cyaml_schema_value_t udp_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_udp, udp_fields),
+};
+
+static const cyaml_schema_field_t registration_fields[] = {
+	TEXT(key, yaml_registration),
+	NUMBER_OR_NOT(lifetime, yaml_registration),
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t discovery_fields[] = {
@@ -262,6 +269,8 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING("access", CYAML_FLAG_OPTIONAL, struct yaml_config, access,
 			    access_fields),
 	LIST(sites, &site_value, SITES_MAX),
+	CYAML_FIELD_MAPPING("registration", CYAML_FLAG_OPTIONAL, struct yaml_config, registration,
+			    registration_fields),
 	LIST(networks, &network_value, NETWORKS_MAX),
 	LIST(prefixes, &prefix_value, PREFIXES_MAX),
 	LIST(elements, &element_value, DECLARED_ELEMENTS_MAX),

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct yaml_prefix {
-	char *prefix, *gateway, *mode;
+	char *prefix, *gateway, *mode, *registration;
 	bool mobile, unreachable, autoconf, *announce;
 	uint32_t vrf;
 	char **elements, **exits, **announce_at;
@@ -41,6 +41,11 @@ struct yaml_bfd {
 struct yaml_udp {
 	char *address;
 	uint32_t *port;
+};
+
+struct yaml_registration {
+	char *key;
+	uint32_t *lifetime;
 };
 
 struct yaml_discovery {
@@ -124,6 +129,7 @@ struct yaml_config {
 	bool insecure;
 	uint32_t shard;
 	struct yaml_timers timers;
+	struct yaml_registration registration;
 	struct yaml_discovery discovery;
 	struct yaml_access access;
 	struct yaml_flapping flapping;

@@ -9,6 +9,7 @@
 #include "controller/io/config_admission.h"
 #include "controller/io/northbound.h"
 #include "controller/io/outside.h"
+#include "controller/io/registration_key.h"
 #include "controller/io/southbound.h"
 #include "controller/io/store.h"
 
@@ -108,6 +109,14 @@ static void shell_forget_node(void *context, const char *id)
 	store_remove_node(((struct controller *)context)->store, id, NULL, NULL);
 }
 
+static void shell_keep_registration(void *context, const char *node, const char *device,
+				    uint32_t lifetime_s)
+{
+	struct controller *c = context;
+
+	store_keep_registration(c->store, node, device, lifetime_s);
+}
+
 static void shell_outside_frame(void *context, const char *element, const char *port,
 				const void *frame, size_t size)
 {
@@ -162,6 +171,22 @@ static void restore_attachment(void *context, const struct attachment *a)
 	core_restore_attachment(c->core, a);
 }
 
+static void restore_device(void *context, const struct device *d)
+{
+	struct controller *c = context;
+	struct reason why;
+
+	/* A node that stands in no config any more keeps its devices until they are removed. */
+	if (core_put_device(c->core, d, clock_now_ms(), &why) < 0)
+		log_warn("a device is not used: %s", why.text);
+}
+
+static void restore_registration(void *context, const char *node, const char *device,
+				 uint32_t lifetime_s)
+{
+	core_restore_registration(((struct controller *)context)->core, node, device, lifetime_s);
+}
+
 static void restore_drain(void *context, const char *element)
 {
 	core_restore_drain(((struct controller *)context)->core, element);
@@ -182,16 +207,26 @@ static int start_core(struct controller *c, struct reason *why)
 		.is_acknowledged = shell_is_acknowledged,
 		.keep_node = shell_keep_node,
 		.forget_node = shell_forget_node,
+		.keep_registration = shell_keep_registration,
 	};
 
-	c->core = core_create(&c->config.core, &shell, random_seed(), store_term(c->store),
-			      clock_now_ms());
-	int result = config_apply(&c->config, c->core, clock_now_ms(), why);
+	struct core_config config = c->config.core;
+	int result = registration_key_load(&c->config, &config.registration_key, why);
 
+	if (result < 0)
+		return result;
+	config.registration_epoch = sign_random();
+	c->core = core_create(&config, &shell, random_seed(), store_term(c->store), clock_now_ms());
+	sign_key_wipe(&config.registration_key);
+	result = config_apply(&c->config, c->core, clock_now_ms(), why);
 	if (result == 0)
 		result = store_read_nodes(c->store, restore_node, c, why);
 	if (result == 0)
 		result = store_read_attachments(c->store, restore_attachment, c, why);
+	if (result == 0)
+		result = store_read_devices(c->store, restore_device, c, why);
+	if (result == 0)
+		result = store_read_registrations(c->store, restore_registration, c, why);
 	if (result == 0)
 		result = store_read_drains(c->store, restore_drain, c, why);
 	return result;

@@ -139,6 +139,30 @@ static bool is_secret(const char *key)
 	return strstr(key, "key") || strstr(key, "secret") || strstr(key, "password");
 }
 
+/* A copy, at whatever depth they are. */
+static struct json_object *without_secrets(struct json_object *from)
+{
+	struct json_object *to;
+
+	if (json_object_is_type(from, json_type_array)) {
+		to = json_object_new_array();
+		for (size_t i = 0; i < json_object_array_length(from); i++)
+			json_object_array_add(to,
+					      without_secrets(json_object_array_get_idx(from, i)));
+		return to;
+	}
+	if (!json_object_is_type(from, json_type_object))
+		return json_object_get(from);
+	to = json_object_new_object();
+	json_object_object_foreach(from, key, value)
+	{
+		json_object_object_add(to, key,
+				       is_secret(key) ? json_object_new_string("(not kept)")
+						      : without_secrets(value));
+	}
+	return to;
+}
+
 /* What was asked, without what is nobody's business; NULL: no JSON object, or too large. */
 static struct json_object *keep_body(const struct http_request *r)
 {
@@ -149,14 +173,8 @@ static struct json_object *keep_body(const struct http_request *r)
 		json_object_put(o);
 		return NULL;
 	}
-	struct json_object *kept = json_object_new_object();
+	struct json_object *kept = without_secrets(o);
 
-	json_object_object_foreach(o, key, value)
-	{
-		json_object_object_add(kept, key,
-				       is_secret(key) ? json_object_new_string("(not kept)")
-						      : json_object_get(value));
-	}
 	json_object_put(o);
 	return kept;
 }

@@ -152,7 +152,7 @@ static int read_allow(struct json_object *value, struct node *ret, struct reason
 	return result;
 }
 
-static int read_mac(struct json_object *value, struct node *ret, struct reason *why)
+static int read_mac(struct json_object *value, struct mac *ret, struct reason *why)
 {
 	char text[MAC_TEXT_SIZE];
 
@@ -160,7 +160,7 @@ static int read_mac(struct json_object *value, struct node *ret, struct reason *
 		return 0; /* null: any */
 	int result = read_text("mac", value, text, sizeof(text), why);
 
-	if (result == 0 && mac_parse(text, &ret->mac) < 0)
+	if (result == 0 && mac_parse(text, ret) < 0)
 		return reason_set(why, -EINVAL, "'%s' is no MAC address", text);
 	return result;
 }
@@ -175,7 +175,7 @@ static int read_node_field(const char *key, struct json_object *value, struct no
 	if (strcmp(key, "elements") == 0)
 		return read_elements(value, ret, why);
 	if (strcmp(key, "mac") == 0)
-		return read_mac(value, ret, why);
+		return read_mac(value, &ret->mac, why);
 	if (strcmp(key, "labels") == 0)
 		return read_words(key, value, WORDS_LABELS, &ret->labels, why);
 	if (strcmp(key, "allow") == 0)
@@ -225,6 +225,91 @@ int node_from_json(const char *id, const char *body, size_t size, struct node *r
 		result = reason_set(why, -EINVAL, "'addresses' must name at least one address");
 	if (!mobile_said)
 		ret->mobile = !ret->element_count;
+	return result;
+}
+
+static int read_key(struct json_object *value, struct sign_key *ret, struct reason *why)
+{
+	char text[SIGN_KEY_TEXT_SIZE];
+	int result = read_text("key", value, text, sizeof(text), why);
+
+	/* What stands there may be a secret: it is not said again. */
+	if (result == 0 && (sign_key_parse(text, ret) < 0 ||
+			    (ret->algorithm == REGISTRATION_ED25519 && ret->can_sign)))
+		result = reason_set(why, -EINVAL,
+				    "'key' must be 'blake2b:' or 'ed25519-public:' and 32 bytes in "
+				    "Base64 (never a private key)");
+	sign_wipe(text, sizeof(text));
+	return result;
+}
+
+static int read_device(struct json_object *object, struct device *ret, struct reason *why)
+{
+	int result = 0;
+
+	if (!json_object_is_type(object, json_type_object))
+		return reason_set(why, -EINVAL, "'devices' must be a list of objects");
+	json_object_object_foreach(object, key, value)
+	{
+		if (result < 0)
+			break;
+		if (strcmp(key, "name") == 0)
+			result = read_text(key, value, ret->name, sizeof(ret->name), why);
+		else if (strcmp(key, "mac") == 0)
+			result = read_mac(value, &ret->mac, why);
+		else if (strcmp(key, "key") == 0 && !value)
+			; /* null: as it is */
+		else if (strcmp(key, "key") == 0)
+			result = read_key(value, &ret->key, why);
+		else
+			result = reason_set(why, -EINVAL,
+					    "'%.40s' is no field of a device; there are name, mac, "
+					    "key",
+					    key);
+	}
+	return result;
+}
+
+static int read_devices(const char *node, struct json_object *list,
+			struct device ret[NODE_DEVICES_MAX], unsigned *ret_count,
+			struct reason *why)
+{
+	int result = 0;
+
+	*ret_count = 0;
+	if (!json_object_is_type(list, json_type_array) ||
+	    json_object_array_length(list) > NODE_DEVICES_MAX)
+		return reason_set(why, -EINVAL, "'devices' must be a list of at most %d",
+				  NODE_DEVICES_MAX);
+	for (unsigned i = 0; i < json_object_array_length(list) && result == 0; i++) {
+		struct device *d = &ret[(*ret_count)++];
+
+		memset(d, 0, sizeof(*d));
+		strcpy(d->node, node);
+		result = read_device(json_object_array_get_idx(list, i), d, why);
+		for (unsigned k = 0; k < i && result == 0; k++)
+			if (strcmp(ret[k].name, d->name) == 0)
+				result = reason_set(why, -EINVAL, "device '%s' is there twice",
+						    d->name);
+	}
+	return result;
+}
+
+int devices_from_json(const char *node, const char *body, size_t size,
+		      struct device ret[NODE_DEVICES_MAX], unsigned *ret_count, struct reason *why)
+{
+	struct json_object *object = parse_object(body, size, why), *list;
+	int result;
+
+	*ret_count = 0;
+	if (!object)
+		return -EINVAL;
+	if (json_object_object_length(object) != 1 ||
+	    !json_object_object_get_ex(object, "devices", &list))
+		result = reason_set(why, -EINVAL, "the body must be {\"devices\": [...]}");
+	else
+		result = read_devices(node, list, ret, ret_count, why);
+	json_object_put(object);
 	return result;
 }
 

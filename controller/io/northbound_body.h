@@ -1,7 +1,7 @@
 /* Bodies of requests: JSON that somebody sent, checked field by field. */
 #pragma once
 
-#include "controller/inventory.h"
+#include "controller/device.h"
 #include "controller/io/tokens.h"
 
 struct move_request {
@@ -19,6 +19,11 @@ struct token_request {
  * value of the wrong type or out of range.  What the inventory checks is not checked here. */
 MUST_USE int node_from_json(const char *id, const char *body, size_t size, struct node *ret,
 			    struct reason *why);
+/* The devices of a node, all of them: at most NODE_DEVICES_MAX.  One without a key (algorithm 0) is
+ * to keep the one that it has.  Wipe the list. */
+MUST_USE int devices_from_json(const char *node, const char *body, size_t size,
+			       struct device ret[NODE_DEVICES_MAX], unsigned *ret_count,
+			       struct reason *why);
 MUST_USE int move_from_json(const char *body, size_t size, struct move_request *ret,
 			    struct reason *why);
 MUST_USE int token_from_json(const char *body, size_t size, struct token_request *ret,

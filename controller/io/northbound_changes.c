@@ -54,6 +54,8 @@ static void on_node_kept(void *to, int result, const char *error)
 	}
 	const struct node *n = inventory_node(core_inventory(c->nb->core), c->after.id);
 
+	if (!c->after.address_count)
+		devices_forget(c, c->after.id);
 	if (!c->after.address_count || !n)
 		call_answer(c, 204, NULL);
 	else

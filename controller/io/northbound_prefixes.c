@@ -59,6 +59,7 @@ struct json_object *view_prefixes(const struct core *core)
 		add_flag(o, "announce", !p->internal);
 		add_flag(o, "unreachable", p->unreachable);
 		add_flag(o, "autoconf", p->autoconf);
+		add(o, "registration", json_object_new_string(p->signed_only ? "signed" : "any"));
 		add(o, "gateway",
 		    address_is_zero(&p->gateway)
 			    ? NULL

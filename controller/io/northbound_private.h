@@ -43,6 +43,9 @@ struct call {
 	/* A node change under way: what to say, and how to undo it. */
 	bool created;
 	struct node before, after;
+	/* Devices: those that there were, or NULL. */
+	struct device *devices;
+	unsigned device_count;
 };
 
 /* Each answers the call and frees it.  'object' is put; NULL: no body. */
@@ -64,6 +67,14 @@ void call_delete_attachment(struct call *c);
 /* Takes the bytes of 'body'; 'type' and 'allow' as http_answer has them. */
 void call_answer_bytes(struct call *c, int status, const char *type, const char *allow,
 		       struct buffer *body);
+/* northbound_devices.c */
+void call_get_all_devices(struct call *c);
+void call_get_secrets(struct call *c);
+void call_get_devices(struct call *c);
+void call_put_devices(struct call *c);
+void call_get_registrations(struct call *c);
+/* The node is removed: its devices, too. */
+void devices_forget(struct call *c, const char *node);
 /* northbound_backup.c */
 void call_get_backup(struct call *c);
 /* northbound_admission.c */

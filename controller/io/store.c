@@ -23,8 +23,10 @@ LOG_MODULE("store");
 struct node_change {
 	struct node_change *next;
 	bool remove;
-	enum { CHANGE_NODE, CHANGE_DRAIN } what; /* DRAIN: of the element that is 'id' */
-	struct node node;                        /* 'id' alone where it is removed */
+	enum { CHANGE_NODE, CHANGE_DRAIN, CHANGE_DEVICES } what; /* DRAIN: of the element 'id' */
+	struct node node;       /* 'id' alone where it is removed; DEVICES: of the node 'id' */
+	struct device *devices; /* DEVICES */
+	unsigned device_count;
 	void (*done)(void *to, int result, const char *why);
 	void *to;
 };
@@ -32,6 +34,12 @@ struct node_change {
 struct kept {
 	bool forget;
 	struct attachment attachment; /* times since 1970 */
+};
+
+struct kept_registration {
+	char device[NAME_SIZE];
+	bool forget;
+	uint32_t lifetime_s;
 };
 
 struct backup {
@@ -43,8 +51,9 @@ struct backup {
 /* What one transaction writes. */
 struct batch {
 	struct node_change *first, **last;
-	struct table attachments; /* node, zero padded -> struct kept */
-	uint16_t term;            /* 0: as it was */
+	struct table attachments;   /* node, zero padded -> struct kept */
+	struct table registrations; /* likewise -> struct kept_registration */
+	uint16_t term;              /* 0: as it was */
 };
 
 struct store {
@@ -73,11 +82,18 @@ static void batch_init(struct batch *b)
 	b->last = &b->first;
 	b->term = 0;
 	table_init(&b->attachments, NAME_SIZE, sizeof(struct kept), 0);
+	table_init(&b->registrations, NAME_SIZE, sizeof(struct kept_registration), 0);
+}
+
+static void batch_finish(struct batch *b)
+{
+	table_finish(&b->attachments);
+	table_finish(&b->registrations);
 }
 
 static bool batch_is_empty(const struct batch *b)
 {
-	return !b->first && !b->attachments.count && !b->term;
+	return !b->first && !b->attachments.count && !b->registrations.count && !b->term;
 }
 
 static int write_attachments(struct sqlite3 *db, const struct batch *b, struct reason *why)
@@ -100,10 +116,25 @@ static int write_attachments(struct sqlite3 *db, const struct batch *b, struct r
 	return result;
 }
 
+static int write_registrations(struct sqlite3 *db, const struct batch *b, struct reason *why)
+{
+	size_t at = 0;
+	const void *node;
+	struct kept_registration *k;
+	int result = 0;
+
+	while (result == 0 && table_next(&b->registrations, &at, &node, (void **)&k))
+		result = store_sql_keep_registration(db, node, k->forget ? NULL : k->device,
+						     k->lifetime_s, why);
+	return result;
+}
+
 static int write_change(struct sqlite3 *db, const struct node_change *c, struct reason *why)
 {
 	if (c->what == CHANGE_DRAIN)
 		return store_sql_write_drain(db, c->node.id, !c->remove, why);
+	if (c->what == CHANGE_DEVICES)
+		return store_sql_put_devices(db, c->node.id, c->devices, c->device_count, why);
 	return c->remove ? store_sql_remove_node(db, c->node.id, why)
 			 : store_sql_put_node(db, &c->node, why);
 }
@@ -120,6 +151,8 @@ static int write_batch(struct sqlite3 *db, const struct batch *b, struct reason 
 		result = write_change(db, c, why);
 	if (result == 0 && b->attachments.count)
 		result = write_attachments(db, b, why);
+	if (result == 0)
+		result = write_registrations(db, b, why);
 	if (result == 0)
 		result = store_sql_commit(db, why);
 	if (result < 0)
@@ -171,8 +204,24 @@ static void take_back(struct store *s)
 		if (created)
 			memcpy(newer, kept, sizeof(*newer));
 	}
+	at = 0;
+	while (table_next(&s->writing.registrations, &at, &node, &kept)) {
+		bool created;
+		void *newer = table_put(&s->collecting.registrations, node, &created);
+
+		if (created)
+			memcpy(newer, kept, sizeof(struct kept_registration));
+	}
 	if (!s->collecting.term)
 		s->collecting.term = s->writing.term;
+}
+
+static void free_change(struct node_change *c)
+{
+	if (c->devices)
+		sign_wipe(c->devices, c->device_count * sizeof(*c->devices));
+	free(c->devices);
+	free(c);
 }
 
 static void finish_job(struct store *s)
@@ -183,14 +232,14 @@ static void finish_job(struct store *s)
 		log_warn_rl("not written: %s", s->why.text);
 		take_back(s);
 	}
-	table_finish(&s->writing.attachments);
+	batch_finish(&s->writing);
 	batch_init(&s->writing);
 	while (c) {
 		struct node_change *next = c->next;
 
 		if (c->done)
 			c->done(c->to, s->result, s->why.text);
-		free(c);
+		free_change(c);
 		c = next;
 	}
 }
@@ -310,8 +359,8 @@ static void on_timer_closed(uv_handle_t *timer)
 {
 	struct store *s = timer->data;
 
-	table_finish(&s->collecting.attachments);
-	table_finish(&s->writing.attachments);
+	batch_finish(&s->collecting);
+	batch_finish(&s->writing);
 	store_sql_close(s->db);
 	free(s);
 }
@@ -395,6 +444,47 @@ void store_remove_node(struct store *s, const char *id,
 	c->remove = true;
 	snprintf(c->node.id, sizeof(c->node.id), "%s", id);
 	start_job(s);
+}
+
+void store_put_devices(struct store *s, const char *node, const struct device *list, unsigned count,
+		       void (*done)(void *to, int result, const char *why), void *to)
+{
+	struct node_change *c = add_change(s, done, to);
+
+	c->what = CHANGE_DEVICES;
+	snprintf(c->node.id, sizeof(c->node.id), "%s", node);
+	c->devices = memory_alloc_array(count ? count : 1, sizeof(*c->devices));
+	if (count)
+		memcpy(c->devices, list, count * sizeof(*list));
+	c->device_count = count;
+	start_job(s);
+}
+
+int store_read_devices(struct store *s, void (*each)(void *to, const struct device *d), void *to,
+		       struct reason *why)
+{
+	return store_sql_read_devices(s->db, each, to, why);
+}
+
+int store_read_registrations(struct store *s,
+			     void (*each)(void *to, const char *node, const char *device,
+					  uint32_t lifetime_s),
+			     void *to, struct reason *why)
+{
+	return store_sql_read_registrations(s->db, each, to, why);
+}
+
+void store_keep_registration(struct store *s, const char *node, const char *device,
+			     uint32_t lifetime_s)
+{
+	struct kept_registration *k;
+	char key[NAME_SIZE] = {0};
+
+	memcpy(key, node, strnlen(node, sizeof(key) - 1));
+	k = table_put(&s->collecting.registrations, key, NULL);
+	snprintf(k->device, sizeof(k->device), "%s", device ? device : "");
+	k->forget = !device;
+	k->lifetime_s = lifetime_s;
 }
 
 void store_drain(struct store *s, const char *element, bool drains,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "controller/attachment.h"
+#include "controller/device.h"
 
 #include <uv.h>
 
@@ -31,6 +32,13 @@ MUST_USE int store_read_attachments(struct store *s,
 MUST_USE int store_read_drains(struct store *s, void (*each)(void *to, const char *element),
 			       void *to, struct reason *why);
 
+MUST_USE int store_read_devices(struct store *s, void (*each)(void *to, const struct device *d),
+				void *to, struct reason *why);
+MUST_USE int store_read_registrations(struct store *s,
+				      void (*each)(void *to, const char *node, const char *device,
+						   uint32_t lifetime_s),
+				      void *to, struct reason *why);
+
 /* Written at once; 'done' is called from the loop when it is durable (0), or was not written
  * (-EIO, with the text of why). */
 
@@ -39,12 +47,18 @@ void store_put_node(struct store *s, const struct node *n,
 void store_remove_node(struct store *s, const char *id,
 		       void (*done)(void *to, int result, const char *why), void *to);
 
+/* All devices of the node, instead of those it had. */
+void store_put_devices(struct store *s, const char *node, const struct device *list, unsigned count,
+		       void (*done)(void *to, int result, const char *why), void *to);
 void store_drain(struct store *s, const char *element, bool drains,
 		 void (*done)(void *to, int result, const char *why), void *to);
 
 /* Written within about 100 ms, the last state of each node only. */
 void store_keep_attachment(struct store *s, const struct attachment *a);
 void store_forget_attachment(struct store *s, const char *node);
+/* 'device' NULL: none any more. */
+void store_keep_registration(struct store *s, const char *node, const char *device,
+			     uint32_t lifetime_s);
 void store_keep_term(struct store *s, uint16_t term);
 
 /* The file as it is when the job of that moment is done, checked: 'done' gets its bytes, borrowed;

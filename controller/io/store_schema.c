@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 LOG_MODULE("store");
@@ -40,6 +41,10 @@ static const char *const steps[] = {
 	"ALTER TABLE nodes ADD COLUMN allow_sites TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE nodes ADD COLUMN allow_labels TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE nodes ADD COLUMN claimed INTEGER NOT NULL DEFAULT 0;",
+	"CREATE TABLE devices (node TEXT NOT NULL, name TEXT NOT NULL, mac TEXT NOT NULL,"
+	" key TEXT NOT NULL, PRIMARY KEY (node, name));"
+	"CREATE TABLE registrations (node TEXT PRIMARY KEY, device TEXT NOT NULL,"
+	" lifetime INTEGER NOT NULL);",
 };
 _Static_assert(APPLICATION_ID == 1447253074, "the first step writes the application id");
 _Static_assert(ARRAY_SIZE(steps) == STORE_SCHEMA_VERSION, "a step leads to each version");
@@ -161,6 +166,7 @@ static int sync_file(const char *path)
 
 	if (fd < 0)
 		return -errno;
+	(void)!fchmod(fd, 0600); /* there are keys in it */
 	result = fsync(fd) < 0 ? -errno : 0;
 	close(fd);
 	return result;

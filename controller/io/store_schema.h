@@ -6,7 +6,7 @@
 
 struct sqlite3;
 
-#define STORE_SCHEMA_VERSION 3
+#define STORE_SCHEMA_VERSION 4
 
 /* SQLite's refusal in words for who runs the controller; a negative errno. */
 int store_schema_explain(struct sqlite3 *db, int code, struct reason *why);

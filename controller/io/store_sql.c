@@ -7,10 +7,13 @@
 #include "controller/io/store_schema.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define LIST_SIZE 2048
 
@@ -46,10 +49,25 @@ static int query_number(sqlite3 *db, const char *sql, int64_t *ret, struct reaso
 	return result;
 }
 
+/* There are keys in it: nobody else reads the file, nor what SQLite puts beside it, which gets the
+ * same mode.  Where that cannot be, SQLite says why it cannot be opened. */
+static void make_private(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return;
+	(void)!fchmod(fd, 0600);
+	close(fd);
+}
+
 int store_sql_open(const char *path, struct sqlite3 **ret, struct reason *why)
 {
 	sqlite3 *db = NULL;
-	int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+	int code;
+
+	make_private(path);
+	code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
 	int result = 0;
 
 	if (code != SQLITE_OK)

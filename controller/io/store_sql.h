@@ -2,6 +2,7 @@
 #pragma once
 
 #include "controller/attachment.h"
+#include "controller/device.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -19,6 +20,19 @@ MUST_USE int store_sql_read_attachments(struct sqlite3 *db,
 
 MUST_USE int store_sql_read_drains(struct sqlite3 *db, void (*each)(void *to, const char *element),
 				   void *to, struct reason *why);
+
+/* store_sql_device.c: devices of nodes, and which of them has registered one. */
+MUST_USE int store_sql_read_devices(struct sqlite3 *db,
+				    void (*each)(void *to, const struct device *d), void *to,
+				    struct reason *why);
+MUST_USE int store_sql_read_registrations(struct sqlite3 *db,
+					  void (*each)(void *to, const char *node,
+						       const char *device, uint32_t lifetime_s),
+					  void *to, struct reason *why);
+MUST_USE int store_sql_put_devices(struct sqlite3 *db, const char *node, const struct device *list,
+				   unsigned count, struct reason *why);
+MUST_USE int store_sql_keep_registration(struct sqlite3 *db, const char *node, const char *device,
+					 uint32_t lifetime_s, struct reason *why);
 
 /* The whole file as it is between two transactions, checked; the caller frees it. */
 MUST_USE int store_sql_backup(struct sqlite3 *db, void **ret, size_t *ret_size, struct reason *why);

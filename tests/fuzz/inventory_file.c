@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void parse_again(const struct inventory_file *f)
 {
 	struct json_object *nodes = json_object_new_array(), *drained = json_object_new_array();
+	struct json_object *devices = json_object_new_array();
 	struct inventory_file again;
 	struct reason why = {""};
 	char *text = NULL;
@@ -28,11 +29,19 @@ static void parse_again(const struct inventory_file *f)
 	}
 	for (unsigned i = 0; i < f->drained_count; i++)
 		json_object_array_add(drained, json_object_new_string(f->drained[i].id));
-	inventory_file_print(to, nodes, drained);
+	for (unsigned i = 0; i < f->device_count; i++) {
+		struct json_object *device = NULL;
+
+		json_object_deep_copy(f->devices[i].body, &device, NULL);
+		json_object_object_add(device, "node", json_object_new_string(f->devices[i].id));
+		json_object_array_add(devices, device);
+	}
+	inventory_file_print(to, nodes, devices, drained);
 	fclose(to);
 	if (inventory_file_parse("again", text, size, &again, &why) < 0)
 		abort();
-	if (again.node_count != f->node_count || again.drained_count != f->drained_count)
+	if (again.device_count != f->device_count || again.node_count != f->node_count ||
+	    again.drained_count != f->drained_count)
 		abort();
 	for (unsigned i = 0; i < f->node_count; i++)
 		if (strcmp(f->nodes[i].id, again.nodes[i].id) != 0 ||
@@ -40,6 +49,7 @@ static void parse_again(const struct inventory_file *f)
 			abort();
 	inventory_file_finish(&again);
 	json_object_put(nodes);
+	json_object_put(devices);
 	json_object_put(drained);
 	free(text);
 }

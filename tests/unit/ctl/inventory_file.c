@@ -81,6 +81,9 @@ static void what_is_wrong_is_refused_with_its_line(void **state)
 	refuse("drained:\n- fe1\n- fe1\n", "file:3: 'fe1' is in line 2 already");
 	refuse("nodes: []\nsecrets: []\n", "file:2");
 	refuse("nodes:\n- { id: a, addresses: [ 10.0.0.1 ], color: red }\n", "file:2");
+	refuse("devices:\n- { node: a, key: \"blake2b:{}\" }\n", "file:2: node 'a': its key");
+	refuse("devices:\n- { node: a, mac: x }\n", "file:2: node 'a': 'x'");
+	refuse("devices:\n- { name: a }\n", "file:2");
 	refuse("nodes: [\n", "file:");
 	refuse("\0\1\2", "file");
 }
@@ -98,17 +101,34 @@ static void what_is_printed_is_read_again_the_same(void **state)
 		"[\"2001:db8::1\"],\"mobile\":true,\"elements\":[],\"source\":\"api\","
 		"\"labels\":[],\"allow\":{\"ports\":[],\"sites\":[],\"labels\":[]}}]");
 	struct json_object *drained = json_tokener_parse("[\"fe2\"]");
+	struct json_object *devices = json_tokener_parse(
+		"[{\"node\":\"cfg\",\"name\":\"tv\",\"mac\":\"52:54:00:00:00:77\","
+		"\"algorithm\":\"blake2b\",\"key\":\"blake2b:AAEC/+8=\"},"
+		"{\"node\":\"vm1\",\"name\":\"\",\"mac\":null,\"key\":null}]");
 	char *text = NULL;
 	size_t size = 0;
 	FILE *to = open_memstream(&text, &size);
 
-	inventory_file_print(to, nodes, drained);
+	inventory_file_print(to, nodes, devices, drained);
 	fclose(to);
 	struct inventory_file f = parse(text);
 
 	assert_int_equal(f.node_count, 2); /* the configuration's own is in the configuration */
 	assert_string_equal(f.nodes[1].id, "null");
 	assert_int_equal(f.drained_count, 1);
+	assert_int_equal(f.device_count, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		struct json_object *was = json_object_array_get_idx(devices, i), *node, *other;
+
+		assert_true(json_object_object_get_ex(was, "node", &node));
+		assert_string_equal(f.devices[i].id, json_object_get_string(node));
+		json_object_object_foreach(f.devices[i].body, key, value)
+		{
+			other = NULL;
+			(void)json_object_object_get_ex(was, key, &other);
+			assert_true(json_object_equal(other, value));
+		}
+	}
 	for (unsigned i = 0; i < 2; i++) {
 		json_object_object_foreach(f.nodes[i].body, key, value)
 		{
@@ -121,6 +141,7 @@ static void what_is_printed_is_read_again_the_same(void **state)
 	}
 	inventory_file_finish(&f);
 	json_object_put(nodes);
+	json_object_put(devices);
 	json_object_put(drained);
 	free(text);
 }
@@ -132,7 +153,7 @@ static void nothing_is_printed_as_nothing(void **state)
 	size_t size = 0;
 	FILE *to = open_memstream(&text, &size);
 
-	inventory_file_print(to, none, none);
+	inventory_file_print(to, none, none, none);
 	fclose(to);
 	assert_string_equal(text, "nodes: []\ndrained: []\n");
 	struct inventory_file f = parse(text);
