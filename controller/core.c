@@ -12,6 +12,7 @@
 #include "controller/flapping.h"
 #include "controller/full.h"
 #include "controller/gone.h"
+#include "controller/overlap.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
 #include "controller/rebuild.h"
@@ -240,6 +241,8 @@ int core_put_node(struct core *c, const struct node *n, int64_t now_ms, struct r
 	if (!mac_is_zero(&n->mac) && rule_is_gateway_mac(&n->mac, &c->config.gateway_mac))
 		return reason_set(why, -EINVAL, "node %s: its MAC is the gateway's", n->id);
 	r = n->learned ? admission_check_claimed(c, n, why) : 0;
+	if (r == 0)
+		r = overlap_check(c, n, known ? &before : NULL, why);
 	if (r == 0)
 		r = inventory_put_node(&c->inventory, n, why);
 	if (r < 0)

@@ -75,6 +75,7 @@ void element_destroy(struct element *e)
 	table_finish(&e->spreads);
 	table_finish(&e->exits);
 	free(e->exit_distances);
+	free(e->overlaps);
 	free(e);
 }
 

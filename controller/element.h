@@ -76,6 +76,9 @@ bool request_refused(struct session *s, uint32_t xid, int result);
 void request_tick(struct session *s);
 void request_end_all(struct session *s, int result);
 
+/* overlap.c: the routes that are in the way, as an FE says them. */
+MUST_USE int overlap_reported(struct element *e, struct reader *body);
+
 /* sync.c */
 void sync_begin(struct session *s);
 int sync_links(struct session *s, struct reader *body, bool *ret_more);

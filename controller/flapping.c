@@ -1,8 +1,8 @@
 /* Damping.  Only claims that had to be asked about count, and of these not those that were answered
  * clearly (the node answers where it claims to be, and no more where it was): a node may move as
  * often as it likes.  What is left are two machines with one address, and forgers; after some of
- * that the node stays where it is for the rest of the window, whatever is claimed without a proof,
- * and people are told.  It is over by itself. */
+ * that the node stays where it is for as long as the window is, whatever is claimed without a
+ * proof, and people are told.  It is over by itself. */
 #include "controller/flapping.h"
 
 #include "controller/alarm.h"
@@ -25,15 +25,15 @@ bool flapping_count(struct core *c, struct attachment_record *r)
 	r->counted++;
 	if (r->ambiguous_count < c->config.flapping_claims)
 		return false;
-	r->damped_until_ms = r->ambiguous_since_ms + c->config.flapping_window_ms;
+	r->damped_until_ms = c->now_ms + c->config.flapping_window_ms;
+	r->ambiguous_count = 0; /* then it begins anew */
 	report(c, EVENT_AMBIGUOUS, &r->a, NULL, 0,
 	       "%s: flapping: %u ambiguous claims within %u s; the next are not heard", r->a.node,
 	       c->config.flapping_claims, c->config.flapping_window_ms / 1000);
 	alarm_raise(c, "flapping", r->a.node, NULL, 0,
 		    "%s: flapping: claimed from two places %u times within %u s; it stays where it "
-		    "is for %lld s, unless a claim proves more",
-		    r->a.node, c->config.flapping_claims, c->config.flapping_window_ms / 1000,
-		    (long long)(r->damped_until_ms - c->now_ms + 999) / 1000);
+		    "is for as long, unless a claim proves more",
+		    r->a.node, c->config.flapping_claims, c->config.flapping_window_ms / 1000);
 	return true;
 }
 

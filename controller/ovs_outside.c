@@ -3,6 +3,7 @@
  * the switch hears there that is for the element itself comes up as packet-ins and goes to the
  * device, what the daemon sends leaves by packet-out.  So the daemon is the neighbour of the
  * routers outside, and what it makes of what they say becomes the switch's external rules. */
+#include "controller/overlap.h"
 #include "controller/ovs.h"
 
 #include "base/memory.h"
@@ -60,6 +61,24 @@ static void note_way_out(struct element *e, const struct declared_port *d)
 		element_block_port(e, p->number, !leads_out(e));
 }
 
+/* What its daemons' routes say is elsewhere, though mobile addresses may live there. */
+static void note_overlaps(struct element *e)
+{
+	struct overlap list[OVERLAPS_MAX];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < e->ovs->declared.port_count; i++)
+		for (unsigned j = 0; j < e->ovs->outside[i].count; j++) {
+			const struct prefix *p = &e->ovs->outside[i].routes[j].prefix;
+			const struct covered_prefix *covered =
+				inventory_prefix(&e->core->inventory, DEFAULT_VRF, &p->address);
+
+			if (covered && p->length > covered->prefix.length && count < OVERLAPS_MAX)
+				list[count++] = (struct overlap){.prefix = *p};
+		}
+	overlap_set(e, list, count);
+}
+
 void core_set_routes(struct core *c, const char *element, const char *port,
 		     const struct outside_route *list, unsigned count, int64_t now_ms)
 {
@@ -82,6 +101,7 @@ void core_set_routes(struct core *c, const char *element, const char *port,
 		memcpy(o->routes, list, count * sizeof(*list));
 	ovs_exit_refresh(e);
 	note_way_out(e, d);
+	note_overlaps(e);
 	if (leads_out(e) != had)
 		exit_refresh(c);
 }

@@ -17,7 +17,7 @@
  * A claim that proves too little (admission.c) is asked about, too, however fresh it is: the node's
  * place must be silent to two questions, and the claimant must answer both.
  *
- * Too many ambiguous claims are flapping (flapping.c): more are not heard until a window is over.
+ * Too many ambiguous claims are flapping (flapping.c): more are not heard for a while.
  */
 #include "controller/probing.h"
 

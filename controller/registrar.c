@@ -19,6 +19,7 @@
 
 #include "controller/admission.h"
 #include "controller/element.h"
+#include "controller/overlap.h"
 #include "controller/refusal.h"
 #include "controller/segment.h"
 #include "controller/signed.h"
@@ -164,6 +165,7 @@ static const char *explain(const char *why)
 		{"not-this-port", "the node's 'allow' names other ports"},
 		{"not-this-site", "the node's 'allow' names other sites"},
 		{"not-this-label", "the node's 'allow' names labels that this site does not have"},
+		{"overlap", "an element's own route is in the way: see 'victorctl show alarms'"},
 		{"claimed", "another MAC came first; 'victorctl release' frees the address"},
 		{"too-many-claimed", "this port, or all together, came first with too many"},
 		{"no-vlans", "an Open vSwitch has no VLAN trunks"},
@@ -238,6 +240,14 @@ static bool has_mac(const struct core *c, const struct node *n, const struct mac
 	return !r || r->detached || mac_is_zero(&r->a.place.mac) || mac_equal(&r->a.place.mac, mac);
 }
 
+/* Of a node that is somewhere already only an alarm tells. */
+static bool is_new_in_the_way(const struct core *c, const struct node *n)
+{
+	const struct attachment_record *r = attachment_find(c, n->id);
+
+	return (!r || r->detached) && overlap_check(c, n, NULL, NULL) < 0;
+}
+
 void registrar_sighting(struct core *c, struct element *e, const struct sighting *s)
 {
 	const struct port *p = element_find_port(e, s->port);
@@ -263,6 +273,10 @@ void registrar_sighting(struct core *c, struct element *e, const struct sighting
 	if (n && !has_mac(c, n, &from.mac)) {
 		why = n->learned ? "claimed" : "wrong-mac";
 		n = NULL;
+	}
+	if (n && is_new_in_the_way(c, n)) {
+		n = NULL;
+		why = "overlap";
 	}
 	if (!n || !registrar_may_attach(c, n, e, p, &why)) {
 		withdraw_tentative(c, e, &from);

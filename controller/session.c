@@ -412,6 +412,8 @@ static int got_experimenter(struct session *s, uint32_t xid, struct reader *body
 		return got_silent(s, body);
 	if (type == EXPERIMENTER_LINK_STATE)
 		return backplane_state(s->element, body);
+	if (type == EXPERIMENTER_OVERLAPS)
+		return overlap_reported(s->element, body);
 	if (type == EXPERIMENTER_LINKS_REPLY)
 		return got_links(s, xid, body);
 	if (type == EXPERIMENTER_COUNTERS_REPLY || type == EXPERIMENTER_DROPS_REPLY)

@@ -94,6 +94,8 @@ struct element {
 	bool has_links;                     /* it was told of one (backplane_tick) */
 	struct buffer orphans; /* struct reported_link: links that nothing explains yet */
 	int64_t orphans_since_ms;
+	struct overlap *overlaps; /* overlap.c */
+	unsigned overlap_count;
 };
 
 /* An attachment and what the machine needs beside it. */

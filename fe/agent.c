@@ -4,6 +4,7 @@
  *
  * Nothing here waits: an upcall becomes a packet-in and is flushed before this returns (P5). */
 #include "fe/internal.h"
+#include "fe/overlap.h"
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -403,6 +404,7 @@ void connection_introduce(struct agent_connection *c)
 	memcpy(e.name, a->config.name, sizeof(e.name));
 	element_info_encode(&c->channel.out, 0, &e);
 	c->channel.count.messages_out++;
+	overlap_introduce(c);
 	while (table_next(&a->pipeline.ports, &at, NULL, &value))
 		introduce_port(c, value);
 	introduce_links(c);

@@ -92,6 +92,8 @@ void *agent_connection_handle(struct agent_connection *c);
 /* New or changed; gone. */
 void agent_port_set(struct agent *a, const struct agent_port *port, int64_t now_ms);
 void agent_port_remove(struct agent *a, uint32_t number, int64_t now_ms);
+/* This machine's routes within covered prefixes, all of them, in an order that stays. */
+void agent_set_overlaps(struct agent *a, const struct overlap *list, unsigned count);
 void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms);
 /* At least every 100 ms. */
 void agent_tick(struct agent *a, int64_t now_ms);

@@ -37,7 +37,9 @@ struct agent {
 	bool has_generation;
 	int64_t now_ms;
 	uint64_t registrations_bad; /* their checksum was */
-	struct buffer frame;        /* scratch */
+	struct overlap overlaps[OVERLAPS_MAX];
+	unsigned overlap_count;
+	struct buffer frame; /* scratch */
 };
 
 /* request.c: one message of the peer; the channel answers a negative result. */

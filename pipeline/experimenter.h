@@ -30,6 +30,7 @@ enum experimenter_type {
 	EXPERIMENTER_LINK_STATE = 11,    /* FE -> CC: a link went up or down */
 	EXPERIMENTER_LINKS_REQUEST = 12, /* CC -> FE */
 	EXPERIMENTER_LINKS_REPLY = 13,   /* FE -> CC, in as many messages as it takes */
+	EXPERIMENTER_OVERLAPS = 16,      /* FE -> CC: routes in the way, all of them */
 	EXPERIMENTER_TYPE_END
 };
 
@@ -137,6 +138,19 @@ struct link_state {
 	uint32_t delay_us;       /* one way; 0: not measured */
 	uint64_t packets, bytes; /* sent */
 };
+
+/* A route of the FE's machine within a prefix that VICTOR covers, and that is not VICTOR's. */
+#define OVERLAPS_MAX 64
+#define OVERLAP_DEVICE_SIZE 16
+struct overlap {
+	struct prefix prefix;
+	bool own; /* an address of the machine itself */
+	char device[OVERLAP_DEVICE_SIZE];
+};
+/* All that there are, or the first so many. */
+void overlaps_encode(struct buffer *b, uint32_t xid, const struct overlap *list, unsigned count);
+MUST_USE int overlaps_decode(struct reader *body, struct overlap list[OVERLAPS_MAX],
+			     unsigned *ret_count);
 
 void element_info_encode(struct buffer *b, uint32_t xid, const struct element_info *e);
 void port_info_encode(struct buffer *b, uint32_t xid, const struct port_info *p);

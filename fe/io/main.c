@@ -12,6 +12,7 @@
 #include "fe/io/config.h"
 #include "fe/io/connection.h"
 #include "fe/io/datapath.h"
+#include "fe/io/overlap.h"
 #include "fe/io/port.h"
 #include "fe/io/routes.h"
 #include "shell/announce.h"
@@ -48,6 +49,7 @@ struct fe {
 	struct announcer *announcer;
 	struct health health;
 	struct routes *routes;
+	struct overlap_watch *overlaps;
 };
 
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_REMOVE };
@@ -76,6 +78,8 @@ static int on_prefix_set(void *context, const struct datapath_prefix *prefix)
 
 	if (prefix->kind == DATAPATH_COVERED && prefix->vrf == 0)
 		announcer_set(fe->announcer, &prefix->prefix, !prefix->internal);
+	if (prefix->kind == DATAPATH_COVERED && prefix->vrf == 0)
+		overlap_cover(fe->overlaps, &prefix->prefix, true);
 	return fe->below->prefix_set(context, prefix);
 }
 
@@ -85,6 +89,8 @@ static int on_prefix_remove(void *context, uint8_t kind, uint32_t vrf, const str
 
 	if (kind == DATAPATH_COVERED && vrf == 0)
 		announcer_set(fe->announcer, prefix, false);
+	if (kind == DATAPATH_COVERED && vrf == 0)
+		overlap_cover(fe->overlaps, prefix, false);
 	return fe->below->prefix_remove(context, kind, vrf, prefix);
 }
 
@@ -160,6 +166,16 @@ static void update_way_out(struct fe *fe)
 		announcer_clean_main(fe->announcer);
 }
 
+/* What this machine routes itself must not be where nodes may live. */
+static void update_overlaps(struct fe *fe)
+{
+	const struct overlap *list;
+	unsigned count;
+
+	if (overlap_update(fe->overlaps, clock_now_ms(), &list, &count))
+		agent_set_overlaps(fe->agent, list, count);
+}
+
 static void on_route_news(uv_poll_t *poll, int status, int events)
 {
 	struct fe *fe = poll->data;
@@ -175,6 +191,7 @@ static void on_news(uv_poll_t *poll, int status, int events)
 	ports_read(fe->ports, clock_now_ms());
 	update_announcements(fe);
 	routes_stale(fe->routes);
+	overlap_stale(fe->overlaps);
 	update_way_out(fe);
 }
 
@@ -185,6 +202,7 @@ static void on_tick(uv_timer_t *timer)
 	agent_tick(fe->agent, clock_now_ms());
 	update_announcements(fe);
 	update_way_out(fe);
+	update_overlaps(fe);
 }
 
 static void on_link_tick(uv_timer_t *timer)
@@ -345,6 +363,8 @@ static int start(struct fe *fe, struct reason *why)
 		result = announcer_open(&fe->announcer);
 		if (result == 0)
 			result = routes_open(&fe->config, fe->ports, &fe->routes);
+		if (result == 0)
+			result = overlap_open(&fe->overlaps);
 		if (result < 0)
 			reason_set(why, result, "the kernel's routes cannot be read: %s",
 				   strerror(-result));
@@ -373,6 +393,7 @@ static int run(struct fe *fe, struct reason *why)
 	agent_destroy(fe->agent);
 	datapath_close(fe->datapath.datapath, false);
 	routes_close(fe->routes);
+	overlap_close(fe->overlaps);
 	ports_close(fe->ports);
 	announcer_close(fe->announcer);
 	return result;

@@ -53,6 +53,8 @@ static void decode(enum experimenter_type type, struct reader *rd)
 	struct silent silent;
 	struct counter counter;
 	struct drop_count drop;
+	struct overlap overlaps[OVERLAPS_MAX];
+	unsigned count;
 	bool more;
 
 	switch (type) {
@@ -87,6 +89,9 @@ static void decode(enum experimenter_type type, struct reader *rd)
 	case EXPERIMENTER_LINK_STATE:
 	case EXPERIMENTER_LINKS_REPLY:
 		decode_link(type, rd);
+		return;
+	case EXPERIMENTER_OVERLAPS:
+		(void)overlaps_decode(rd, overlaps, &count);
 		return;
 	case EXPERIMENTER_COUNTERS_REQUEST:
 	case EXPERIMENTER_DROPS_REQUEST:

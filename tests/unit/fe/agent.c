@@ -52,6 +52,9 @@ static void a_controller_learns_who_this_is_and_which_ports_there_are(void **sta
 	assert_int_equal(element_info_decode(&rd, &e), 0);
 	assert_string_equal(e.name, "fe2");
 	message_free(&m);
+	m = controller_next(&c);
+	(void)experimenter(&m, EXPERIMENTER_OVERLAPS);
+	message_free(&m);
 	while (controller_has(&c, OFPT_EXPERIMENTER)) {
 		struct port_info info;
 		struct ofp_port_status status;
