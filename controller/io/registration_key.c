@@ -77,8 +77,8 @@ static int read_key(int fd, const char *path, struct sign_key *ret, struct reaso
 		result = -EINVAL;
 	if (result == -EINVAL)
 		return reason_set(why, -EINVAL,
-				  "registration key %s: no private Ed25519 key as 'victor-register "
-				  "--generate ed25519' writes it",
+				  "registration key %s: not 'ed25519-private:' and 32 bytes in "
+				  "Base64, as this program makes it",
 				  path);
 	return result < 0 ? fail(why, path, -result) : 0;
 }

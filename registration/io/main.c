@@ -420,6 +420,7 @@ static int run(const struct options *o)
 		wrong = fill_mac(o, &c);
 	if (wrong)
 		return usage(wrong);
+	c.takes_any_port = c.has_mac; /* what is not asked for goes to the guest, not to us */
 	signal_fd = open_signals();
 	if (signal_fd < 0)
 		return fail("signals cannot be waited for");
