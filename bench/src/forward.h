@@ -12,5 +12,7 @@ struct forward_shape {
 	__u32 address;     /* where the last four bytes of the destination are */
 	__u32 base, count; /* they are base + 0 to count - 1 */
 	__u32 state;       /* of the generator; not zero */
+	__u32 sum;         /* of the IPv4 header but for that and the check; 0: none is made */
+	__u32 out_ifindex, through_ifindex; /* lockstep: the generator's device, the sink's */
 	__u8 head[FORWARD_HEAD];
 };
