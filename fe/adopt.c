@@ -32,9 +32,15 @@ void pipeline_adopt_rule(struct pipeline *p, const struct rule *rule, int64_t de
 		pipeline_forget(p, &rule->key);
 		return;
 	}
+	/* The last word is in the data plane: this one was about to be forgotten. */
+	if (pipeline_find_bare(p, &rule->key)) {
+		pipeline_forget(p, &rule->key);
+		return;
+	}
 	if (rule->key.kind == RULE_TENTATIVE)
 		entry.deadline_ms = deadline_ms;
-	pipeline_set_entry(p, &entry, pipeline_find(p, &rule->key) != NULL);
+	pipeline_set_entry(p, &entry,
+			   table_get(&p->rules[rule_table(rule->key.kind)], &rule->key) != NULL);
 }
 
 void pipeline_adopt_group(struct pipeline *p, const struct rule_group *group)
@@ -74,6 +80,8 @@ void pipeline_adopt_done(struct pipeline *p)
 		.table = OFP_TABLE_ALL, .out_port = OFPP_ANY, .out_group = OFPG_ANY, .match = &any};
 
 	p->adopting = false;
+	pipeline_adopt_bare(p);
+	pipeline_bare_all(p);
 	pipeline_select(p, &all, drop_if_dangling, p);
 	pipeline_derive_all(p);
 	pipeline_select(p, &all, note_adopted, p);

@@ -31,6 +31,15 @@ struct datapath_binding {
 	struct mac mac;         /* local: the node's */
 	struct mac gateway_mac; /* local: becomes the source */
 	uint32_t fe;            /* foreign: the group */
+	bool bare;              /* foreign alone: the rule is kept here and nowhere else ... */
+	uint64_t version;       /* ... with this cookie */
+};
+
+/* A foreign binding that was set as bare. */
+struct datapath_bare {
+	uint32_t vrf, fe;
+	struct address address;
+	uint64_t version;
 };
 
 struct datapath_port {
@@ -131,6 +140,11 @@ struct datapath_ops {
 	int (*port_remove)(void *context, uint32_t number);
 	int (*binding_set)(void *context, const struct datapath_binding *binding);
 	int (*binding_remove)(void *context, uint32_t vrf, const struct address *address);
+	/* Bare bindings read back: one, or -ENOENT; the next one of all, '*at' 0 at first, of which
+	 * what was returned may be changed or removed meanwhile.  Both NULL: none is ever set. */
+	int (*bare_get)(void *context, uint32_t vrf, const struct address *address,
+			struct datapath_bare *ret);
+	bool (*bare_next)(void *context, uint64_t *at, struct datapath_bare *ret);
 	int (*peer_set)(void *context, const struct datapath_peer *peer);
 	int (*peer_remove)(void *context, uint32_t fe);
 	int (*source_set)(void *context, const struct datapath_source *source);

@@ -4,8 +4,10 @@
 #include "fe/pipeline.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 LOG_MODULE("pipeline");
@@ -21,7 +23,9 @@ void pipeline_init(struct pipeline *p, uint32_t fe, const struct datapath_ops *o
 		.context = context,
 		.observer = *observer,
 		.now_ms = now_ms,
+		.started_ms = now_ms,
 		.adopting = true,
+		.bare = memory_alloc(sizeof(struct pipeline_bare)),
 	};
 	for (unsigned i = 0; i < TABLE_COUNT; i++)
 		table_init(&p->rules[i], sizeof(struct rule_key), sizeof(struct pipeline_entry),
@@ -43,13 +47,16 @@ void pipeline_finish(struct pipeline *p)
 	table_finish(&p->guards);
 	table_finish(&p->timed);
 	table_finish(&p->leaving);
+	free(p->bare);
 }
 
 /* ---- looking up ---- */
 
 struct pipeline_entry *pipeline_find(const struct pipeline *p, const struct rule_key *key)
 {
-	return table_get(&p->rules[rule_table(key->kind)], key);
+	struct pipeline_entry *entry = table_get(&p->rules[rule_table(key->kind)], key);
+
+	return entry ? entry : pipeline_find_bare(p, key);
 }
 
 struct pipeline_entry *pipeline_find_binding(const struct pipeline *p, enum rule_kind kind,
@@ -260,16 +267,21 @@ void pipeline_forget(struct pipeline *p, const struct rule_key *key)
 void pipeline_remove_entry(struct pipeline *p, struct pipeline_entry *entry, uint8_t reason)
 {
 	struct pipeline_entry gone = *entry;
+	bool bare = pipeline_is_bare(p, &gone.rule.key);
 	int r;
 
 	table_remove(&p->rules[rule_table(gone.rule.key.kind)], &gone.rule.key);
 	table_remove(&p->timed, &gone.rule.key);
 	account(p, &gone.rule, false);
-	r = pipeline_derive(p, &gone.rule);
+	r = bare ? p->ops->binding_remove(p->context, gone.rule.key.vrf, &gone.rule.key.address)
+		 : pipeline_derive(p, &gone.rule);
 	if (r < 0)
 		log_warn_rl("the data plane keeps a %s entry: %s",
 			    rule_kind_name(gone.rule.key.kind), strerror(-r));
-	pipeline_forget(p, &gone.rule.key);
+	if (bare)
+		p->bare_count--;
+	else
+		pipeline_forget(p, &gone.rule.key);
 	pipeline_note(p, &gone.rule, false);
 	if (gone.flags & OFPFF_SEND_FLOW_REM)
 		p->observer.removed(p->observer.context, &gone, reason);
@@ -301,14 +313,60 @@ static int derive_change(struct pipeline *p, const struct rule *old, const struc
 	return r < 0 ? r : pipeline_derive(p, rule);
 }
 
+/* Such an entry is in the data plane alone: a table may have had it before. */
+static int put_bare(struct pipeline *p, const struct pipeline_entry *entry)
+{
+	const struct rule_key *key = &entry->rule.key;
+	const struct pipeline_entry *there = pipeline_find(p, key);
+	struct rule old = there ? there->rule : (struct rule){0};
+	bool was_bare = pipeline_is_bare(p, key);
+	int r = pipeline_put_bare(p, &entry->rule);
+
+	if (r < 0) {
+		log_warn_rl("the data plane refuses a %s rule: %s", rule_kind_name(key->kind),
+			    strerror(-r));
+		return refusal(r);
+	}
+	account(p, &entry->rule, true);
+	if (there)
+		account(p, &old, false);
+	if (!was_bare)
+		p->bare_count++;
+	if (there && !was_bare) {
+		table_remove(&p->rules[TABLE_BINDING], key);
+		table_remove(&p->timed, key);
+		pipeline_forget(p, key);
+	}
+	pipeline_note(p, &entry->rule, true);
+	return 0;
+}
+
+void pipeline_adopt_bare(struct pipeline *p)
+{
+	struct pipeline_entry entry;
+	uint64_t at = 0;
+
+	while (pipeline_next_bare(p, &at, &entry)) {
+		account(p, &entry.rule, true);
+		p->bare_count++;
+	}
+}
+
 /* Puts the entry in place of what is there; on an error everything is as it was. */
 int pipeline_put_entry(struct pipeline *p, const struct pipeline_entry *entry)
 {
 	const struct rule_key *key = &entry->rule.key;
-	struct pipeline_entry *there = pipeline_find(p, key), old = {0};
-	bool existed = there != NULL;
+	struct pipeline_entry *there, old = {0};
+	bool existed;
 	int r;
 
+	if (pipeline_may_be_bare(p, entry))
+		return put_bare(p, entry);
+	r = pipeline_unbare(p, key);
+	if (r < 0)
+		return refusal(r);
+	there = pipeline_find(p, key);
+	existed = there != NULL;
 	if (existed)
 		old = *there;
 	pipeline_note_leaving(p, existed ? &old.rule : NULL, &entry->rule);

@@ -50,6 +50,12 @@ struct pipeline_address {
 };
 _Static_assert(sizeof(struct pipeline_address) == 20, "pipeline_address has hidden padding");
 
+/* Entries made of bare bindings (bare.c), for whoever looks at them next. */
+struct pipeline_bare {
+	struct pipeline_entry entries[8];
+	unsigned next;
+};
+
 struct pipeline {
 	uint32_t fe;
 	const struct datapath_ops *ops;
@@ -65,6 +71,9 @@ struct pipeline {
 	struct table leaving;            /* struct rule_key -> int64_t: until when (segment.c) */
 	uint32_t prefix_count[RULE_KIND_COUNT][129];
 	int64_t timed_ms; /* when timeouts were looked at */
+	int64_t started_ms;
+	struct pipeline_bare *bare;
+	uint32_t bare_count; /* rules that are in no table above */
 };
 
 /* Guards of one address, of which the data plane can hold one: the local binding's, else the one
@@ -99,6 +108,19 @@ bool pipeline_is_silent(const struct pipeline *p, uint32_t port);
 /* 'new' is about to take the place of 'old' (NULL: of none). */
 void pipeline_note_leaving(struct pipeline *p, const struct rule *old, const struct rule *new);
 void pipeline_tick_leaving(struct pipeline *p);
+
+/* bare.c: foreign rules that the data plane alone keeps.  find: an entry to look at, NULL where
+ * there is none; next: likewise of all of them.  put: -errno.  unbare: before another rule for the
+ * same address comes, the rule is put among the others; -errno. */
+bool pipeline_may_be_bare(const struct pipeline *p, const struct pipeline_entry *entry);
+bool pipeline_is_bare(const struct pipeline *p, const struct rule_key *key);
+struct pipeline_entry *pipeline_find_bare(const struct pipeline *p, const struct rule_key *key);
+bool pipeline_next_bare(const struct pipeline *p, uint64_t *at, struct pipeline_entry *ret);
+MUST_USE int pipeline_put_bare(struct pipeline *p, const struct rule *rule);
+MUST_USE int pipeline_unbare(struct pipeline *p, const struct rule_key *key);
+/* At an adoption: counts those that were there; makes all that may be bare so. */
+void pipeline_adopt_bare(struct pipeline *p);
+void pipeline_bare_all(struct pipeline *p);
 
 /* Expires what has timed out. */
 void pipeline_tick(struct pipeline *p);

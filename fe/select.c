@@ -71,6 +71,17 @@ static bool is_meant(const struct pipeline_filter *f, const struct pipeline_entr
 	return f->strict ? ofp_match_equal(f->match, &match) : ofp_match_covers(f->match, &match);
 }
 
+static void select_bare(struct pipeline *p, unsigned table, const struct pipeline_filter *filter,
+			void (*each)(void *to, struct pipeline_entry *entry), void *to)
+{
+	struct pipeline_entry entry;
+	uint64_t at = 0;
+
+	while (table == TABLE_BINDING && pipeline_next_bare(p, &at, &entry))
+		if (is_meant(filter, &entry))
+			each(to, &entry);
+}
+
 static void select_table(struct pipeline *p, unsigned table, const struct pipeline_filter *filter,
 			 void (*each)(void *to, struct pipeline_entry *entry), void *to)
 {
@@ -80,6 +91,7 @@ static void select_table(struct pipeline *p, unsigned table, const struct pipeli
 	while (table_next(&p->rules[table], &at, NULL, &value))
 		if (is_meant(filter, value))
 			each(to, value);
+	select_bare(p, table, filter, each, to);
 }
 
 void pipeline_select(struct pipeline *p, const struct pipeline_filter *filter,
@@ -116,23 +128,32 @@ static bool overlaps(const struct ofp_match *a, const struct ofp_match *b)
 	return true;
 }
 
+static bool overlaps_rule(const struct pipeline_entry *entry, uint16_t priority,
+			  const struct ofp_match *match)
+{
+	struct ofp_match other;
+
+	if (rule_priority(&entry->rule.key) != priority)
+		return false;
+	rule_to_match(&entry->rule.key, &other);
+	return overlaps(match, &other);
+}
+
 void pipeline_select_overlap(struct pipeline *p, uint8_t table, uint16_t priority,
 			     const struct ofp_match *match,
 			     void (*each)(void *to, struct pipeline_entry *entry), void *to)
 {
+	struct pipeline_entry bare;
+	uint64_t bare_at = 0;
 	size_t at = 0;
 	void *value;
 
-	while (table_next(&p->rules[table], &at, NULL, &value)) {
-		struct pipeline_entry *entry = value;
-		struct ofp_match other;
-
-		if (rule_priority(&entry->rule.key) != priority)
-			continue;
-		rule_to_match(&entry->rule.key, &other);
-		if (overlaps(match, &other))
-			each(to, entry);
-	}
+	while (table_next(&p->rules[table], &at, NULL, &value))
+		if (overlaps_rule(value, priority, match))
+			each(to, value);
+	while (table == TABLE_BINDING && pipeline_next_bare(p, &bare_at, &bare))
+		if (overlaps_rule(&bare, priority, match))
+			each(to, &bare);
 }
 
 /* Of an address that has several rules, only the one that the packets take counts. */

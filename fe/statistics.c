@@ -84,7 +84,8 @@ static void answer_tables(struct answer *w)
 	for (unsigned i = 0; i < TABLE_COUNT; i++) {
 		struct ofp_table_stats t = {
 			.table = (uint8_t)i,
-			.active_count = (uint32_t)w->agent->pipeline.rules[i].count,
+			.active_count = (uint32_t)w->agent->pipeline.rules[i].count +
+					(i == TABLE_BINDING ? w->agent->pipeline.bare_count : 0),
 		};
 
 		ofp_table_stats_add(&w->writer, &t);

@@ -30,7 +30,7 @@ static bool same_binding(const void *x, const void *y)
 
 	return a->flags == b->flags && a->vlan == b->vlan && a->port == b->port &&
 	       mac_equal(&a->mac, &b->mac) && mac_equal(&a->gateway_mac, &b->gateway_mac) &&
-	       a->fe == b->fe;
+	       a->fe == b->fe && a->bare == b->bare && a->version == b->version;
 }
 
 static bool same_peer(const void *x, const void *y)

@@ -159,12 +159,14 @@ static uint32_t limit_of(const struct datapath_config *c)
 static int maps_size(struct datapath *dp, const struct datapath_config *c)
 {
 	uint32_t limit = limit_of(c);
+	/* Of foreign bindings the table of bindings itself keeps the rule. */
+	uint32_t rules =
+		(limit < DATAPLANE_BINDING_LIMIT ? limit : DATAPLANE_BINDING_LIMIT) * 3 + 4096;
 	uint32_t counters = limit < 4096 ? 4096 : limit > 16384 ? 16384 : limit;
 	int result = datapath_bindings_size(dp->skeleton, limit);
 
 	result = result ? result : bpf_map__set_max_entries(dp->skeleton->maps.counters, counters);
-	result = result ? result
-			: bpf_map__set_max_entries(dp->skeleton->maps.rules, limit * 3 + 4096);
+	result = result ? result : bpf_map__set_max_entries(dp->skeleton->maps.rules, rules);
 	result = result ? result
 			: bpf_map__set_key_size(dp->skeleton->maps.rules, sizeof(struct rule_key));
 	result = result ? result

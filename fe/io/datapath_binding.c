@@ -258,8 +258,7 @@ int datapath_binding_set(void *context, const struct datapath_binding *b)
 {
 	struct datapath *dp = datapath_of(context);
 	const struct map_address_key key = map_address_key_make(b->vrf, &b->address);
-	struct map_binding new = {
-		.vrf = b->vrf, .flags = b->flags, .fe = (uint16_t)b->fe, .vlan = b->vlan};
+	struct map_binding new = {.vrf = b->vrf, .flags = b->flags, .fe = (uint16_t)b->fe};
 	const struct map_binding *old;
 
 	memcpy(new.address, b->address.bytes, sizeof(new.address));
@@ -269,8 +268,13 @@ int datapath_binding_set(void *context, const struct datapath_binding *b)
 			return -ENOENT;
 		new.kind = MAP_BINDING_PAIR;
 		new.port = (uint16_t)b->port;
+		new.vlan = b->vlan;
 		memcpy(new.mac, b->mac.bytes, sizeof(new.mac));
 		memcpy(new.gateway_mac, b->gateway_mac.bytes, sizeof(new.gateway_mac));
+	}
+	if (b->bare) {
+		new.kind = MAP_BINDING_RULE;
+		new.version = b->version;
 	}
 	if (old)
 		binding_table_confirm(&dp->bindings, old);
@@ -293,6 +297,34 @@ int datapath_binding_remove(void *context, uint32_t vrf, const struct address *a
 }
 
 /* ---- what is asked of it ---- */
+
+static bool read_bare(const struct map_binding *b, struct datapath_bare *ret)
+{
+	if (!(b->kind & MAP_BINDING_RULE))
+		return false;
+	*ret = (struct datapath_bare){.vrf = b->vrf, .fe = b->fe, .version = b->version};
+	memcpy(ret->address.bytes, b->address, sizeof(b->address));
+	return true;
+}
+
+int datapath_bare_get(void *context, uint32_t vrf, const struct address *address,
+		      struct datapath_bare *ret)
+{
+	const struct map_address_key key = map_address_key_make(vrf, address);
+	const struct map_binding *b = binding_table_get(&datapath_of(context)->bindings, &key);
+
+	return b && read_bare(b, ret) ? 0 : -ENOENT;
+}
+
+bool datapath_bare_next(void *context, uint64_t *at, struct datapath_bare *ret)
+{
+	const struct map_binding *b;
+
+	while ((b = binding_table_next(&datapath_of(context)->bindings, at)))
+		if (read_bare(b, ret))
+			return true;
+	return false;
+}
 
 int64_t datapath_binding_idle_ms(void *context, uint32_t vrf, const struct address *address)
 {

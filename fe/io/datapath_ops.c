@@ -284,6 +284,8 @@ const struct datapath_ops *datapath_operations(void)
 						       .port_remove = datapath_port_remove,
 						       .binding_set = datapath_binding_set,
 						       .binding_remove = datapath_binding_remove,
+						       .bare_get = datapath_bare_get,
+						       .bare_next = datapath_bare_next,
 						       .peer_set = datapath_peer_set,
 						       .peer_remove = datapath_peer_remove,
 						       .source_set = datapath_source_set,
