@@ -29,6 +29,7 @@ extern const struct mac gateway, sender;
 NORETURN void fail(struct forward *f, const char *what, int result);
 void check(struct forward *f, int result, const char *what);
 void shell(struct forward *f, const char *format, ...) PRINTF_LIKE(2, 3);
+/* CPU time of this thread. */
 uint64_t now_ns(void);
 struct address text_address(const char *text);
 /* Binding number i: 10.0.0.0 or 2001:db8:: and i. */

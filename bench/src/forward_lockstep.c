@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define FRAMES 200000 /* of one measurement */
 #define SETTLE 20     /* rounds that a path may take to carry all of them */
@@ -89,16 +88,7 @@ static uint32_t sum_of(const uint8_t *header)
 	return sum;
 }
 
-/* CPU time of this thread, the softirqs that ran in it included. */
-static uint64_t cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* Nanoseconds of each frame that arrived. */
+/* Nanoseconds of each frame that arrived, of this thread and the softirqs in it. */
 static double run_frames(struct forward *f, const uint8_t *frame, uint64_t *ret_received)
 {
 	struct xdp_md context = {.data_end = f->entry->bss->shape.size};
@@ -106,13 +96,13 @@ static double run_frames(struct forward *f, const uint8_t *frame, uint64_t *ret_
 			    .data_size_in = f->entry->bss->shape.size, .ctx_in = &context,
 			    .ctx_size_in = sizeof(context), .repeat = FRAMES,
 			    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 64);
-	uint64_t before = f->entry->bss->received, begin = cpu_ns();
+	uint64_t before = f->entry->bss->received, begin = now_ns();
 
 	check(f,
 	      bpf_prog_test_run_opts(bpf_program__fd(f->entry->progs.forward_generate), &options),
 	      "live frames");
 	*ret_received = f->entry->bss->received - before;
-	return (double)(cpu_ns() - begin) / (double)(*ret_received ? *ret_received : 1);
+	return (double)(now_ns() - begin) / (double)(*ret_received ? *ret_received : 1);
 }
 
 void lockstep(struct forward *f, const char *path, int rounds)
