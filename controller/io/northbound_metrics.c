@@ -212,6 +212,19 @@ static void write_events(struct buffer *out, const struct metrics *m)
 	one(out, "moves_total", "counter", m->events[EVENT_MOVED], "Moves of nodes.");
 }
 
+static void write_registrations(struct buffer *out, const struct core *core)
+{
+	struct registration_counts n = core_registration_counts(core);
+	const char *name = "registrations_total", *label = "result";
+
+	begin(out, name, "counter", "Signed registrations by what became of them.");
+	sample(out, name, label, "registered", n.registered);
+	sample(out, name, label, "renewed", n.renewed);
+	sample(out, name, label, "deregistered", n.deregistered);
+	sample(out, name, label, "expired", n.expired);
+	sample(out, name, label, "refused", n.refused);
+}
+
 void metrics_write(struct buffer *out, const struct core *core, const struct metrics *m,
 		   int64_t now_ms)
 {
@@ -236,4 +249,5 @@ void metrics_write(struct buffer *out, const struct core *core, const struct met
 	write_refusals(out, core);
 	write_alarms(out, core);
 	write_events(out, m);
+	write_registrations(out, core);
 }

@@ -8,8 +8,6 @@ one, now on the other: both have 10.20.0.7 and 2001:db8:20::7.
 
 from __future__ import annotations
 
-import base64
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -94,13 +92,9 @@ def add_device(lab: Lab, host: str, node: str, device: str, mac: str | None = No
     words += ["--device", device] if device else []
     if algorithm == "ed25519":
         words += ["--controller", lab.rest.get("/v1/registrations")["public_key"]]
-    made = call(lab, host, *words)
-    if algorithm == "ed25519":
-        text = next(word for word in made.stdout.split() if word.startswith("ed25519-public:"))
-    else:
-        text = f"blake2b:{secret_of(lab, host)}"
+    call(lab, host, *words)
     for_controller.touch(0o600)
-    for_controller.write_text(text + "\n")
+    for_controller.write_text(call(lab, host, "export", "--key", str(path)).stdout)
     ctl.text(lab, "device", "put", node, device or "-", "--key-file", str(for_controller),
              *(("--mac", mac) if mac else ()))
 
@@ -133,7 +127,3 @@ def counts(lab: Lab) -> dict[str, int]:
 
 def refusals(lab: Lab, why: str) -> int:
     return sum(r["count"] for r in lab.rest.get("/v1/refusals")["refusals"] if r["why"] == why)
-
-
-def random_secret() -> str:
-    return base64.b64encode(os.urandom(32)).decode()
