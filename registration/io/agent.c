@@ -260,6 +260,7 @@ static void place_text(const struct victor_register_status *s, char *text, size_
 static void log_news(struct agent *a)
 {
 	const struct victor_register_status *s = victor_register_status(a->r);
+	bool was_renewed = a->last_state == VICTOR_REGISTER_RENEWING;
 	char place[160];
 
 	if (a->config.is_quiet)
@@ -272,8 +273,11 @@ static void log_news(struct agent *a)
 	if (s->revision == a->logged)
 		return;
 	a->logged = s->revision;
+	a->last_state = s->state;
 	place_text(s, place, sizeof(place));
-	if (s->state == VICTOR_REGISTER_REGISTERED)
+	if (s->state == VICTOR_REGISTER_REGISTERED && was_renewed)
+		log_debug("renewed at %s for %u s", place, s->lifetime_s);
+	else if (s->state == VICTOR_REGISTER_REGISTERED)
 		log_info("registered at %s for %u s", place, s->lifetime_s);
 	else if (s->state == VICTOR_REGISTER_REFUSED)
 		log_warn("refused at %s: %s", place, s->text);

@@ -37,8 +37,9 @@ struct agent {
 	int64_t told_ms;
 	uint64_t logged; /* revision of the status */
 	bool was_registered;
-	struct reason trouble;     /* with the interface or the socket; "" */
-	struct reason last_logged; /* trouble */
+	enum victor_register_state last_state; /* when something was logged */
+	struct reason trouble;                 /* with the interface or the socket; "" */
+	struct reason last_logged;             /* trouble */
 };
 
 int64_t agent_now_ms(void);

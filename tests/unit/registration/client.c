@@ -304,6 +304,28 @@ static void a_repeated_advertisement_does_not_move_it(void **state)
 	world_free(w);
 }
 
+/* Nobody answered for long; now somebody who has the key is there. */
+static void a_push_cuts_the_waiting_short(void **state)
+{
+	struct world *w = world_make();
+	uint64_t nonce;
+
+	victor_register_link(w->r, &cable, w->now);
+	for (unsigned i = 0; i < 10; i++) {
+		wait_until_due(w);
+		expect(w, REGISTRATION_SOLICIT);
+	}
+	nonce = w->last.sequence;
+	assert_true(victor_register_due(w->r) > w->now + 3000);
+	w->now += 10;
+	push(w);
+	expect(w, REGISTRATION_SOLICIT);
+	assert_true(w->last.sequence == nonce); /* so an answer that is under way counts too */
+	advertise(w);
+	assert_int_equal(status(w)->state, VICTOR_REGISTER_REGISTERING);
+	world_free(w);
+}
+
 static void a_change_of_the_link_registers_at_once(void **state)
 {
 	struct world *w = world_make();
@@ -652,6 +674,7 @@ int main(void)
 		cmocka_unit_test(an_advertisement_that_was_not_asked_for_is_not_believed),
 		cmocka_unit_test(an_unsolicited_advertisement_makes_it_ask_once_a_second),
 		cmocka_unit_test(a_repeated_advertisement_does_not_move_it),
+		cmocka_unit_test(a_push_cuts_the_waiting_short),
 		cmocka_unit_test(a_change_of_the_link_registers_at_once),
 		cmocka_unit_test(after_a_controllers_restart_it_signs_again),
 		cmocka_unit_test(a_clock_that_was_set_back_costs_one_exchange),
