@@ -211,7 +211,7 @@ static void keep_known(struct json_object *list, struct json_object *known)
 	}
 }
 
-/* The devices of one node, all that the file has; 'at' is the first of them. */
+/* The devices of one node, which stand together; 'at' is the first of them. */
 static int put_devices(struct import *m, const struct inventory_file *f, unsigned at,
 		       struct json_object *known)
 {
@@ -220,9 +220,8 @@ static int put_devices(struct import *m, const struct inventory_file *f, unsigne
 	int result;
 
 	json_object_object_add(body, "devices", list);
-	for (unsigned i = at; i < f->device_count; i++)
-		if (strcmp(f->devices[i].id, node) == 0)
-			json_object_array_add(list, json_object_get(f->devices[i].body));
+	for (unsigned i = at; i < f->device_count && strcmp(f->devices[i].id, node) == 0; i++)
+		json_object_array_add(list, json_object_get(f->devices[i].body));
 	m->devices += (unsigned)json_object_array_length(list);
 	if (!m->ctl->replace && known)
 		keep_known(list, known);

@@ -314,6 +314,15 @@ static int read_lists(struct reading *r, const struct yaml_inventory *y,
 	return result;
 }
 
+/* Those of one node stand together. */
+static int compare_items(const void *a, const void *b)
+{
+	const struct inventory_item *x = a, *y = b;
+	int order = strcmp(x->id, y->id);
+
+	return order ? order : (x->line > y->line) - (x->line < y->line);
+}
+
 int inventory_file_parse(const char *path, const char *text, size_t size,
 			 struct inventory_file *ret, struct reason *why)
 {
@@ -328,6 +337,8 @@ int inventory_file_parse(const char *path, const char *text, size_t size,
 	struct config_lines *lines = config_lines_create(text, size);
 
 	result = read_lists(&r, yaml, lines, ret);
+	if (result == 0 && ret->device_count)
+		qsort(ret->devices, ret->device_count, sizeof(*ret->devices), compare_items);
 	config_lines_destroy(lines);
 	config_file_free(&schema, yaml);
 	if (result < 0)

@@ -22,7 +22,8 @@ struct inventory_item {
 };
 
 struct inventory_file {
-	struct inventory_item *nodes, *drained, *devices;
+	struct inventory_item *nodes, *drained;
+	struct inventory_item *devices; /* by node */
 	unsigned node_count, drained_count, device_count;
 };
 

@@ -45,6 +45,21 @@ static void try_stamp(const uint8_t *data, size_t size)
 	buffer_finish(&b);
 }
 
+/* Whatever is right as it is, is right unfinished too. */
+static void try_unfinished(const uint8_t *data, size_t size)
+{
+	struct reader rd = reader_make(data, size), same = rd;
+	struct datagram d, unfinished;
+
+	if (datagram_parse_unfinished(&rd, &unfinished) < 0) {
+		if (datagram_parse(&same, &d) == 0)
+			abort();
+		return;
+	}
+	if (unfinished.data < data || unfinished.data + unfinished.data_size > data + size)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct datagram_arrival a;
@@ -54,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	try_bfd(data, size);
 	try_stamp(data, size);
+	try_unfinished(data, size);
 	if (datagram_parse_frame(data, size, 6080, &a) < 0)
 		return 0;
 	if (a.datagram.data < data || a.datagram.data + a.datagram.data_size > data + size)

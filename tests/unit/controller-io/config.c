@@ -1,10 +1,16 @@
 /* controller/io/config: what is accepted, and the line that a refusal names. */
 #include "controller/io/config.h"
 
+#include "controller/io/registration_key.h"
+
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -266,9 +272,66 @@ static void a_missing_file_is_named(void **state)
 	assert_non_null(strstr(why.text, "--config"));
 }
 
+static void a_prefix_says_who_must_sign(void **state)
+{
+	static const char text[] = "prefixes:\n"
+				   "  - { prefix: 10.1.0.0/16, registration: signed }\n"
+				   "  - { prefix: 10.2.0.0/16, registration: any }\n"
+				   "registration: { lifetime: 60, key: /etc/victor/own.key }\n";
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(config_parse("victor.yaml", text, strlen(text), &c, &why), 0);
+	assert_true(c.prefixes[0].signed_only);
+	assert_false(c.prefixes[1].signed_only);
+	assert_int_equal(c.core.registration_lifetime_s, 60);
+	assert_string_equal(c.registration_key, "/etc/victor/own.key");
+	config_finish(&c);
+	refused("prefixes:\n  - { prefix: 10.1.0.0/16, registration: maybe }\n",
+		"victor.yaml:2:", "any or signed");
+	refused("registration: { lifetime: 4 }\n", "victor.yaml:1:", "lifetime");
+	refused("registration: { key: own.key }\n", "victor.yaml:1:", "absolute");
+}
+
+static void our_own_key_is_made_once_and_nobody_elses_to_read(void **state)
+{
+	struct config c = {.registration_key = ""};
+	struct sign_key key, again;
+	struct reason why;
+	struct stat s;
+	char path[300];
+	FILE *f;
+
+	strcpy(c.state, "/tmp/victor-test-XXXXXX");
+	assert_non_null(mkdtemp(c.state));
+	snprintf(path, sizeof(path), "%s/registration.key", c.state);
+	assert_int_equal(registration_key_load(&c, &key, &why), 0);
+	assert_true(key.can_sign);
+	assert_int_equal(stat(path, &s), 0);
+	assert_int_equal(s.st_mode & 0777, 0600);
+	assert_int_equal(registration_key_load(&c, &again, &why), 0);
+	assert_memory_equal(&key, &again, sizeof(key));
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_int_equal(registration_key_load(&c, &again, &why), -EACCES);
+	assert_int_equal(chmod(path, 0600), 0);
+	f = fopen(path, "we");
+	assert_non_null(f);
+	fputs("ed25519-public:AAAA\n", f);
+	fclose(f);
+	assert_int_equal(registration_key_load(&c, &again, &why), -EINVAL);
+	assert_null(strstr(why.text, "AAAA"));
+	assert_int_equal(unlink(path), 0);
+	/* One that the config names is not made. */
+	strcpy(c.registration_key, path);
+	assert_int_equal(registration_key_load(&c, &again, &why), -ENOENT);
+	assert_int_equal(rmdir(c.state), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_prefix_says_who_must_sign),
+		cmocka_unit_test(our_own_key_is_made_once_and_nobody_elses_to_read),
 		cmocka_unit_test(a_whole_file_is_understood),
 		cmocka_unit_test(a_node_is_mobile_unless_it_has_elements),
 		cmocka_unit_test(lines_of_items_are_known),

@@ -300,6 +300,19 @@ static void a_move_needs_no_barrier_to_be_believed(void **state)
 	destroy(w);
 }
 
+static void every_element_hears_them_and_knows_where_one_must_sign(void **state)
+{
+	struct world *w = create(true, REGISTRATION_BLAKE2B);
+
+	for (uint32_t fe = 1; fe <= 3; fe++) {
+		assert_non_null(fake_rule(w, fe, RULE_REGISTER, "10.10.0.1"));
+		assert_non_null(fake_rule(w, fe, RULE_REGISTER, "fe80::ff:fe00:1"));
+		assert_int_equal(fake_rule(w, fe, RULE_COVERED, "10.10.0.0")->cookie,
+				 COVERED_SIGNED);
+	}
+	destroy(w);
+}
+
 /* ---- what does not ---- */
 
 static void a_copy_is_worth_nothing(void **state)
@@ -611,6 +624,7 @@ int main(void)
 		cmocka_unit_test(unsigned_words_bind_nothing_and_the_device_is_told),
 		cmocka_unit_test(what_is_registered_is_not_moved_by_who_does_not_sign),
 		cmocka_unit_test(a_move_needs_no_barrier_to_be_believed),
+		cmocka_unit_test(every_element_hears_them_and_knows_where_one_must_sign),
 		cmocka_unit_test(a_copy_is_worth_nothing),
 		cmocka_unit_test(a_copy_that_is_carried_elsewhere_is_refused),
 		cmocka_unit_test(any_bit_that_flips_is_refused),

@@ -97,6 +97,20 @@ static void nobody_gets_a_tentative_binding_for_what_is_not_covered(void **state
 	buffer_finish(&b);
 }
 
+static void where_one_must_sign_nobody_gets_a_tentative_binding(void **state)
+{
+	struct rule covered = rule_prefix(RULE_COVERED, "10.10.0.0/16");
+
+	covered.cookie = COVERED_SIGNED;
+	add(covered);
+	box_announce(&box, 2, "10.10.0.5", 5);
+	assert_null(box_binding(&box, "10.10.0.5"));
+	covered.cookie = 0;
+	add(covered);
+	box_announce(&box, 2, "10.10.0.5", 5);
+	assert_int_equal(flags_of("10.10.0.5"), BINDING_LOCAL | BINDING_MARKED_ONLY);
+}
+
 static void a_probe_claims_nothing(void **state)
 {
 	uint8_t frame[NEIGHBOR_FRAME_SIZE];
@@ -549,6 +563,7 @@ int main(void)
 		IN_A_BOX(an_announcement_makes_a_tentative_binding_for_marked_packets),
 		IN_A_BOX(the_real_binding_takes_the_tentative_ones_place),
 		IN_A_BOX(nobody_gets_a_tentative_binding_for_what_is_not_covered),
+		IN_A_BOX(where_one_must_sign_nobody_gets_a_tentative_binding),
 		IN_A_BOX(a_probe_claims_nothing),
 		IN_A_BOX(the_first_data_packet_is_a_claim_too),
 		IN_A_BOX(data_of_a_node_that_was_just_announced_is_not_sent_up_as_well),
