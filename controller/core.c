@@ -107,6 +107,16 @@ uint16_t core_term(const struct core *c)
 	return c->term;
 }
 
+struct channel *session_channel(struct session *s)
+{
+	return &s->channel;
+}
+
+void *session_handle(struct session *s)
+{
+	return s->handle;
+}
+
 int core_add_prefix(struct core *c, const struct covered_prefix *p, struct reason *why)
 {
 	int r = inventory_add_prefix(&c->inventory, p, why);

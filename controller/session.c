@@ -610,13 +610,3 @@ void session_tick(struct session *s)
 	if (!session_ended(s) && s->channel.out.size)
 		c->shell.flush(c->shell.context, s);
 }
-
-struct channel *session_channel(struct session *s)
-{
-	return &s->channel;
-}
-
-void *session_handle(struct session *s)
-{
-	return s->handle;
-}
