@@ -144,6 +144,8 @@ static __always_inline int access_unbound(struct __sk_buff *skb, const struct ma
 	prefix = lookup_prefix(PREFIX_COVERED, &p->destination);
 	if (prefix)
 		return drop_unbound(p, prefix);
+	if (guard_shields(p))
+		return guard_drop(skb, VERDICT_guard_underlay);
 	prefix = lookup_way_out(p);
 	if (prefix && prefix->flags & MAP_PREFIX_NO_EXIT)
 		return drop_no_exit();

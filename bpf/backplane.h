@@ -111,7 +111,7 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 			prefix = lookup_prefix(PREFIX_COVERED, &p->destination);
 			if (prefix)
 				return drop_unbound(p, prefix);
-			refused = exit_refuses(p);
+			refused = exit_refuses(skb, p);
 			if (refused)
 				return refused;
 		}
@@ -289,7 +289,7 @@ static __always_inline int inner_forward(struct __sk_buff *skb, const struct map
 	covered = lookup_prefix(PREFIX_COVERED, &p->destination);
 	if (covered)
 		return drop_unbound(p, covered);
-	result = exit_refuses(p);
+	result = exit_refuses(skb, p);
 	if (result)
 		return result;
 	result = tc_leave(skb, p, head->ifindex);

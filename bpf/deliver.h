@@ -63,10 +63,12 @@ static __always_inline int drop_no_exit(void)
 
 /* Whether what another FE sent may leave VICTOR here; else why not.  It is not sent on to a third
  * one. */
-static __noinline int exit_refuses(const struct packet *p)
+static __noinline int exit_refuses(struct __sk_buff *skb, const struct packet *p)
 {
 	const struct map_prefix *out = lookup_way_out(p);
 
+	if (guard_shields(p))
+		return guard_drop(skb, VERDICT_guard_underlay);
 	if (!out)
 		return verdict_drop(VERDICT_no_route);
 	if (out->flags & MAP_PREFIX_NO_EXIT)
@@ -81,8 +83,6 @@ static __noinline int tc_leave(struct __sk_buff *skb, const struct packet *p, __
 	struct route route;
 	int result;
 
-	if (guard_shields(p))
-		return guard_drop(skb, VERDICT_guard_underlay);
 	fib.tot_len = (__u16)p->segment;
 	fib.ifindex = ifindex;
 	if (p->ethertype == ETH_P_IP) {

@@ -18,10 +18,10 @@ enum request_kind { REQUEST_RULES, REQUEST_COUNTERS };
 struct request {
 	struct request *next;
 	enum request_kind kind;
-	uint32_t xid, drops_xid;
+	uint32_t xid, drops_xid, ports_xid;
 	int64_t deadline_ms;
 	bool from_flows; /* COUNTERS of an element that has flow statistics alone */
-	bool counters_done, drops_done;
+	bool counters_done, drops_done, ports_done;
 	struct buffer flows, rules, counters, drops; /* arrays of structs */
 	void (*rules_done)(void *to, int result, const struct ofp_flow_stats *list,
 			   const struct rule *rules, size_t count);
@@ -66,7 +66,8 @@ static struct request *find(struct session *s, uint32_t xid)
 {
 	struct request *q = s->requests;
 
-	while (q && q->xid != xid && !(q->kind == REQUEST_COUNTERS && q->drops_xid == xid))
+	while (q && q->xid != xid &&
+	       !(q->kind == REQUEST_COUNTERS && (q->drops_xid == xid || q->ports_xid == xid)))
 		q = q->next;
 	return q;
 }
@@ -158,6 +159,19 @@ static int add_drops(struct request *q, struct reader *body)
 	return r;
 }
 
+static int add_port_drops(struct request *q, struct reader *body)
+{
+	struct drop_count drop;
+	bool more;
+	int r = port_drops_reply_begin(body, &more);
+
+	while (r >= 0 && (r = port_drops_next(body, &drop)) == 1)
+		if (q->drops.size / sizeof(drop) < REQUEST_ITEMS_MAX)
+			buffer_add_bytes(&q->drops, &drop, sizeof(drop));
+	q->ports_done = r == 0 && !more;
+	return r;
+}
+
 int request_experimenter(struct session *s, uint32_t xid, enum experimenter_type type,
 			 struct reader *body)
 {
@@ -166,8 +180,11 @@ int request_experimenter(struct session *s, uint32_t xid, enum experimenter_type
 
 	if (!q || q->kind != REQUEST_COUNTERS)
 		return 0;
-	r = type == EXPERIMENTER_COUNTERS_REPLY ? add_counters(q, body) : add_drops(q, body);
-	if (r < 0 || (q->counters_done && q->drops_done))
+	if (type == EXPERIMENTER_COUNTERS_REPLY)
+		r = add_counters(q, body);
+	else
+		r = type == EXPERIMENTER_DROPS_REPLY ? add_drops(q, body) : add_port_drops(q, body);
+	if (r < 0 || (q->counters_done && q->drops_done && q->ports_done))
 		finish(s, q, r);
 	return r;
 }
@@ -176,9 +193,17 @@ bool request_refused(struct session *s, uint32_t xid, int result)
 {
 	struct request *q = find(s, xid);
 
-	if (q)
+	if (!q)
+		return false;
+	if (q->kind != REQUEST_COUNTERS || xid != q->ports_xid) {
 		finish(s, q, result);
-	return q != NULL;
+		return true;
+	}
+	/* An older release's element does not count by port. */
+	q->ports_done = true;
+	if (q->counters_done && q->drops_done)
+		finish(s, q, 0);
+	return true;
 }
 
 void request_tick(struct session *s)
@@ -284,7 +309,9 @@ int core_read_counters(struct core *c, const char *element, int64_t now_ms,
 	q->drops_xid = channel_xid(channel);
 	counters_request_encode(&channel->out, q->xid);
 	drops_request_encode(&channel->out, q->drops_xid);
-	channel->count.messages_out++;
+	q->ports_xid = channel_xid(channel);
+	port_drops_request_encode(&channel->out, q->ports_xid);
+	channel->count.messages_out += 2;
 	send(c, element);
 	return 0;
 }

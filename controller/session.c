@@ -416,7 +416,8 @@ static int got_experimenter(struct session *s, uint32_t xid, struct reader *body
 		return overlap_reported(s->element, body);
 	if (type == EXPERIMENTER_LINKS_REPLY)
 		return got_links(s, xid, body);
-	if (type == EXPERIMENTER_COUNTERS_REPLY || type == EXPERIMENTER_DROPS_REPLY)
+	if (type == EXPERIMENTER_COUNTERS_REPLY || type == EXPERIMENTER_DROPS_REPLY ||
+	    type == EXPERIMENTER_PORT_DROPS_REPLY)
 		return request_experimenter(s, xid, type, body);
 	return -OFP_BAD_REQUEST_BAD_EXP_TYPE;
 }

@@ -435,6 +435,12 @@ static void print_counters(struct json_object *answer)
 		{"DROPPED", "reason"},
 		{"PACKETS", "packets", true},
 	};
+	static const struct column ports[] = {
+		{"PORT", "port"},
+		{"NAME", "port_name"},
+		{"MET", "what"},
+		{"PACKETS", "packets", true},
+	};
 	static const struct column others[] = {
 		{"OTHERWISE", "what"},
 		{"PACKETS", "packets", true},
@@ -444,6 +450,9 @@ static void print_counters(struct json_object *answer)
 		    "No packets to nodes yet.");
 	puts("");
 	print_table(print_find(answer, "drops"), drops, COUNT(drops), "Nothing dropped.");
+	puts("");
+	print_table(print_find(answer, "ports"), ports, COUNT(ports),
+		    "Nothing of access ports refused or handed up.");
 	puts("");
 	print_table(print_find(answer, "others"), others, COUNT(others), "Nothing else counted.");
 }
@@ -574,7 +583,11 @@ const struct command show_commands[] = {
 	 "      --all        every rule of every table, with packets and bytes\n",
 	 1, 1, TAKES_ALL, show_forwarding},
 	{"show counters", "[FE]", "live packets by (ingress element, node), drops, answers sent",
-	 "Without FE, those of all elements that are online.  Behind the drops comes what else an\n"
+	 "Without FE, those of all elements that are online.  Behind the drops comes what each "
+	 "access\n"
+	 "port's frames met (the guard's refusals, upcalls and what was over the port's share), "
+	 "then\n"
+	 "what else an\n"
 	 "element counts: ICMP errors and router advertisements sent, path MTUs lowered, and so "
 	 "on.\n",
 	 0, 1, 0, show_counters},

@@ -179,6 +179,9 @@ struct datapath_ops {
 	/* Cumulative counters; each calls 'add' once an item.  'drops' has what is no drop, too. */
 	void (*counters)(void *context, void (*add)(void *to, const struct counter *), void *to);
 	void (*drops)(void *context, void (*add)(void *to, const struct drop_count *), void *to);
+	/* Those of single access ports: the guard's refusals, and upcalls.  NULL: not kept. */
+	void (*port_drops)(void *context, void (*add)(void *to, const struct drop_count *),
+			   void *to);
 	/* Sum over ingress FEs for one local address. */
 	void (*binding_count)(void *context, uint32_t vrf, const struct address *address,
 			      uint64_t *ret_packets, uint64_t *ret_bytes);

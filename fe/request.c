@@ -233,6 +233,37 @@ static void answer_drops(struct agent_connection *c, uint32_t xid)
 	free(r);
 }
 
+struct port_drop_reply {
+	struct agent_connection *c;
+	uint32_t xid;
+	unsigned count;
+	struct drop_count list[PORT_DROPS_PER_MESSAGE];
+};
+
+static void add_port_drop(void *to, const struct drop_count *drop)
+{
+	struct port_drop_reply *r = to;
+
+	if (r->count == PORT_DROPS_PER_MESSAGE) {
+		port_drops_reply_encode(&r->c->channel.out, r->xid, r->list, r->count, true);
+		r->count = 0;
+	}
+	r->list[r->count++] = *drop;
+}
+
+static void answer_port_drops(struct agent_connection *c, uint32_t xid)
+{
+	const struct datapath_ops *ops = c->agent->shell.datapath;
+	struct port_drop_reply *r = memory_alloc(sizeof(*r));
+
+	r->c = c;
+	r->xid = xid;
+	if (ops->port_drops)
+		ops->port_drops(c->agent->shell.context, add_port_drop, r);
+	port_drops_reply_encode(&c->channel.out, xid, r->list, r->count, false);
+	free(r);
+}
+
 /* ---- links ---- */
 
 static int handle_link_set(struct agent_connection *c, struct reader *body)
@@ -299,6 +330,8 @@ static int handle_experimenter(struct agent_connection *c, const struct ofp_head
 		answer_counters(c, header->xid);
 	else if (type == EXPERIMENTER_DROPS_REQUEST)
 		answer_drops(c, header->xid);
+	else if (type == EXPERIMENTER_PORT_DROPS_REQUEST)
+		answer_port_drops(c, header->xid);
 	else if (type == EXPERIMENTER_LINKS_REQUEST)
 		answer_links(c, header->xid);
 	else if (type != EXPERIMENTER_LINK_SET && type != EXPERIMENTER_LINK_DELETE)

@@ -287,6 +287,7 @@ int drops_next(struct reader *body, struct drop_count *ret)
 	read_text(body, ret->name, sizeof(ret->name) - 1);
 	ret->name[sizeof(ret->name) - 1] = '\0';
 	ret->is_other = read_u8(body) != 0;
+	ret->port = 0;
 	ret->packets = read_u64(body);
 	return body->failed ? -OFP_BAD_REQUEST_BAD_LEN : 1;
 }

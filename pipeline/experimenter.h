@@ -25,12 +25,14 @@ enum experimenter_type {
 	EXPERIMENTER_COUNTERS_REPLY = 6,   /* FE -> CC, in as many messages as it takes */
 	EXPERIMENTER_DROPS_REQUEST = 7,
 	EXPERIMENTER_DROPS_REPLY = 8,
-	EXPERIMENTER_LINK_SET = 9,       /* CC -> FE: one backplane link, new or changed */
-	EXPERIMENTER_LINK_DELETE = 10,   /* CC -> FE */
-	EXPERIMENTER_LINK_STATE = 11,    /* FE -> CC: a link went up or down */
-	EXPERIMENTER_LINKS_REQUEST = 12, /* CC -> FE */
-	EXPERIMENTER_LINKS_REPLY = 13,   /* FE -> CC, in as many messages as it takes */
-	EXPERIMENTER_OVERLAPS = 16,      /* FE -> CC: routes in the way, all of them */
+	EXPERIMENTER_LINK_SET = 9,            /* CC -> FE: one backplane link, new or changed */
+	EXPERIMENTER_LINK_DELETE = 10,        /* CC -> FE */
+	EXPERIMENTER_LINK_STATE = 11,         /* FE -> CC: a link went up or down */
+	EXPERIMENTER_LINKS_REQUEST = 12,      /* CC -> FE */
+	EXPERIMENTER_LINKS_REPLY = 13,        /* FE -> CC, in as many messages as it takes */
+	EXPERIMENTER_PORT_DROPS_REQUEST = 14, /* CC -> FE */
+	EXPERIMENTER_PORT_DROPS_REPLY = 15,   /* FE -> CC, in as many messages as it takes */
+	EXPERIMENTER_OVERLAPS = 16,           /* FE -> CC: routes in the way, all of them */
 	EXPERIMENTER_TYPE_END
 };
 
@@ -100,7 +102,9 @@ struct drop_count {
 	char name[DROP_NAME_SIZE]; /* the last byte is zero, and on the wire it is the next one */
 	bool is_other;             /* no drop: something else that the FE did, and counts */
 	uint64_t packets;
+	uint32_t port; /* 0: of the whole FE; only PORT_DROPS has another */
 };
+#define PORT_DROPS_PER_MESSAGE 1024
 
 /* What a backplane link is made of: how an outer packet gets from this FE to the next one (paper,
  * section 2.2.1).  The numbers are the wire's. */
@@ -171,6 +175,11 @@ void links_reply_encode(struct buffer *b, uint32_t xid, const struct link_info *
 void drops_reply_encode(struct buffer *b, uint32_t xid, const struct drop_count *list,
 			unsigned count);
 
+/* 'more' as in counters_reply_encode; at most PORT_DROPS_PER_MESSAGE. */
+void port_drops_request_encode(struct buffer *b, uint32_t xid);
+void port_drops_reply_encode(struct buffer *b, uint32_t xid, const struct drop_count *list,
+			     unsigned count, bool more);
+
 /* Reads the experimenter id and type; -OFP_BAD_REQUEST_BAD_EXPERIMENTER for another's. */
 MUST_USE int experimenter_decode(struct reader *body, enum experimenter_type *ret);
 /* Then the rest by its type. */
@@ -181,6 +190,8 @@ MUST_USE int silent_decode(struct reader *body, struct silent *ret);
 MUST_USE int counters_reply_begin(struct reader *body, bool *ret_more);
 MUST_USE int counters_next(struct reader *body, struct counter *ret); /* 1, 0 at the end, <0 */
 MUST_USE int drops_next(struct reader *body, struct drop_count *ret); /* 1, 0 at the end, <0 */
+MUST_USE int port_drops_reply_begin(struct reader *body, bool *ret_more);
+MUST_USE int port_drops_next(struct reader *body, struct drop_count *ret); /* likewise */
 MUST_USE int link_set_decode(struct reader *body, struct link_info *ret);
 MUST_USE int link_delete_decode(struct reader *body, uint32_t *ret_number);
 MUST_USE int link_state_decode(struct reader *body, struct link_state *ret);

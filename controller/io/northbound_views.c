@@ -509,6 +509,19 @@ static struct json_object *make_counter(const struct core *core, const struct na
 	return o;
 }
 
+static struct json_object *make_port_drop(const struct names *names, uint32_t fe,
+					  const struct drop_count *d)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_count(o, "port", d->port);
+	add_text(o, "port_name", names_port(names, fe, d->port));
+	add_text(o, "what", d->name);
+	add(o, "dropped", json_object_new_boolean(!d->is_other));
+	add_count(o, "packets", d->packets);
+	return o;
+}
+
 struct json_object *view_counters(const struct core *core, const struct element_view *e,
 				  const struct counter *list, size_t count,
 				  const struct drop_count *drops, size_t drop_count)
@@ -517,15 +530,22 @@ struct json_object *view_counters(const struct core *core, const struct element_
 	struct json_object *counters = json_object_new_array();
 	struct json_object *dropped = json_object_new_array();
 	struct json_object *others = json_object_new_array();
+	struct json_object *ports = json_object_new_array();
 	struct names names;
 
 	names_init(&names, core);
 	for (size_t i = 0; i < count; i++)
 		json_object_array_add(counters, make_counter(core, &names, &list[i]));
+	for (size_t i = 0; i < drop_count; i++)
+		if (drops[i].port)
+			json_object_array_add(ports, make_port_drop(&names, e->id, &drops[i]));
 	names_finish(&names);
 	for (size_t i = 0; i < drop_count; i++) {
-		struct json_object *drop = json_object_new_object();
+		struct json_object *drop;
 
+		if (drops[i].port)
+			continue;
+		drop = json_object_new_object();
 		add_text(drop, drops[i].is_other ? "what" : "reason", drops[i].name);
 		add_count(drop, "packets", drops[i].packets);
 		json_object_array_add(drops[i].is_other ? others : dropped, drop);
@@ -534,6 +554,7 @@ struct json_object *view_counters(const struct core *core, const struct element_
 	add(o, "counters", counters);
 	add(o, "drops", dropped);
 	add(o, "others", others);
+	add(o, "ports", ports);
 	return o;
 }
 

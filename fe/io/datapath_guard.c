@@ -86,6 +86,42 @@ int datapath_guard_write(struct datapath *dp, const struct datapath_config *c)
 	return result;
 }
 
+#define VERDICT_NAME(name, is_drop, text) {#name, is_drop},
+static const struct {
+	const char *name;
+	bool is_drop;
+} verdict_names[] = {DATAPLANE_VERDICTS(VERDICT_NAME)};
+
+struct drop_count datapath_drop_count(uint32_t verdict)
+{
+	struct drop_count d = {.is_other = !verdict_names[verdict].is_drop};
+
+	strncpy(d.name, verdict_names[verdict].name, sizeof(d.name) - 1);
+	return d;
+}
+
+/* By port, and then by verdict, whatever the order of the map. */
+void datapath_port_drops(void *context, void (*add)(void *to, const struct drop_count *), void *to)
+{
+	struct datapath *dp = datapath_of(context);
+	struct datapath_device *device;
+	const void *number;
+	size_t at = 0;
+
+	while (table_next(&dp->devices, &at, &number, (void **)&device)) {
+		struct map_port_verdict key = {.number = device->port.number};
+
+		for (key.verdict = 0; key.verdict < VERDICT_COUNT; key.verdict++) {
+			struct drop_count d = datapath_drop_count(key.verdict);
+
+			d.port = key.number;
+			if (!bpf_map_lookup_elem(map_fd(dp->skeleton->maps.port_verdicts), &key,
+						 &d.packets))
+				add(to, &d);
+		}
+	}
+}
+
 /* The port is gone: its number may be another's tomorrow. */
 void datapath_guard_forget(struct datapath *dp, uint32_t number)
 {

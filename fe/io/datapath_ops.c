@@ -249,23 +249,16 @@ static void binding_count(void *context, uint32_t vrf, const struct address *add
 	free(each);
 }
 
-#define VERDICT_NAME(name, is_drop, text) {#name, is_drop},
-static const struct {
-	const char *name;
-	bool is_drop;
-} verdict_names[] = {DATAPLANE_VERDICTS(VERDICT_NAME)};
-
 void datapath_verdicts(struct datapath *dp, void (*add)(void *to, const struct drop_count *),
 		       void *to)
 {
 	uint64_t *each = memory_alloc_array(dp->cpus, sizeof(*each));
 
 	for (uint32_t i = 0; i < VERDICT_COUNT; i++) {
-		struct drop_count d = {.is_other = !verdict_names[i].is_drop};
+		struct drop_count d = datapath_drop_count(i);
 
 		if (bpf_map_lookup_elem(map_fd(dp->skeleton->maps.verdicts), &i, each))
 			continue;
-		strncpy(d.name, verdict_names[i].name, sizeof(d.name) - 1);
 		for (unsigned cpu = 0; cpu < dp->cpus; cpu++)
 			d.packets += each[cpu];
 		add(to, &d);
@@ -305,6 +298,7 @@ const struct datapath_ops *datapath_operations(void)
 						       .binding_idle_ms = datapath_binding_idle_ms,
 						       .counters = counters,
 						       .drops = drops,
+						       .port_drops = datapath_port_drops,
 						       .binding_count = binding_count,
 						       .port_stats = datapath_port_stats,
 						       .transmit = datapath_transmit,

@@ -129,6 +129,9 @@ void datapath_sweep_entries(struct datapath *dp);
 
 /* datapath_guard.c */
 int datapath_guard_write(struct datapath *dp, const struct datapath_config *c);
+/* Nothing counted yet, under the verdict's name. */
+struct drop_count datapath_drop_count(uint32_t verdict);
+void datapath_port_drops(void *context, void (*add)(void *to, const struct drop_count *), void *to);
 void datapath_guard_forget(struct datapath *dp, uint32_t number);
 
 int datapath_link_open(struct datapath *dp);

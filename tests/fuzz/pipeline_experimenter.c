@@ -84,6 +84,11 @@ static void decode(enum experimenter_type type, struct reader *rd)
 		while (drops_next(rd, &drop) > 0)
 			check_text(drop.name, sizeof(drop.name));
 		return;
+	case EXPERIMENTER_PORT_DROPS_REPLY:
+		if (port_drops_reply_begin(rd, &more) == 0)
+			while (port_drops_next(rd, &drop) > 0)
+				check_text(drop.name, sizeof(drop.name));
+		return;
 	case EXPERIMENTER_LINK_SET:
 	case EXPERIMENTER_LINK_DELETE:
 	case EXPERIMENTER_LINK_STATE:
@@ -96,6 +101,7 @@ static void decode(enum experimenter_type type, struct reader *rd)
 	case EXPERIMENTER_COUNTERS_REQUEST:
 	case EXPERIMENTER_DROPS_REQUEST:
 	case EXPERIMENTER_LINKS_REQUEST:
+	case EXPERIMENTER_PORT_DROPS_REQUEST:
 	case EXPERIMENTER_TYPE_END:
 		return;
 	}

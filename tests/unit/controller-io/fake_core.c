@@ -511,10 +511,11 @@ int core_read_counters(struct core *c, const char *element, int64_t now_ms,
 	struct drop_count drops[] = {
 		{.name = "no_binding", .packets = 2},
 		{.name = "sent_too_big", .is_other = true, .packets = 3},
+		{.name = "guard_gateway", .port = 2, .packets = 4},
 	};
 
 	must(address_parse("10.10.0.11", &counter.address));
-	done(to, 0, &counter, 1, drops, 2);
+	done(to, 0, &counter, 1, drops, 3);
 	return 0;
 }
 

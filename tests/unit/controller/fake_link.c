@@ -46,7 +46,7 @@ int fake_experimenter(struct fake *f, uint32_t xid, struct reader *body)
 	enum experimenter_type type;
 
 	assert_int_equal(experimenter_decode(body, &type), 0);
-	if (type >= EXPERIMENTER_LINK_SET && f->knows_no_links)
+	if (type >= EXPERIMENTER_LINK_SET && type <= EXPERIMENTER_LINKS_REPLY && f->knows_no_links)
 		return -OFP_BAD_REQUEST_BAD_EXP_TYPE;
 	if (type == EXPERIMENTER_COUNTERS_REQUEST)
 		counters_reply_encode(&f->channel.out, xid, NULL, 0, false);
@@ -56,6 +56,8 @@ int fake_experimenter(struct fake *f, uint32_t xid, struct reader *body)
 		do_link_set(f, body);
 	else if (type == EXPERIMENTER_LINK_DELETE)
 		do_link_delete(f, body);
+	else if (type == EXPERIMENTER_PORT_DROPS_REQUEST)
+		port_drops_reply_encode(&f->channel.out, xid, NULL, 0, false);
 	else
 		drops_reply_encode(&f->channel.out, xid, NULL, 0);
 	return 0;

@@ -194,6 +194,35 @@ static void drops_come_by_name(void **state)
 	buffer_finish(&b);
 }
 
+static void what_ports_met_comes_in_pieces(void **state)
+{
+	struct drop_count in[] = {{"guard_gateway", .packets = 5, .port = 7},
+				  {"punt_limited", .is_other = true, .port = 0xfe00}},
+			  out;
+	struct buffer b = {0};
+	bool more;
+
+	port_drops_reply_encode(&b, 77, in, 2, true);
+	struct reader rd = open_message(&b, EXPERIMENTER_PORT_DROPS_REPLY);
+
+	assert_int_equal(port_drops_reply_begin(&rd, &more), 0);
+	assert_true(more);
+	assert_int_equal(port_drops_next(&rd, &out), 1);
+	assert_string_equal(out.name, "guard_gateway");
+	assert_int_equal(out.packets, 5);
+	assert_int_equal(out.port, 7);
+	assert_false(out.is_other);
+	assert_int_equal(port_drops_next(&rd, &out), 1);
+	assert_int_equal(out.port, 0xfe00);
+	assert_true(out.is_other);
+	assert_int_equal(port_drops_next(&rd, &out), 0);
+	b.size--;
+	write_u16_at(&b, 2, (uint16_t)b.size);
+	rd = open_message(&b, EXPERIMENTER_PORT_DROPS_REPLY);
+	assert_int_equal(port_drops_reply_begin(&rd, &more), -OFP_BAD_REQUEST_BAD_LEN);
+	buffer_finish(&b);
+}
+
 static void anothers_message_and_an_unknown_type_are_refused(void **state)
 {
 	struct buffer b = {0};
@@ -330,6 +359,7 @@ int main(void)
 		cmocka_unit_test(an_announcement_is_replayed_with_its_age),
 		cmocka_unit_test(a_silent_node_is_reported_with_its_version),
 		cmocka_unit_test(as_many_counters_as_allowed_fit_a_message),
+		cmocka_unit_test(what_ports_met_comes_in_pieces),
 		cmocka_unit_test(drops_come_by_name),
 		cmocka_unit_test(anothers_message_and_an_unknown_type_are_refused),
 		cmocka_unit_test(a_link_survives_the_wire),
