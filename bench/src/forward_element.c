@@ -211,7 +211,10 @@ uint32_t frame_make(const struct forward *f, const char *which, struct forward_s
 {
 	bool decapsulate = strcmp(which, "decapsulate") == 0;
 	uint32_t at = decapsulate ? 34 : 14, inner = f->is_ipv6 ? 62 : 50;
-	const struct address from = source(f), to = numbered(f, 0);
+	const struct address to = numbered(f, 0);
+	const struct address from = strcmp(which, "external") ? source(f)
+				    : f->is_ipv6              ? text_address("2001:db9::7")
+							      : text_address("198.51.100.7");
 	const struct address peer = text_address("192.0.2.3"), us = text_address("192.0.2.2");
 
 	if (decapsulate) {

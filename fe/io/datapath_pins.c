@@ -189,6 +189,11 @@ static uint32_t size_after(const char *map, uint32_t layout, uint32_t size)
 	return size;
 }
 
+static bool is_of_rules(const char *map)
+{
+	return strcmp(map, "rules") == 0;
+}
+
 static bool is_of_bindings(const char *map)
 {
 	return strncmp(map, "binding_", strlen("binding_")) == 0;
@@ -247,8 +252,10 @@ static enum fate fate_of(const struct datapath *dp, const struct bpf_map *map, u
 		return FATE_UNKNOWN;
 	if (is_of_bindings(name))
 		return grows(dp) ? FATE_MOVED : FATE_USED_ON;
-	/* A table of counters grows with what is counted; other maps keep the limit they have. */
-	if (is_array(info.type) && info.max_entries < bpf_map__max_entries(map))
+	/* A table of counters grows with what is counted, and the list of rules with the table of
+	 * bindings; other maps keep the limit they have. */
+	if ((is_array(info.type) || is_of_rules(name)) &&
+	    info.max_entries < bpf_map__max_entries(map))
 		fate = FATE_MOVED;
 	if (fate == FATE_MOVED && info.value_size > VALUE_MAX)
 		return FATE_UNKNOWN;
@@ -353,10 +360,12 @@ static int keep_limit(const struct datapath *dp, struct bpf_map *map)
 	return bpf_map__set_max_entries(map, info.max_entries);
 }
 
-/* The pinned one's limit, where that is not a table of counters. */
+/* The pinned one's limit, where the new one's is not larger for a reason. */
 static int moved_limit(const struct datapath *dp, struct bpf_map *map)
 {
-	return is_array(bpf_map__type(map)) ? 0 : keep_limit(dp, map);
+	return is_array(bpf_map__type(map)) || is_of_rules(bpf_map__name(map))
+		       ? 0
+		       : keep_limit(dp, map);
 }
 
 /* Every map pinned by its name; one that is adopted keeps the limit it has. */

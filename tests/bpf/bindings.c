@@ -252,14 +252,31 @@ static void a_table_that_nobody_can_take_over_is_left_alone(void **state)
 	assert_int_equal(bench_open(b, 2, &why), 0);
 }
 
+static void count_rule(void *to, const struct rule *rule)
+{
+	++*(unsigned *)to;
+	assert_int_equal(rule->cookie, 77);
+}
+
+static void count_group(void *to, const struct rule_group *group)
+{
+}
+
 static void a_higher_limit_moves_the_table_and_what_it_counted(void **state)
 {
+	const struct rule rule = {.key = {.kind = RULE_FOREIGN}, .cookie = 77, .fe = 3};
 	const struct address node = text_address("10.10.0.12");
 	uint64_t packets, bytes;
 	struct bench *b = *state;
+	unsigned rules = 0;
 
 	expect_delivered(b, "10.10.0.12");
+	assert_int_equal(b->ops->rule_keep(b, &rule), 0);
 	reopen(b, 5000);
+	assert_int_equal(bpf_map__max_entries(b->context.datapath->skeleton->maps.rules),
+			 3 * 5000 + 4096);
+	datapath_adopt(b->context.datapath, count_rule, count_group, &rules);
+	assert_int_equal(rules, 1);
 	assert_int_equal(b->context.datapath->bindings.count, 3);
 	assert_int_equal(b->context.datapath->bindings.shape->limit, 5000);
 	expect_delivered(b, "10.10.0.12");
