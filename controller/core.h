@@ -186,6 +186,8 @@ void core_restore_drain(struct core *c, const char *element);
 /* Southbound. */
 /* Our HELLO is in session_channel(s)->out after open: write it.  close frees 's'. */
 struct session *core_session_open(struct core *c, const char *peer, void *handle, int64_t now_ms);
+/* The connection is proven to be this element's: with another datapath id or name it is dropped. */
+void core_session_vouch(struct session *s, uint64_t datapath_id, const char *name);
 void core_session_receive(struct session *s, const uint8_t *bytes, size_t size, int64_t now_ms);
 void core_session_close(struct session *s, const char *reason, int64_t now_ms);
 struct channel *session_channel(struct session *s);

@@ -23,6 +23,7 @@
 #include "controller/signed.h"
 #include "controller/topology.h"
 #include "controller/tunnel.h"
+#include "controller/vouch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -138,11 +139,12 @@ static void meet(struct session *s, struct element *e, const struct element_info
 
 static int introduce(struct session *s, struct element *e, struct element_info *info)
 {
-	int r;
+	int r = vouch_check(s, info->name);
 
-	if (element_is_taken(e, s))
+	if (r == 0 && element_is_taken(e, s))
 		return doom(s, "this element is connected already");
-	r = check_name(s, e, info->name);
+	if (r == 0)
+		r = check_name(s, e, info->name);
 	if (r == 0)
 		r = check_backplane(s, e, &info->backplane);
 	if (r < 0)
@@ -177,6 +179,8 @@ static int got_features(struct session *s, struct reader *body)
 	if (features.datapath_id == 0 || features.datapath_id > ELEMENT_ID_MAX)
 		return doom(s, "its datapath id is not an element id (1 to 65535)");
 	s->id = (uint32_t)features.datapath_id;
+	if (vouch_check(s, NULL) < 0)
+		return -ECONNRESET;
 	enter(s, STAGE_ELEMENT, 0);
 	e = element_find(s->core, s->id);
 	if (!e || !e->ovs)

@@ -192,6 +192,8 @@ struct session {
 	char peer[NAME_SIZE];
 	struct element *element; /* NULL until it says who it is */
 	uint32_t id;
+	uint64_t vouched_id; /* of its certificate; 0: there is none */
+	char vouched_name[NAME_SIZE];
 	enum session_stage stage;
 	uint32_t stage_xid;
 	int64_t stage_ms;

@@ -84,6 +84,8 @@ void agent_adopt_kept(struct agent *a, const struct kept_key *key, const struct 
  * the shell's.  The HELLO is queued in the channel's 'out' and flushed. */
 struct agent_connection *agent_connect(struct agent *a, const char *peer, bool is_controller,
 				       void *handle, int64_t now_ms);
+/* The shell sent a controller away that could not prove to be one. */
+void agent_count_refused_controller(struct agent *a);
 void agent_receive(struct agent_connection *c, const uint8_t *bytes, size_t size, int64_t now_ms);
 void agent_disconnect(struct agent_connection *c, int64_t now_ms);
 struct channel *agent_connection_channel(struct agent_connection *c);

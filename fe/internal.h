@@ -37,6 +37,7 @@ struct agent {
 	bool has_generation;
 	int64_t now_ms;
 	uint64_t registrations_bad; /* their checksum was */
+	uint64_t controllers_refused;
 	struct overlap overlaps[OVERLAPS_MAX];
 	unsigned overlap_count;
 	struct buffer frame; /* scratch */

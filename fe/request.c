@@ -220,15 +220,23 @@ static void add_drop(void *to, const struct drop_count *drop)
 		r->list[r->count++] = *drop;
 }
 
+void agent_count_refused_controller(struct agent *a)
+{
+	a->controllers_refused++;
+}
+
 static void answer_drops(struct agent_connection *c, uint32_t xid)
 {
 	struct drop_reply *r = memory_alloc(sizeof(*r));
 	const struct drop_count advertised = {"sent_advertisement", true, c->agent->router.sent};
+	const struct drop_count refused = {"refused_controller", true,
+					   c->agent->controllers_refused};
 	const struct drop_count bad = {"registration_checksum", false, c->agent->registrations_bad};
 
 	c->agent->shell.datapath->drops(c->agent->shell.context, add_drop, r);
 	add_drop(r, &advertised);
 	add_drop(r, &bad);
+	add_drop(r, &refused);
 	drops_reply_encode(&c->channel.out, xid, r->list, r->count);
 	free(r);
 }

@@ -54,7 +54,8 @@ static int parse_tcp(const char *text, struct endpoint *ret, struct reason *why)
 	in_port_t port;
 
 	if (!colon || (size_t)(colon - text) >= sizeof(host))
-		return reason_set(why, -EINVAL, "'%s': write tcp:ADDRESS:PORT", ret->text);
+		return reason_set(why, -EINVAL, "'%s': write %s:ADDRESS:PORT", ret->text,
+				  ret->is_tls ? "tls" : "tcp");
 	size_t size = (size_t)(colon - text);
 
 	memcpy(host, text, size);
@@ -99,7 +100,12 @@ int endpoint_parse(const char *text, struct endpoint *ret, struct reason *why)
 		return parse_tcp(text + 4, ret, why);
 	if (strncmp(text, "unix:", 5) == 0)
 		return parse_unix(text + 5, ret, why);
-	return reason_set(why, -EINVAL, "'%s': write tcp:ADDRESS:PORT or unix:PATH", text);
+	if (strncmp(text, "tls:", 4) == 0) {
+		ret->is_tls = true;
+		return parse_tcp(text + 4, ret, why);
+	}
+	return reason_set(why, -EINVAL,
+			  "'%s': write tcp:ADDRESS:PORT, tls:ADDRESS:PORT or unix:PATH", text);
 }
 
 /* Whether somebody answers at the UNIX socket. */

@@ -1,5 +1,5 @@
 /* Where a daemon listens or connects to: "tcp:HOST:PORT" (a numeric address or "localhost"; IPv6 in
- * brackets) or "unix:PATH". */
+ * brackets), "tls:HOST:PORT" for the same with TLS (tls/context.h), or "unix:PATH". */
 #pragma once
 
 #include "base/compiler.h"
@@ -21,10 +21,11 @@ struct endpoint {
 	} address;
 	socklen_t address_size;
 	bool is_unix;
+	bool is_tls;
 	bool is_private; /* a UNIX socket or a loopback address */
 };
 
-/* -EINVAL with the reason for what is neither form. */
+/* -EINVAL with the reason for what is none of these forms. */
 MUST_USE int endpoint_parse(const char *text, struct endpoint *ret, struct reason *why);
 /* A listening, non-blocking descriptor, or a negative errno with a reason that says what to do.  A
  * UNIX socket left behind by a dead process is replaced, a live one is not. */

@@ -26,6 +26,32 @@ static const char ciphers12[] = "ECDHE+AESGCM:!PSK:!SRP";
 
 /* ---- files ---- */
 
+static int set_path(char ret[TLS_PATH_SIZE], const char *key, const char *path, struct reason *why)
+{
+	if (path[0] != '/' || strlen(path) >= TLS_PATH_SIZE)
+		return reason_set(
+			why, -EINVAL,
+			"tls: %s '%.64s': write an absolute path of at most %d characters", key,
+			path, TLS_PATH_SIZE - 1);
+	memset(ret, 0, TLS_PATH_SIZE);
+	strcpy(ret, path);
+	return 0;
+}
+
+int tls_files_set(struct tls_files *ret, const char *certificate, const char *key, const char *ca,
+		  const char *crl, struct reason *why)
+{
+	int result = set_path(ret->certificate, "certificate", certificate, why);
+
+	if (result == 0)
+		result = set_path(ret->key, "key", key, why);
+	if (result == 0)
+		result = set_path(ret->ca, "ca", ca, why);
+	if (result == 0 && crl)
+		result = set_path(ret->crl, "crl", crl, why);
+	return result;
+}
+
 static int check_key_mode(const char *path, const struct stat *file, struct reason *why)
 {
 	if (!(file->st_mode & (S_IRWXO | S_IWGRP | S_IXGRP)))

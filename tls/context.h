@@ -26,6 +26,10 @@ struct tls_files {
 	char crl[TLS_PATH_SIZE];         /* of each CA in the chain; empty: nobody is revoked */
 };
 
+/* -EINVAL for a path that is not absolute or too long; 'crl' may be NULL. */
+MUST_USE int tls_files_set(struct tls_files *ret, const char *certificate, const char *key,
+			   const char *ca, const char *crl, struct reason *why);
+
 /* Why a peer was not let in, for counters (docs/security-tls.md has them in words). */
 #define TLS_REFUSALS(X)                         \
 	X(NO_CERTIFICATE, no_certificate)       \
@@ -41,8 +45,7 @@ struct tls_files {
 	X(REFUSED_BY_PEER, refused_by_peer)     \
 	X(BROKEN, broken)                       \
 	X(TIMEOUT, handshake_timeout)           \
-	X(CROWDED, too_many_handshakes)         \
-	X(OTHER_ELEMENT, certificate_of_another)
+	X(CROWDED, too_many_handshakes)
 #define TLS_REFUSAL_ENUM(name, text) TLS_REFUSED_##name,
 enum tls_refusal { TLS_NOT_REFUSED, TLS_REFUSALS(TLS_REFUSAL_ENUM) TLS_REFUSAL_COUNT };
 /* "no_certificate", ... */

@@ -8,6 +8,7 @@
 #include "controller/io/config_admission.h"
 #include "controller/io/config_link.h"
 #include "controller/io/config_network.h"
+#include "controller/io/config_tls.h"
 #include "controller/io/config_yaml.h"
 #include "shell/config_file.h"
 
@@ -311,11 +312,8 @@ static int read_endpoints(const struct reading *r, const char *key, char *const 
 	for (unsigned i = 0; i < count; i++) {
 		if (endpoint_parse(texts[i], &ret[i], &detail) < 0)
 			return refuse(r, key, (int)i, "%s", detail.text);
-		if (!ret[i].is_private && !r->yaml->insecure)
-			return refuse(r, key, (int)i,
-				      "%s is neither loopback nor a UNIX socket, and there is no "
-				      "TLS yet; in a trusted network set 'insecure: true'",
-				      texts[i]);
+		if (config_tls_check(&ret[i], strcmp(key, "southbound") == 0, r->yaml, &detail) < 0)
+			return refuse(r, key, (int)i, "%s", detail.text);
 	}
 	*ret_count = count;
 	return 0;
@@ -393,6 +391,8 @@ static int read_settings(const struct reading *r)
 	c->insecure = y->insecure;
 	if (config_access_read(&y->access, &c->local_role, &c->anonymous_role, &detail) < 0)
 		return refuse(r, "access", -1, "%s", detail.text);
+	if (config_tls_read(y->tls, c, &detail) < 0)
+		return refuse(r, "tls", -1, "%s", detail.text);
 	int result = read_registration(r);
 
 	if (result < 0)

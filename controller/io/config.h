@@ -5,6 +5,7 @@
 #include "controller/core.h"
 #include "controller/io/access.h"
 #include "shell/endpoint.h"
+#include "tls/context.h"
 
 #include <stddef.h>
 
@@ -17,6 +18,8 @@ struct config {
 	enum log_level log_level;
 	bool insecure; /* listen on other than loopback and UNIX sockets without TLS */
 	enum role local_role, anonymous_role; /* of the northbound's users, see access.h */
+	bool has_tls;
+	struct tls_files tls; /* what we show, and whom we believe, where an endpoint is "tls:" */
 	char state[256];
 	char registration_key[256]; /* a file; "": one in 'state', made where it is missing */
 	struct endpoint southbound[CONFIG_ENDPOINTS_MAX], northbound[CONFIG_ENDPOINTS_MAX];

@@ -247,7 +247,17 @@ static const cyaml_schema_value_t element_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_element, element_fields),
 };
 
+static const cyaml_schema_field_t tls_fields[] = {
+	REQUIRED_TEXT(certificate, yaml_tls),
+	REQUIRED_TEXT(key, yaml_tls),
+	REQUIRED_TEXT(ca, yaml_tls),
+	TEXT(crl, yaml_tls),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t config_fields[] = {
+	CYAML_FIELD_MAPPING_PTR("tls", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_config,
+				tls, tls_fields),
 	TEXT(name, yaml_config),
 	TEXTS(southbound, yaml_config, CONFIG_ENDPOINTS_MAX),
 	TEXTS(northbound, yaml_config, CONFIG_ENDPOINTS_MAX),

@@ -121,6 +121,10 @@ struct yaml_access {
 	char *local, *anonymous;
 };
 
+struct yaml_tls {
+	char *certificate, *key, *ca, *crl;
+};
+
 struct yaml_config {
 	char *name, *state, *gateway_mac, *log, *admission, *shared_ports, *encapsulation,
 		*underlay;
@@ -134,6 +138,7 @@ struct yaml_config {
 	struct yaml_access access;
 	struct yaml_flapping flapping;
 	struct yaml_site *sites;
+	struct yaml_tls *tls;
 	struct yaml_network *networks;
 	struct yaml_prefix *prefixes;
 	struct yaml_link *links;

@@ -27,6 +27,7 @@ LOG_MODULE("controller");
 
 #define CONFIG_PATH "/etc/victor/controller.yaml"
 #define HOUSEKEEPING_MS 100
+#define FILES_MS 1000
 
 struct controller {
 	struct config config;
@@ -38,6 +39,7 @@ struct controller {
 	struct outside *outside;
 	uv_signal_t terminate, interrupt, reload;
 	uv_timer_t housekeeping;
+	unsigned housekept;
 };
 
 static const char usage[] =
@@ -134,6 +136,8 @@ static void on_housekeeping(uv_timer_t *timer)
 	struct controller *c = timer->data;
 
 	store_keep_term(c->store, core_term(c->core));
+	if (++c->housekept % (FILES_MS / HOUSEKEEPING_MS) == 0)
+		southbound_look_at_files(c->southbound, false);
 }
 
 /* ---- start ---- */
@@ -245,7 +249,7 @@ static int start(struct controller *c, struct reason *why)
 		result = start_core(c, why);
 	if (result == 0)
 		result = southbound_open(&c->loop, c->config.southbound, c->config.southbound_count,
-					 &c->southbound, why);
+					 &c->config.tls, &c->southbound, why);
 	if (result == 0)
 		result = northbound_open(&c->loop, &c->config, c->core, c->store, &c->northbound,
 					 why);
@@ -327,7 +331,7 @@ static bool differs_for_good(const struct config *a, const struct config *b)
 	       a->northbound_count != b->northbound_count ||
 	       memcmp(a->northbound, b->northbound, sizeof(a->northbound)) != 0 ||
 	       a->local_role != b->local_role || a->anonymous_role != b->anonymous_role ||
-	       strcmp(a->state, b->state) != 0;
+	       memcmp(&a->tls, &b->tls, sizeof(a->tls)) != 0 || strcmp(a->state, b->state) != 0;
 }
 
 static void reload_links(struct controller *c, struct config *new)
@@ -372,6 +376,7 @@ static void on_reload(uv_signal_t *signal, int number)
 	struct config new;
 	struct reason why;
 
+	southbound_look_at_files(c->southbound, true);
 	if (config_load(c->config.path, &new, &why) < 0) {
 		log_error("not reloaded: %s", why.text);
 		return;

@@ -4,8 +4,11 @@
  *
  * The core may drop a session, or have bytes for any other, from within any of its calls; so a
  * connection that must go is only marked and closed here, and the core hears of it later, from the
- * loop. */
-#include "controller/io/southbound.h"
+ * loop.
+ *
+ * With TLS the core hears of a connection when its certificate is found good, and whom that names;
+ * before that it is a stranger, whom the doorkeeper watches. */
+#include "controller/io/southbound_private.h"
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -23,50 +26,9 @@ LOG_MODULE("southbound");
 
 #define QUEUED_MAX (64u << 20)
 #define CONNECTIONS_MAX 16384
-#define READ_SIZE 65536
 #define TICK_MS 25
 #define BARRIERS_MS 2
 #define SOON_MAX 16384 /* bytes of one connection that wait for the loop's turn to end */
-#define PEER_SIZE 64
-
-union stream {
-	uv_handle_t handle;
-	uv_stream_t any;
-	uv_tcp_t tcp;
-	uv_pipe_t pipe;
-};
-
-struct listener {
-	union stream stream;
-	struct southbound *southbound;
-	struct endpoint endpoint;
-	bool listening;
-};
-
-struct southbound {
-	uv_loop_t *loop;
-	struct core *core;
-	uv_timer_t tick, barriers;
-	uv_check_t after_poll; /* these two end what flush_soon put off */
-	uv_prepare_t before_poll;
-	struct connection *waiting, **waiting_end; /* in the order of their first bytes */
-	struct listener *listeners;
-	struct connection *connections; /* a list */
-	unsigned listener_count, connection_count;
-	unsigned open; /* handles of ours that are not closed yet, connections included */
-	bool closing;
-	char read_buffer[READ_SIZE]; /* shared: each read is handed on before the next */
-};
-
-struct connection {
-	union stream stream;
-	struct southbound *southbound;
-	struct connection *next, **link;                 /* in the southbound's list */
-	struct connection *waiting_next, **waiting_link; /* link NULL: nothing waits */
-	struct session *session; /* NULL: the core does not know it (any more) */
-	const char *reason;      /* why it is closing, for the core */
-	char peer[PEER_SIZE];
-};
 
 struct queued_write {
 	uv_write_t request;
@@ -77,6 +39,8 @@ static void release(struct southbound *sb)
 {
 	if (--sb->open || !sb->closing)
 		return;
+	tls_context_destroy(sb->tls);
+	buffer_finish(&sb->plain);
 	free(sb->listeners);
 	free(sb);
 }
@@ -108,15 +72,17 @@ static void on_connection_closed(uv_handle_t *handle)
 	if (c->next)
 		c->next->link = c->link;
 	sb->connection_count--;
+	tls_session_destroy(c->tls);
 	free(c);
 	release(sb);
 }
 
-static void close_connection(struct connection *c, const char *reason)
+void southbound_close_connection(struct connection *c, const char *reason)
 {
 	if (uv_is_closing(&c->stream.handle))
 		return;
 	c->reason = reason;
+	doorkeeper_release(&c->southbound->door, &c->stranger);
 	uv_close(&c->stream.handle, on_connection_closed);
 }
 
@@ -126,7 +92,7 @@ static void on_written(uv_write_t *request, int status)
 	struct connection *c = request->handle->data;
 
 	if (status < 0 && status != UV_ECANCELED)
-		close_connection(c, uv_strerror(status));
+		southbound_close_connection(c, uv_strerror(status));
 	buffer_finish(&w->bytes);
 	free(w);
 }
@@ -144,13 +110,25 @@ static void queue_rest(struct connection *c, struct buffer *out)
 	if (result < 0) {
 		buffer_finish(&w->bytes);
 		free(w);
-		close_connection(c, uv_strerror(result));
+		southbound_close_connection(c, uv_strerror(result));
 	}
 }
 
-static void write_now(struct connection *c)
+/* What is to be written: the core's bytes; with TLS the records of these and TLS's own. */
+static struct buffer *take_out(struct connection *c)
 {
-	struct buffer *out = &session_channel(c->session)->out;
+	struct buffer *out = c->session ? &session_channel(c->session)->out : NULL;
+
+	if (!c->tls)
+		return out;
+	if (out && tls_session_send(c->tls, out) < 0)
+		southbound_close_connection(c, tls_session_reason(c->tls));
+	return tls_session_out(c->tls);
+}
+
+void southbound_write(struct connection *c)
+{
+	struct buffer *out = take_out(c);
 
 	if (uv_is_closing(&c->stream.handle)) {
 		buffer_clear(out);
@@ -159,15 +137,17 @@ static void write_now(struct connection *c)
 	if (uv_stream_get_write_queue_size(&c->stream.any) + out->size > QUEUED_MAX) {
 		log_warn_rl("%s: does not read what it is sent; dropped", c->peer);
 		buffer_clear(out);
-		close_connection(c, "it does not read what it is sent");
+		southbound_close_connection(c, "it does not read what it is sent");
 		return;
 	}
+	if (!out->size)
+		return;
 	uv_buf_t piece = uv_buf_init((char *)out->data, (unsigned)out->size);
 	int written = uv_try_write(&c->stream.any, &piece, 1);
 
 	if (written < 0 && written != UV_EAGAIN) {
 		buffer_clear(out);
-		close_connection(c, uv_strerror(written));
+		southbound_close_connection(c, uv_strerror(written));
 		return;
 	}
 	if (written > 0)
@@ -182,7 +162,7 @@ void southbound_flush(struct session *s)
 
 	stop_waiting(c);
 	if (c->session && session_channel(s)->out.size)
-		write_now(c);
+		southbound_write(c);
 }
 
 static void write_waiting(struct southbound *sb)
@@ -192,7 +172,7 @@ static void write_waiting(struct southbound *sb)
 	while ((c = sb->waiting)) {
 		stop_waiting(c);
 		if (c->session && session_channel(c->session)->out.size)
-			write_now(c);
+			southbound_write(c);
 	}
 }
 
@@ -228,7 +208,11 @@ void southbound_drop(struct session *s)
 	/* A last ERROR may be in there: it tells the peer why. */
 	southbound_flush(s);
 	c->session = NULL;
-	close_connection(c, NULL);
+	if (c->tls && !uv_is_closing(&c->stream.handle)) {
+		tls_session_finish(c->tls);
+		southbound_write(c);
+	}
+	southbound_close_connection(c, NULL);
 }
 
 /* tcp(7): SIOCOUTQ is what the other end's kernel has not acknowledged. */
@@ -246,7 +230,18 @@ static void on_buffer_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *re
 {
 	struct connection *c = handle->data;
 
-	*ret = uv_buf_init(c->southbound->read_buffer, READ_SIZE);
+	/* Without a buffer libuv reads nothing, and says ENOBUFS. */
+	*ret = uv_buf_init(c->southbound->read_buffer, southbound_may_hear(c) ? READ_SIZE : 0);
+}
+
+static void end_of_stream(struct connection *c, int error)
+{
+	if (c->stranger.is_here && error == UV_EOF)
+		southbound_turn_away(c, TLS_REFUSED_BROKEN, c->host,
+				     "it left in the middle of the handshake");
+	else
+		southbound_close_connection(c, error == UV_EOF ? "the FE closed the connection"
+							       : uv_strerror(error));
 }
 
 static void on_barriers(uv_timer_t *timer)
@@ -260,39 +255,51 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *piece)
 {
 	struct connection *c = stream->data;
 	struct southbound *sb = c->southbound;
+	const uint8_t *bytes = (const uint8_t *)piece->base;
 
-	if (size < 0)
-		close_connection(c, size == UV_EOF ? "the FE closed the connection"
-						   : uv_strerror((int)size));
-	else if (size > 0 && c->session)
-		core_session_receive(c->session, (const uint8_t *)piece->base, (size_t)size,
-				     clock_now_ms());
+	if (size == UV_ENOBUFS && c->stranger.is_here)
+		southbound_pause_stranger(c);
+	else if (size < 0)
+		end_of_stream(c, (int)size);
+	if (size <= 0)
+		return;
+	if (c->tls) {
+		if (southbound_decrypt(c, bytes, (size_t)size) < 0)
+			return;
+		bytes = sb->plain.data;
+		size = (ssize_t)sb->plain.size;
+	}
+	if (size > 0 && c->session)
+		core_session_receive(c->session, bytes, (size_t)size, clock_now_ms());
 	if (core_owes_barriers(sb->core) && !uv_is_active((uv_handle_t *)&sb->barriers))
 		(void)uv_timer_start(&sb->barriers, on_barriers, BARRIERS_MS, 0);
 }
 
-static void name_peer(struct connection *c, const struct listener *l)
+/* 'address' is left as it is where there is none. */
+static void name_peer(struct connection *c, const struct listener *l,
+		      struct sockaddr_storage *address)
 {
-	struct sockaddr_storage address;
-	int size = sizeof(address);
+	int size = sizeof(*address);
 	char host[INET6_ADDRSTRLEN] = "?";
 	uint16_t port;
 
 	if (l->endpoint.is_unix ||
-	    uv_tcp_getpeername(&c->stream.tcp, (struct sockaddr *)&address, &size) < 0) {
+	    uv_tcp_getpeername(&c->stream.tcp, (struct sockaddr *)address, &size) < 0) {
 		snprintf(c->peer, sizeof(c->peer), "%.60s", l->endpoint.text);
 		return;
 	}
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
-	bool is_v6 = address.ss_family == AF_INET6;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+	bool is_v6 = address->ss_family == AF_INET6;
 
 	if (is_v6)
 		uv_ip6_name(v6, host, sizeof(host));
 	else
 		uv_ip4_name(v4, host, sizeof(host));
 	port = ntohs(is_v6 ? v6->sin6_port : v4->sin_port);
-	snprintf(c->peer, sizeof(c->peer), is_v6 ? "tcp:[%s]:%u" : "tcp:%s:%u", host, port);
+	snprintf(c->host, sizeof(c->host), "%s", host);
+	snprintf(c->peer, sizeof(c->peer), is_v6 ? "%s:[%s]:%u" : "%s:%s:%u",
+		 l->endpoint.is_tls ? "tls" : "tcp", host, port);
 }
 
 static int init_stream(uv_loop_t *loop, const struct endpoint *e, union stream *stream)
@@ -300,27 +307,38 @@ static int init_stream(uv_loop_t *loop, const struct endpoint *e, union stream *
 	return e->is_unix ? uv_pipe_init(loop, &stream->pipe, 0) : uv_tcp_init(loop, &stream->tcp);
 }
 
+void southbound_listen_to(struct connection *c)
+{
+	int result = uv_read_start(&c->stream.any, on_buffer_wanted, on_read);
+
+	if (result < 0)
+		southbound_close_connection(c, uv_strerror(result));
+}
+
 static void start_session(struct connection *c, const struct listener *l)
 {
+	struct sockaddr_storage from = {0};
+
 	if (!l->endpoint.is_unix)
 		(void)uv_tcp_nodelay(&c->stream.tcp, 1);
-	name_peer(c, l);
+	name_peer(c, l, &from);
 	if (c->southbound->connection_count > CONNECTIONS_MAX) {
 		log_warn_rl("%s: more than %d connections; refused", c->peer, CONNECTIONS_MAX);
-		close_connection(c, NULL);
+		southbound_close_connection(c, NULL);
+		return;
+	}
+	if (l->endpoint.is_tls) {
+		southbound_meet_stranger(c, &from);
 		return;
 	}
 	c->session = core_session_open(c->southbound->core, c->peer, c, clock_now_ms());
 	if (!c->session) {
-		close_connection(c, NULL);
+		southbound_close_connection(c, NULL);
 		return;
 	}
 	/* Our HELLO may be in it already. */
 	southbound_flush(c->session);
-	int result = uv_read_start(&c->stream.any, on_buffer_wanted, on_read);
-
-	if (result < 0)
-		close_connection(c, uv_strerror(result));
+	southbound_listen_to(c);
 }
 
 static struct connection *add_connection(struct southbound *sb)
@@ -355,7 +373,7 @@ static void on_connection(uv_stream_t *stream, int status)
 	int result = uv_accept(stream, &c->stream.any);
 
 	if (result < 0)
-		close_connection(c, uv_strerror(result));
+		southbound_close_connection(c, uv_strerror(result));
 	else
 		start_session(c, l);
 }
@@ -365,6 +383,7 @@ static void on_tick(uv_timer_t *timer)
 	struct southbound *sb = timer->data;
 
 	core_tick(sb->core, clock_now_ms());
+	southbound_turn_away_overdue(sb);
 }
 
 static int open_listener(struct southbound *sb, struct listener *l, struct reason *why)
@@ -390,7 +409,7 @@ static int open_listener(struct southbound *sb, struct listener *l, struct reaso
 }
 
 int southbound_open(uv_loop_t *loop, const struct endpoint *endpoints, unsigned count,
-		    struct southbound **ret, struct reason *why)
+		    const struct tls_files *files, struct southbound **ret, struct reason *why)
 {
 	struct southbound *sb = memory_alloc(sizeof(*sb));
 	int result = 0;
@@ -399,17 +418,22 @@ int southbound_open(uv_loop_t *loop, const struct endpoint *endpoints, unsigned 
 	sb->open = 1;
 	(void)uv_timer_init(loop, &sb->tick);
 	(void)uv_timer_init(loop, &sb->barriers);
+	(void)uv_timer_init(loop, &sb->window);
 	(void)uv_check_init(loop, &sb->after_poll);
 	(void)uv_prepare_init(loop, &sb->before_poll);
-	sb->tick.data = sb->barriers.data = sb->after_poll.data = sb->before_poll.data = sb;
+	sb->tick.data = sb->barriers.data = sb->window.data = sb->after_poll.data =
+		sb->before_poll.data = sb;
 	sb->waiting_end = &sb->waiting;
-	sb->open += 3;
+	sb->open += 4;
 	sb->listener_count = count;
 	sb->listeners = memory_alloc_array(count, sizeof(*sb->listeners));
 	for (unsigned i = 0; i < count && result == 0; i++) {
 		sb->listeners[i].southbound = sb;
 		sb->listeners[i].endpoint = endpoints[i];
-		result = open_listener(sb, &sb->listeners[i], why);
+		if (endpoints[i].is_tls && !sb->tls)
+			result = southbound_open_tls(sb, files, why);
+		if (result == 0)
+			result = open_listener(sb, &sb->listeners[i], why);
 	}
 	if (result < 0) {
 		southbound_close(sb);
@@ -457,9 +481,10 @@ void southbound_close(struct southbound *sb)
 		uv_close(&sb->listeners[i].stream.handle, on_listener_closed);
 	}
 	for (struct connection *c = sb->connections; c; c = c->next)
-		close_connection(c, NULL);
+		southbound_close_connection(c, NULL);
 	uv_close((uv_handle_t *)&sb->tick, on_handle_closed);
 	uv_close((uv_handle_t *)&sb->barriers, on_handle_closed);
+	uv_close((uv_handle_t *)&sb->window, on_handle_closed);
 	uv_close((uv_handle_t *)&sb->after_poll, on_handle_closed);
 	uv_close((uv_handle_t *)&sb->before_poll, on_handle_closed);
 }

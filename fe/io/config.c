@@ -137,12 +137,34 @@ static int read_endpoint(const struct reading *r, struct place at, const char *t
 
 	if (endpoint_parse(text, ret, &detail) < 0)
 		return config_refuse(r, at, "%s", detail.text);
-	if (!ret->is_private && !r->yaml->insecure)
+	if (ret->is_tls && strcmp(at.key, "controllers") != 0)
+		return config_refuse(r, at, "%s: only controllers are spoken to by TLS", text);
+	if (ret->is_tls && !r->yaml->tls)
 		return config_refuse(
 			r, at,
-			"%s is neither loopback nor a UNIX socket, and there is no TLS yet; in a "
-			"trusted network set 'insecure: true'",
-			text);
+			"%s needs 'tls: { certificate: ..., key: ..., ca: ... }'; 'victorctl pki "
+			"issue fe %s %u' makes these files",
+			text, r->yaml->name, r->yaml->id);
+	if (!ret->is_private && !ret->is_tls && !r->yaml->insecure)
+		return config_refuse(r, at,
+				     "%s is neither TLS, nor loopback, nor a UNIX socket: write "
+				     "'tls:%.64s'; only in a network that you trust set 'insecure: "
+				     "true'",
+				     text, text + 4);
+	return 0;
+}
+
+static int read_tls(const struct reading *r)
+{
+	const struct yaml_tls *y = r->yaml->tls;
+	struct config *c = r->config;
+	struct reason detail;
+
+	if (!y)
+		return 0;
+	c->has_tls = true;
+	if (tls_files_set(&c->tls, y->certificate, y->key, y->ca, y->crl, &detail) < 0)
+		return config_refuse(r, AT("tls"), "%s", detail.text);
 	return 0;
 }
 
@@ -194,7 +216,9 @@ static int read_settings(const struct reading *r)
 	if (log_level_parse(log, &r->config->log_level) < 0)
 		return config_refuse(r, AT("log"), "log '%s': write error, warn, info or debug",
 				     log);
-	result = read_announce(r);
+	result = read_tls(r);
+	if (result == 0)
+		result = read_announce(r);
 	if (result == 0)
 		result = read_state(r);
 	if (result == 0)

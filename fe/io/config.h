@@ -6,6 +6,7 @@
 #include "fe/io/datapath.h"
 #include "fe/io/port_name.h"
 #include "shell/endpoint.h"
+#include "tls/context.h"
 
 #include <stddef.h>
 
@@ -22,6 +23,8 @@ struct config {
 	enum log_level log_level;
 	int64_t patience_ms; /* announces so long without a controller; 0: for ever */
 	bool insecure;       /* TCP other than loopback, without TLS */
+	bool has_tls;
+	struct tls_files tls; /* what we show to a "tls:" controller, and which we believe */
 	struct endpoint controllers[CONFIG_CONTROLLERS_MAX];
 	struct endpoint listeners[CONFIG_LISTENERS_MAX]; /* for inspection */
 	unsigned controller_count, listener_count;

@@ -81,6 +81,14 @@ static const cyaml_schema_field_t guard_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t tls_fields[] = {
+	REQUIRED_TEXT(certificate, yaml_tls),
+	REQUIRED_TEXT(key, yaml_tls),
+	REQUIRED_TEXT(ca, yaml_tls),
+	TEXT(crl, yaml_tls),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t access_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_port, access_fields),
 };
@@ -113,6 +121,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING("announce", CYAML_FLAG_OPTIONAL, struct yaml_config, announce,
 			    announce_fields),
 	CYAML_FIELD_MAPPING("guard", CYAML_FLAG_OPTIONAL, struct yaml_config, guard, guard_fields),
+	CYAML_FIELD_MAPPING_PTR("tls", OPTIONAL_POINTER, struct yaml_config, tls, tls_fields),
 	CYAML_FIELD_END,
 };
 

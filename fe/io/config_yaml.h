@@ -35,6 +35,10 @@ struct yaml_announce {
 	uint32_t *patience_s;
 };
 
+struct yaml_tls {
+	char *certificate, *key, *ca, *crl;
+};
+
 struct yaml_config {
 	char *name, *inspect, *listen, *state, *log;
 	char **controllers;
@@ -50,6 +54,7 @@ struct yaml_config {
 	struct yaml_timers timers;
 	struct yaml_announce announce;
 	struct yaml_guard guard;
+	struct yaml_tls *tls;
 };
 
 struct cyaml_schema_value;

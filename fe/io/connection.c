@@ -5,8 +5,11 @@
  * A controller that does not answer is called again after 50 ms, then after twice that, up to a
  * second.  The agent may drop a connection, or have bytes for any other, from within any of its
  * calls; so a connection that must go is only marked and closed here, and the agent hears of it
- * later, from the loop. */
-#include "fe/io/connection.h"
+ * later, from the loop.
+ *
+ * With TLS the agent hears of a controller when its certificate is found good.  Whether the
+ * controller takes ours shows with its first bytes. */
+#include "fe/io/connection_private.h"
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -23,68 +26,21 @@
 LOG_MODULE("connection");
 
 #define ACCEPTED_MAX 64
-#define READ_SIZE 65536
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 1000
 #define CONNECT_TIMEOUT_MAX_MS 2000
+#define HANDSHAKE_MS 5000
 #define STABLE_MS 1000 /* a connection that lasted so long is called again at once */
-
-union stream {
-	uv_handle_t handle;
-	uv_stream_t any;
-	uv_tcp_t tcp;
-	uv_pipe_t pipe;
-};
-
-struct listener {
-	union stream stream;
-	struct connections *all;
-	struct endpoint endpoint;
-};
-
-/* A controller to be connected to. */
-struct dialer {
-	struct connections *all;
-	struct endpoint endpoint;
-	uv_timer_t timer; /* the next call, or the end of this one */
-	struct connection *connection;
-	unsigned backoff_ms;
-	int64_t connected_ms;
-	bool told; /* that it cannot be reached */
-};
-
-struct connections {
-	uv_loop_t *loop;
-	struct agent *agent;
-	struct listener listeners[CONFIG_LISTENERS_MAX];
-	struct dialer dialers[CONFIG_CONTROLLERS_MAX];
-	struct connection *list;
-	unsigned listener_count, dialer_count, accepted_count;
-	unsigned open; /* handles of ours that are not closed yet */
-	bool closing;
-	char read_buffer[READ_SIZE]; /* shared: each read is handed on before the next */
-};
-
-struct connection {
-	union stream stream;
-	uv_connect_t request;
-	uv_write_t writing;
-	struct buffer in_flight; /* what 'writing' writes; empty: nothing */
-	struct connections *all;
-	struct connection *next, **link;  /* in the list of all */
-	struct dialer *dialer;            /* NULL: we were called */
-	struct agent_connection *session; /* NULL: the agent does not know it */
-	const char *reason;               /* why it is closing, for the log */
-	bool is_explained;                /* the agent has logged it */
-	char peer[ENDPOINT_TEXT_SIZE];
-};
 
 static void dial_again(struct dialer *d, const struct connection *lost);
 
 static void release(struct connections *all)
 {
-	if (--all->open == 0 && all->closing)
-		free(all);
+	if (--all->open || !all->closing)
+		return;
+	tls_context_destroy(all->tls);
+	buffer_finish(&all->plain);
+	free(all);
 }
 
 static void on_connection_closed(uv_handle_t *handle)
@@ -106,11 +62,12 @@ static void on_connection_closed(uv_handle_t *handle)
 			log_debug("%s: closed: %s", c->peer, c->reason);
 	}
 	buffer_finish(&c->in_flight);
+	tls_session_destroy(c->tls);
 	free(c);
 	release(all);
 }
 
-static void close_connection(struct connection *c, const char *reason)
+void connection_close(struct connection *c, const char *reason)
 {
 	if (uv_is_closing(&c->stream.handle))
 		return;
@@ -120,8 +77,6 @@ static void close_connection(struct connection *c, const char *reason)
 
 /* ---- bytes out ---- */
 
-static void write_out(struct connection *c);
-
 static void on_written(uv_write_t *request, int status)
 {
 	struct connection *c = CONTAINER_OF(request, struct connection, writing);
@@ -129,9 +84,9 @@ static void on_written(uv_write_t *request, int status)
 	buffer_finish(&c->in_flight);
 	c->in_flight = (struct buffer){0};
 	if (status < 0 && status != UV_ECANCELED)
-		close_connection(c, uv_strerror(status));
-	else if (status == 0 && c->session)
-		write_out(c);
+		connection_close(c, uv_strerror(status));
+	else if (status == 0 && (c->session || c->tls))
+		connection_write(c);
 }
 
 /* Lets libuv write what is in 'out' when the kernel takes it. */
@@ -145,22 +100,40 @@ static void write_later(struct connection *c, struct buffer *out)
 	if (result < 0) {
 		buffer_finish(&c->in_flight);
 		c->in_flight = (struct buffer){0};
-		close_connection(c, uv_strerror(result));
+		connection_close(c, uv_strerror(result));
 	}
 }
 
-/* While bytes are in flight the rest stays in the channel, where the agent sees how much it is. */
-static void write_out(struct connection *c)
+/* What is to be written: the agent's bytes; with TLS the records of these and TLS's own. */
+static struct buffer *take_out(struct connection *c)
 {
-	struct buffer *out = &agent_connection_channel(c->session)->out;
+	struct buffer *out = c->session ? &agent_connection_channel(c->session)->out : NULL;
+
+	if (!c->tls)
+		return out;
+	if (out && !c->in_flight.size && tls_session_send(c->tls, out) < 0)
+		connection_close(c, tls_session_reason(c->tls));
+	return tls_session_out(c->tls);
+}
+
+/* What waits in the channel while bytes are in flight; without TLS that is 'out' itself. */
+static size_t unencrypted(const struct connection *c)
+{
+	return c->tls && c->session ? agent_connection_channel(c->session)->out.size : 0;
+}
+
+/* While bytes are in flight the rest stays in the channel, where the agent sees how much it is. */
+void connection_write(struct connection *c)
+{
+	struct buffer *out = take_out(c);
 
 	if (uv_is_closing(&c->stream.handle)) {
 		buffer_clear(out);
 		return;
 	}
-	if (c->in_flight.size + out->size > CHANNEL_OUT_MAX) {
+	if (c->in_flight.size + out->size + unencrypted(c) > CHANNEL_OUT_MAX) {
 		buffer_clear(out);
-		close_connection(c, "it does not read what it is sent");
+		connection_close(c, "it does not read what it is sent");
 		return;
 	}
 	if (!out->size || c->in_flight.size)
@@ -170,7 +143,7 @@ static void write_out(struct connection *c)
 
 	if (written < 0 && written != UV_EAGAIN) {
 		buffer_clear(out);
-		close_connection(c, uv_strerror(written));
+		connection_close(c, uv_strerror(written));
 		return;
 	}
 	if (written > 0)
@@ -185,7 +158,7 @@ void connection_flush(struct agent_connection *session)
 
 	/* While agent_connect runs, 'session' is not set yet: start_session flushes. */
 	if (c->session)
-		write_out(c);
+		connection_write(c);
 }
 
 void connection_drop(struct agent_connection *session)
@@ -194,7 +167,7 @@ void connection_drop(struct agent_connection *session)
 
 	/* The agent has said why, and is told when it is closed (on_connection_closed). */
 	c->is_explained = true;
-	close_connection(c, agent_connection_channel(session)->down_reason);
+	connection_close(c, agent_connection_channel(session)->down_reason);
 }
 
 /* ---- bytes in ---- */
@@ -209,13 +182,21 @@ static void on_buffer_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *re
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *piece)
 {
 	struct connection *c = stream->data;
+	const uint8_t *bytes = (const uint8_t *)piece->base;
 
 	if (size < 0)
-		close_connection(c, size == UV_EOF ? "closed by the other end"
+		connection_close(c, size == UV_EOF ? "closed by the other end"
 						   : uv_strerror((int)size));
-	else if (size > 0 && c->session)
-		agent_receive(c->session, (const uint8_t *)piece->base, (size_t)size,
-			      clock_now_ms());
+	if (size <= 0)
+		return;
+	if (c->tls) {
+		if (connection_decrypt(c, bytes, (size_t)size) < 0)
+			return;
+		bytes = c->all->plain.data;
+		size = (ssize_t)c->all->plain.size;
+	}
+	if (size > 0 && c->session)
+		agent_receive(c->session, bytes, (size_t)size, clock_now_ms());
 }
 
 static int init_stream(uv_loop_t *loop, const struct endpoint *e, union stream *stream)
@@ -241,24 +222,32 @@ static struct connection *add_connection(struct connections *all, const struct e
 	return c;
 }
 
-static void start_session(struct connection *c, const struct endpoint *e)
+static void listen_to(struct connection *c)
 {
-	if (!e->is_unix)
-		(void)uv_tcp_nodelay(&c->stream.tcp, 1);
+	int result = uv_read_start(&c->stream.any, on_buffer_wanted, on_read);
+
+	if (result < 0)
+		connection_close(c, uv_strerror(result));
+}
+
+void connection_start_session(struct connection *c, const struct endpoint *e)
+{
+	if (c->dialer)
+		(void)uv_timer_stop(&c->dialer->timer);
 	c->session = agent_connect(c->all->agent, c->peer, c->dialer != NULL, c, clock_now_ms());
 	if (!c->session) {
-		close_connection(c, "the agent takes no more connections");
+		connection_close(c, "the agent takes no more connections");
 		return;
 	}
 	/* Our HELLO may be in it already. */
 	connection_flush(c->session);
-	int result = uv_read_start(&c->stream.any, on_buffer_wanted, on_read);
-
-	if (result < 0)
-		close_connection(c, uv_strerror(result));
+	if (!c->tls)
+		listen_to(c);
 }
 
 /* ---- controllers ---- */
+
+static void on_dial_timer(uv_timer_t *timer);
 
 static void on_connected(uv_connect_t *request, int status)
 {
@@ -267,15 +256,24 @@ static void on_connected(uv_connect_t *request, int status)
 
 	if (status == UV_ECANCELED || uv_is_closing(&c->stream.handle))
 		return;
-	(void)uv_timer_stop(&d->timer);
 	if (status < 0) {
-		close_connection(c, uv_strerror(status));
+		(void)uv_timer_stop(&d->timer);
+		connection_close(c, uv_strerror(status));
 		return;
 	}
 	log_debug("%s: connected", c->peer);
-	d->told = false;
 	d->connected_ms = clock_now_ms();
-	start_session(c, &d->endpoint);
+	if (!d->endpoint.is_unix)
+		(void)uv_tcp_nodelay(&c->stream.tcp, 1);
+	if (d->endpoint.is_tls) {
+		(void)uv_timer_start(&d->timer, on_dial_timer, HANDSHAKE_MS, 0);
+		c->tls = tls_session_create(d->all->tls);
+		connection_write(c);
+		listen_to(c);
+	} else {
+		d->told = false;
+		connection_start_session(c, &d->endpoint);
+	}
 }
 
 static void dial(struct dialer *d)
@@ -293,7 +291,7 @@ static void dial(struct dialer *d)
 		result = uv_tcp_connect(&c->request, &c->stream.tcp, &d->endpoint.address.any,
 					on_connected);
 	if (result < 0)
-		close_connection(c, uv_strerror(result));
+		connection_close(c, uv_strerror(result));
 }
 
 static void on_dial_timer(uv_timer_t *timer)
@@ -301,7 +299,7 @@ static void on_dial_timer(uv_timer_t *timer)
 	struct dialer *d = timer->data;
 
 	if (d->connection) {
-		close_connection(d->connection, "no answer");
+		connection_close(d->connection, "no answer");
 		return;
 	}
 	/* The first SYN may be lost while the network comes up, and the kernel sends another only
@@ -328,7 +326,7 @@ static void dial_again(struct dialer *d, const struct connection *lost)
 	d->connection = NULL;
 	if (was_stable)
 		d->backoff_ms = BACKOFF_MIN_MS;
-	if (!lost->is_explained && (was_connected || !d->told))
+	if (!lost->is_explained && ((was_connected && !lost->tls) || !d->told))
 		log_warn_rl("%s: %s: %s; trying again", lost->peer,
 			    was_connected ? "lost" : "cannot connect", lost->reason);
 	d->told = true;
@@ -364,12 +362,14 @@ static void on_connection(uv_stream_t *stream, int status)
 
 	all->accepted_count++;
 	if (result < 0) {
-		close_connection(c, uv_strerror(result));
+		connection_close(c, uv_strerror(result));
 	} else if (all->accepted_count > ACCEPTED_MAX) {
 		log_warn_rl("%s: more than %d connections; refused", c->peer, ACCEPTED_MAX);
-		close_connection(c, "there are too many");
+		connection_close(c, "there are too many");
 	} else {
-		start_session(c, &l->endpoint);
+		if (!l->endpoint.is_unix)
+			(void)uv_tcp_nodelay(&c->stream.tcp, 1);
+		connection_start_session(c, &l->endpoint);
 	}
 }
 
@@ -422,6 +422,9 @@ int connections_open(uv_loop_t *loop, const struct config *config, struct connec
 
 	all->loop = loop;
 	all->open = 1;
+	for (unsigned i = 0; i < config->controller_count && result == 0 && !all->tls; i++)
+		if (config->controllers[i].is_tls)
+			result = connections_open_tls(all, config, why);
 	for (unsigned i = 0; i < config->listener_count && result == 0; i++)
 		result = add_listener(all, &config->listeners[i], why);
 	if (result < 0) {
@@ -475,7 +478,7 @@ void connections_close(struct connections *all)
 	for (struct connection *c = all->list; c; c = c->next) {
 		/* What the agent, which goes first, may still want to say is not said. */
 		c->session = NULL;
-		close_connection(c, "stopping");
+		connection_close(c, "stopping");
 	}
 	release(all);
 }

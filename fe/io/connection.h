@@ -14,6 +14,9 @@ MUST_USE int connections_open(uv_loop_t *loop, const struct config *config,
 			      struct connections **ret, struct reason *why);
 /* From now on tools are accepted, and controllers are called, for this agent. */
 MUST_USE int connections_start(struct connections *all, struct agent *agent, struct reason *why);
+/* Takes changed TLS files over; a controller that is revoked since then is dropped, others stay. To
+ * be called about every second.  Accepts NULL. */
+void connections_look_at_files(struct connections *all, bool even_if_the_same);
 /* Closes everything; the agent is not told (it goes too).  Memory goes once the loop has run the
  * closings.  Accepts NULL. */
 void connections_close(struct connections *all);

@@ -31,6 +31,7 @@
 LOG_MODULE("main");
 
 #define TICK_MS 50
+#define FILES_MS 1000
 #define EXIT_USAGE 2
 
 struct fe {
@@ -42,7 +43,8 @@ struct fe {
 	uv_poll_t upcalls, news, route_news;
 	uv_timer_t tick, link_tick;
 	uv_prepare_t before_sleep; /* sets link_tick to what the agent wants next */
-	uv_signal_t terminate, interrupt;
+	uv_signal_t terminate, interrupt, reload;
+	unsigned ticks;
 	struct agent *agent;
 	struct ports *ports;
 	struct connections *connections;
@@ -203,6 +205,15 @@ static void on_tick(uv_timer_t *timer)
 	update_announcements(fe);
 	update_way_out(fe);
 	update_overlaps(fe);
+	if (++fe->ticks % (FILES_MS / TICK_MS) == 0)
+		connections_look_at_files(fe->connections, false);
+}
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+	struct fe *fe = signal->data;
+
+	connections_look_at_files(fe->connections, true);
 }
 
 static void on_link_tick(uv_timer_t *timer)
@@ -243,6 +254,7 @@ static void stop(struct fe *fe)
 	close_handle((uv_handle_t *)&fe->before_sleep);
 	close_handle((uv_handle_t *)&fe->terminate);
 	close_handle((uv_handle_t *)&fe->interrupt);
+	close_handle((uv_handle_t *)&fe->reload);
 	connections_close(fe->connections);
 	fe->connections = NULL;
 }
@@ -263,14 +275,14 @@ static int watch(struct fe *fe, uv_poll_t *poll, int fd, uv_poll_cb callback)
 	return uv_poll_start(poll, UV_READABLE, callback);
 }
 
-static int watch_signal(struct fe *fe, uv_signal_t *signal, int number)
+static int watch_signal(struct fe *fe, uv_signal_t *signal, int number, uv_signal_cb callback)
 {
 	int result = uv_signal_init(&fe->loop, signal);
 
 	if (result < 0)
 		return result;
 	signal->data = fe;
-	return uv_signal_start(signal, on_signal, number);
+	return uv_signal_start(signal, callback, number);
 }
 
 static int start_loop(struct fe *fe, struct reason *why)
@@ -279,8 +291,9 @@ static int start_loop(struct fe *fe, struct reason *why)
 
 	result = result ? result : watch(fe, &fe->news, ports_fd(fe->ports), on_news);
 	result = result ? result : watch(fe, &fe->route_news, routes_fd(fe->routes), on_route_news);
-	result = result ? result : watch_signal(fe, &fe->terminate, SIGTERM);
-	result = result ? result : watch_signal(fe, &fe->interrupt, SIGINT);
+	result = result ? result : watch_signal(fe, &fe->terminate, SIGTERM, on_signal);
+	result = result ? result : watch_signal(fe, &fe->interrupt, SIGINT, on_signal);
+	result = result ? result : watch_signal(fe, &fe->reload, SIGHUP, on_reload);
 	if (result == 0) {
 		(void)uv_timer_init(&fe->loop, &fe->link_tick);
 		(void)uv_prepare_init(&fe->loop, &fe->before_sleep);
@@ -437,6 +450,7 @@ static const char help[] =
 	"  -V, --version      show the version, and exit\n"
 	"\n"
 	"SIGTERM ends the agent and leaves the data plane forwarding; the next start adopts it.\n"
+	"SIGHUP reads the TLS files again.\n"
 	"Exit status: 0, 1 for an error (one line says what to do), 2 for wrong usage.\n";
 
 /* -1: go on; else the exit status. */

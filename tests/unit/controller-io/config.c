@@ -262,6 +262,25 @@ static void without_insecure_only_private_endpoints_are_taken(void **state)
 	config_finish(&c);
 }
 
+static void tls_needs_its_files(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	refused("southbound: [ \"tls:10.0.0.1:6653\" ]\n", "victor.yaml:1:", "victorctl pki");
+	refused("tls: { certificate: /c.pem, ca: /ca.pem }\n", "victor.yaml:1", "key");
+	refused("tls: { certificate: /c.pem, key: k.pem, ca: /ca.pem }\n",
+		"victor.yaml:1:", "absolute");
+	assert_int_equal(parse("southbound: [ \"tls:10.0.0.1:6653\" ]\n"
+			       "tls: { certificate: /c.pem, key: /k.pem, ca: /ca.pem }\n",
+			       &c, &why),
+			 0);
+	assert_true(c.has_tls && c.southbound[0].is_tls);
+	assert_string_equal(c.tls.ca, "/ca.pem");
+	assert_string_equal(c.tls.crl, "");
+	config_finish(&c);
+}
+
 static void a_missing_file_is_named(void **state)
 {
 	struct config c;
@@ -341,6 +360,7 @@ int main(void)
 		cmocka_unit_test(networks_and_exits_are_read),
 		cmocka_unit_test(each_refusal_names_its_line),
 		cmocka_unit_test(without_insecure_only_private_endpoints_are_taken),
+		cmocka_unit_test(tls_needs_its_files),
 		cmocka_unit_test(a_missing_file_is_named),
 	};
 

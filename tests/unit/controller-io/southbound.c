@@ -50,7 +50,7 @@ static int set_up(void **state)
 	fake_state(f->core)->greeting_size = 2;
 	*state = f;
 	return endpoint_parse(text, &f->endpoint, &why) ||
-	       southbound_open(&f->loop, &f->endpoint, 1, &f->southbound, &why) ||
+	       southbound_open(&f->loop, &f->endpoint, 1, NULL, &f->southbound, &why) ||
 	       southbound_start(f->southbound, f->core, &why);
 }
 

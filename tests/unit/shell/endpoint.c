@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-static void both_forms_are_understood(void **state)
+static void the_three_forms_are_understood(void **state)
 {
 	struct endpoint e;
 	struct reason why;
@@ -27,8 +27,11 @@ static void both_forms_are_understood(void **state)
 	assert_false(e.is_private);
 	assert_int_equal(endpoint_parse("tcp:[::]:6653", &e, &why), 0);
 	assert_false(e.is_private);
+	assert_false(e.is_tls);
+	assert_int_equal(endpoint_parse("tls:192.0.2.1:6653", &e, &why), 0);
+	assert_true(e.is_tls && !e.is_private && !e.is_unix);
 	assert_int_equal(endpoint_parse("unix:/run/x", &e, &why), 0);
-	assert_true(e.is_unix && e.is_private);
+	assert_true(e.is_unix && e.is_private && !e.is_tls);
 }
 
 static void what_is_neither_is_refused(void **state)
@@ -36,6 +39,8 @@ static void what_is_neither_is_refused(void **state)
 	static const char *const wrong[] = {
 		"",
 		"tcp:",
+		"tls:",
+		"tls:192.0.2.1",
 		"tcp:127.0.0.1",
 		"tcp:127.0.0.1:",
 		"tcp:127.0.0.1:0",
@@ -133,7 +138,7 @@ static void a_port_in_use_is_explained(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(both_forms_are_understood),
+		cmocka_unit_test(the_three_forms_are_understood),
 		cmocka_unit_test(what_is_neither_is_refused),
 		cmocka_unit_test(a_socket_left_behind_is_replaced_and_a_live_one_is_not),
 		cmocka_unit_test(a_file_in_the_way_is_left_alone),
