@@ -90,3 +90,7 @@ void sync_finish(struct session *s);
  * are compared once more. */
 void sync_explain_again(struct core *c);
 void sync_destroy(struct sync *sync);
+
+/* vouch.c: 0 where the session's id, and the name where it is not NULL, are those of its
+ * certificate, or it has none; else -ECONNRESET: counted, and the session is doomed. */
+MUST_USE int vouch_check(struct session *s, const char *name);

@@ -23,7 +23,6 @@
 #include "controller/signed.h"
 #include "controller/topology.h"
 #include "controller/tunnel.h"
-#include "controller/vouch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -143,8 +142,7 @@ static int introduce(struct session *s, struct element *e, struct element_info *
 
 	if (r == 0 && element_is_taken(e, s))
 		return doom(s, "this element is connected already");
-	if (r == 0)
-		r = check_name(s, e, info->name);
+	r = r ? r : check_name(s, e, info->name);
 	if (r == 0)
 		r = check_backplane(s, e, &info->backplane);
 	if (r < 0)

@@ -1,7 +1,6 @@
 /* Whom a connection is proven to be.  An element is its datapath id, and its name too: policies and
  * links are written with names. */
-#include "controller/vouch.h"
-
+#include "controller/element.h"
 #include "controller/refusal.h"
 
 #include <errno.h>

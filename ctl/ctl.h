@@ -15,7 +15,7 @@ enum allow_kind { ALLOW_LABEL, ALLOW_PORTS, ALLOW_SITES, ALLOW_LABELS, ALLOW_KIN
 struct ctl {
 	struct client *client;
 	bool json, all, undo, replace, secrets;
-	const char *at, *mac, *vlan, *vrf, *role, *lifetime, *key_file;
+	const char *at, *mac, *vlan, *vrf, *role, *lifetime, *key_file, *directory, *days;
 	const char *addresses[ADDRESSES_MAX], *elements[ELEMENTS_MAX];
 	unsigned address_count, element_count;
 	/* --label, --allow-port, --allow-site, --allow-label */
@@ -41,6 +41,9 @@ enum option_bit {
 	TAKES_ALLOW = 2048,
 	TAKES_KEY_FILE = 4096,
 	TAKES_SECRETS = 8192,
+	TAKES_DIRECTORY = 16384,
+	TAKES_DAYS = 32768,
+	RUNS_ALONE = 65536, /* no option: it asks no controller */
 };
 
 struct command {
@@ -63,6 +66,7 @@ extern const struct command inventory_commands[];
 extern const struct command access_commands[];
 extern const struct command admission_commands[];
 extern const struct command device_commands[];
+extern const struct command pki_commands[];
 
 /* "victorctl: TEXT" to stderr; EXIT_FAILURE. */
 int complain(const struct reason *why);

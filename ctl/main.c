@@ -12,7 +12,7 @@
 
 static const struct command *const groups[] = {
 	show_commands,      change_commands, element_commands, inventory_commands, device_commands,
-	admission_commands, backup_commands, access_commands,  watch_commands};
+	admission_commands, backup_commands, access_commands,  watch_commands,     pki_commands};
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 
@@ -29,7 +29,7 @@ static void print_usage(FILE *to)
 	fputs("Usage: victorctl [--server SERVER] [--json] COMMAND ...\n\n", to);
 	for (unsigned g = 0; g < GROUP_COUNT; g++) {
 		for (const struct command *c = groups[g]; c->words; c++)
-			fprintf(to, "  %-18s %s\n", c->words, c->summary);
+			fprintf(to, "  %-20s %s\n", c->words, c->summary);
 	}
 	fputs("\n"
 	      "      --server S   the controller: unix:PATH, https://HOST:PORT or "
@@ -104,7 +104,7 @@ static int list_commands(const char *word, bool help)
 			if (!any && !help)
 				fprintf(stderr, "victorctl: '%s' what?\n", word);
 			any = true;
-			fprintf(out, "  %-18s %s\n", c->words, c->summary);
+			fprintf(out, "  %-20s %s\n", c->words, c->summary);
 		}
 	}
 	if (!any)
@@ -130,6 +130,8 @@ enum {
 	OPTION_TOKEN_FILE,
 	OPTION_ROLE,
 	OPTION_LIFETIME,
+	OPTION_DIRECTORY,
+	OPTION_DAYS,
 	OPTION_SERVER = 256,
 	OPTION_JSON,
 	OPTION_VERSION,
@@ -168,6 +170,8 @@ static const struct option options[] = {
 	{"vrf", required_argument, NULL, OPTION_VRF},
 	{"role", required_argument, NULL, OPTION_ROLE},
 	{"lifetime", required_argument, NULL, OPTION_LIFETIME},
+	{"directory", required_argument, NULL, OPTION_DIRECTORY},
+	{"days", required_argument, NULL, OPTION_DAYS},
 	{"undo", no_argument, NULL, OPTION_UNDO},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
 	{"label", required_argument, NULL, OPTION_LABEL},
@@ -257,6 +261,14 @@ static int read_option(struct line *l, int option)
 		l->used |= TAKES_LIFETIME;
 		ctl->lifetime = optarg;
 		return 0;
+	case OPTION_DIRECTORY:
+		l->used |= TAKES_DIRECTORY;
+		ctl->directory = optarg;
+		return 0;
+	case OPTION_DAYS:
+		l->used |= TAKES_DAYS;
+		ctl->days = optarg;
+		return 0;
 	case OPTION_UNDO:
 		l->used |= TAKES_UNDO;
 		ctl->undo = true;
@@ -314,6 +326,8 @@ static int run_command(struct line *l, const struct command *c, char *const *arg
 		l->ctl.arguments[i] = arguments[i];
 	}
 	l->ctl.argument_count = count;
+	if (c->options & RUNS_ALONE)
+		return c->run(&l->ctl);
 	if (credentials_complete(&l->credentials, &why) < 0 ||
 	    client_open(l->credentials.server, &l->ctl.client, &why) < 0 ||
 	    client_identify(l->ctl.client, &l->credentials, &why) < 0) {

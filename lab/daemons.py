@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import netns
+from . import netns, pki
 from .signals import uninterrupted
 from .topology import Element, Topology
 
@@ -74,8 +74,8 @@ def _yaml_inline(item: Any) -> str:
 def element_config(element: Element, topology: Topology, run_dir: Path,
                    log_level: str = "info") -> dict[str, Any]:
     config: dict[str, Any] = {
-        "name": element.name, "id": element.id, "insecure": True,
-        "controllers": [f"tcp:{topology.controller_address}:{SOUTHBOUND_PORT}"],
+        "name": element.name, "id": element.id, **pki.settings(topology, "fe", element.name),
+        "controllers": [f"{pki.scheme(topology)}:{topology.controller_address}:{SOUTHBOUND_PORT}"],
         "inspect": f"unix:{run_dir}/{element.name}.mgmt",
         "state": str(run_dir / element.name),
         "backplane": {**({} if element.links else {"device": "bp0"}), **_pair(element),
@@ -125,9 +125,9 @@ def controller_config(topology: Topology, run_dir: Path, log_level: str = "info"
                       **settings: Any) -> dict[str, Any]:
     return {
         "name": "victor",
-        "southbound": [f"tcp:{topology.controller_address}:{SOUTHBOUND_PORT}"],
+        "southbound": [f"{pki.scheme(topology)}:{topology.controller_address}:{SOUTHBOUND_PORT}"],
         "northbound": [f"unix:{run_dir}/controller.sock"],
-        "insecure": True,
+        **pki.settings(topology, "controller", pki.CONTROLLER),
         "state": str(run_dir / "controller"),
         "admission": "strict",
         "shared_ports": "trust",     # the paper's: an ARP message is the registration

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import netns
+from . import netns, pki
 from .daemons import SOUTHBOUND_PORT, Daemon, DaemonError
 from .topology import Element, End, Topology
 
@@ -71,6 +71,9 @@ class Database(Daemon):
         _wait(self, "ovsdb-server's socket", self.socket.exists)
         if fresh:
             self.vsctl("--no-wait", "init")
+            if self.topology.pki:
+                own = pki.files(self.topology, "fe", self.element.name)
+                self.vsctl("--no-wait", "set-ssl", own["key"], own["certificate"], own["ca"])
             self.vsctl("--no-wait", *self._bridges())
 
     def vsctl(self, *words: str) -> str:
@@ -84,7 +87,8 @@ class Database(Daemon):
     def _bridges(self) -> list[str]:
         """One transaction; the words are those of docs/open-vswitch.md."""
         e = self.element
-        controller = f"tcp:{self.topology.controller_address}:{SOUTHBOUND_PORT}"
+        scheme = "ssl" if self.topology.pki else "tcp"
+        controller = f"{scheme}:{self.topology.controller_address}:{SOUTHBOUND_PORT}"
         words = ["add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev",
                  "protocols=OpenFlow13", "fail_mode=secure",
                  f"other-config:datapath-id={e.id:016x}", "other-config:disable-in-band=true",

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from . import daemons, frames, netns, openvswitch
+from . import daemons, frames, netns, openvswitch, pki
 from .daemons import Daemon, DaemonError, Process, program
 from .dock import DockPorts
 from .rest import Rest
@@ -97,9 +97,9 @@ class Lab:
                  start_daemons: bool = True, run_dir: Path | str | None = None,
                  progress: Callable[[str], None] | None = None, log_level: str = "info",
                  controller_settings: dict[str, Any] | None = None,
-                 ovs: Iterable[str] = ()) -> None:
+                 ovs: Iterable[str] = (), tls: bool = False) -> None:
         """`delays`: milliseconds each way, by link name; such a link has a delay line in it.
-        `ovs`: the elements that are Open vSwitch bridges."""
+        `ovs`: the elements that are Open vSwitch bridges; `tls`: the southbound is mutual TLS."""
         self.instance = check_instance(instance or f"p{os.getpid()}")
         self.topology = self.make_topology()
         self._underlay_routes = {node.name: node.routes for node in self.topology.nodes}
@@ -108,6 +108,7 @@ class Lab:
         self.delays = {name: float(ms) for name, ms in (delays or {}).items()}
         self.start_daemons, self.log_level = start_daemons, log_level
         self.controller_settings = controller_settings or {}
+        self.tls = tls
         self.progress = progress or (lambda text: None)
         self.state = State(self.instance, self.topology.name, str(self.run_dir),
                            delays=self.delays, ovs=list(ovs))
@@ -145,6 +146,9 @@ class Lab:
     def _make(self) -> None:
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self.progress(f"{len(self.topology.nodes)} namespaces, {len(self.topology.links)} links")
+        if self.tls:
+            self.progress("certificates")
+            pki.make(program("ctl/victorctl"), self.run_dir / "pki", self.topology)
         self._make_network()
         self._start_delay()
         for name, dock in self.topology.docks.items():

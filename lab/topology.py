@@ -133,6 +133,7 @@ class Topology:
     backplane_links: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)    # more of the controller's config
     picture: str = ""
+    pki: str = ""    # where the certificates are; empty: the southbound is plain TCP
 
     def node(self, name: str, **settings: Any) -> None:
         self.nodes.append(Node(name, **settings))

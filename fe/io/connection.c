@@ -449,6 +449,7 @@ int connections_start(struct connections *all, struct agent *agent, struct reaso
 					  uv_strerror(result));
 		log_info("%s: listening", l->endpoint.text);
 	}
+	uv_update_time(all->loop); /* the start took long: timers would be over at once */
 	for (unsigned i = 0; i < all->dialer_count; i++)
 		on_dial_timer(&all->dialers[i].timer);
 	return 0;

@@ -118,7 +118,7 @@ class Victorctl(unittest.TestCase):
     def test_each_command_has_help(self):
         for line in self.run_ctl("--help").stdout.splitlines():
             if line.startswith("  ") and line[2].isalpha():
-                words = line[2:20].split()
+                words = line[2:22].split()
                 self.assertIn("Usage: victorctl " + " ".join(words),
                               self.run_ctl(*words, "--help").stdout)
 
