@@ -90,16 +90,23 @@ void element_rename(struct element *e, const char *name)
 }
 
 /* A second connection with the same id is refused, unless the first has gone quiet. */
+/* A connection whose other end is gone must make room for the next, and one that is alive must not,
+ * however often somebody asks.  So the old one is asked at once: the kernel of a machine that
+ * started again resets it, an element that is alive answers, and one that does neither is gone. */
 bool element_is_taken(struct element *e, const struct session *s)
 {
+	struct core *c = s->core;
 	char text[200];
 
 	if (!e->session)
 		return false;
-	if (s->core->now_ms - e->session->channel.heard_ms > (int64_t)ECHO_INTERVAL_MS) {
+	if (c->now_ms - e->session->channel.heard_ms >
+	    (int64_t)ECHO_INTERVAL_MS + ECHO_PATIENCE_MS) {
 		session_end(e->session, "replaced by a newer connection", true);
 		return false;
 	}
+	channel_probe(&e->session->channel, c->now_ms);
+	c->shell.flush(c->shell.context, e->session);
 	snprintf(text, sizeof(text), "%s: a second connection as element %u, from %s, is refused",
 		 e->name, e->id, s->peer);
 	report_refusal(s->core, "second-connection", s->peer, e, 0, text);

@@ -10,6 +10,7 @@
 
 #define ELEMENT_ID_MAX 65535u
 #define ECHO_INTERVAL_MS 1000u
+#define ECHO_PATIENCE_MS 500 /* for its answer */
 #define HANDSHAKE_TIMEOUT_MS 10000
 #define REQUEST_TIMEOUT_MS 2000
 #define BORDER_GRACE_MS 3000   /* a border FE without a session is still preferred this long */

@@ -199,6 +199,15 @@ void channel_receive(struct channel *ch, const uint8_t *bytes, size_t size, int6
 		buffer_add_bytes(&ch->in, rd.at, reader_left(&rd));
 }
 
+void channel_probe(struct channel *ch, int64_t now_ms)
+{
+	if (ch->state != CHANNEL_UP || ch->echo_sent_ms)
+		return;
+	ofp_echo_encode(&ch->out, OFPT_ECHO_REQUEST, channel_xid(ch), NULL, 0);
+	ch->count.messages_out++;
+	ch->echo_sent_ms = now_ms;
+}
+
 void channel_tick(struct channel *ch, int64_t now_ms)
 {
 	int64_t silence = now_ms - ch->heard_ms;
@@ -207,10 +216,7 @@ void channel_tick(struct channel *ch, int64_t now_ms)
 		return;
 	if (silence >= 3 * (int64_t)ch->echo_interval_ms) {
 		channel_enter(ch, CHANNEL_DOWN, "the peer is silent");
-	} else if (silence >= ch->echo_interval_ms && ch->state == CHANNEL_UP &&
-		   !ch->echo_sent_ms) {
-		ofp_echo_encode(&ch->out, OFPT_ECHO_REQUEST, channel_xid(ch), NULL, 0);
-		ch->count.messages_out++;
-		ch->echo_sent_ms = now_ms;
+	} else if (silence >= ch->echo_interval_ms) {
+		channel_probe(ch, now_ms);
 	}
 }

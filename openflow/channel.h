@@ -48,6 +48,8 @@ void channel_finish(struct channel *ch);
 void channel_receive(struct channel *ch, const uint8_t *bytes, size_t size, int64_t now_ms);
 /* To be called at least every echo_interval_ms / 2. */
 void channel_tick(struct channel *ch, int64_t now_ms);
+/* Asks at once whether the peer is alive, if it is not asked already. */
+void channel_probe(struct channel *ch, int64_t now_ms);
 /* A fresh transaction id. */
 uint32_t channel_xid(struct channel *ch);
 /* Sends an ERROR for 'offender' (a whole message, cut to 256 bytes). */
