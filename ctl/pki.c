@@ -213,7 +213,7 @@ static struct json_object *describe(const struct pki_entry *e, int64_t now_s)
 static int list(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{"KIND", "kind"},     {"NAME", "name"},       {"ID, ROLE", "is"},
+		{"KIND", "kind"},     {"NAME", "name"},       {"ID/ROLE", "is"},
 		{"STATE", "state"},   {"EXPIRES", "expires"}, {"REVOKED", "revoked"},
 		{"SERIAL", "serial"},
 	};

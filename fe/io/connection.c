@@ -271,7 +271,7 @@ static void on_connected(uv_connect_t *request, int status)
 		connection_write(c);
 		listen_to(c);
 	} else {
-		d->told = false;
+		d->told[0] = '\0';
 		connection_start_session(c, &d->endpoint);
 	}
 }
@@ -326,10 +326,11 @@ static void dial_again(struct dialer *d, const struct connection *lost)
 	d->connection = NULL;
 	if (was_stable)
 		d->backoff_ms = BACKOFF_MIN_MS;
-	if (!lost->is_explained && ((was_connected && !lost->tls) || !d->told))
+	if (!lost->is_explained && strncmp(d->told, lost->reason, TOLD_SIZE - 1) != 0) {
 		log_warn_rl("%s: %s: %s; trying again", lost->peer,
 			    was_connected ? "lost" : "cannot connect", lost->reason);
-	d->told = true;
+		snprintf(d->told, TOLD_SIZE, "%s", lost->reason);
+	}
 	(void)uv_timer_start(&d->timer, on_dial_timer, spread(d->backoff_ms), 0);
 	d->backoff_ms = d->backoff_ms * 2 < BACKOFF_MAX_MS ? d->backoff_ms * 2 : BACKOFF_MAX_MS;
 }

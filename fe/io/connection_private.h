@@ -6,6 +6,7 @@
 #include "tls/session.h"
 
 #define READ_SIZE 65536
+#define TOLD_SIZE 160
 
 union stream {
 	uv_handle_t handle;
@@ -28,7 +29,8 @@ struct dialer {
 	struct connection *connection;
 	unsigned backoff_ms;
 	int64_t connected_ms;
-	bool told; /* that it cannot be reached, or does not take us */
+	char told[TOLD_SIZE]; /* what was logged last: why it cannot be reached, or does not take us
+			       */
 };
 
 struct connections {

@@ -38,7 +38,7 @@ int connection_decrypt(struct connection *c, const void *bytes, size_t size)
 	if (tls_session_out(c->tls)->size)
 		connection_write(c);
 	if (all->plain.size)
-		c->dialer->told = false;
+		c->dialer->told[0] = '\0';
 	return uv_is_closing(&c->stream.handle) ? -1 : 0;
 }
 
