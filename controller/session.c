@@ -143,8 +143,7 @@ static int introduce(struct session *s, struct element *e, struct element_info *
 	if (r == 0 && element_is_taken(e, s))
 		return doom(s, "this element is connected already");
 	r = r ? r : check_name(s, e, info->name);
-	if (r == 0)
-		r = check_backplane(s, e, &info->backplane);
+	r = r ? r : check_backplane(s, e, &info->backplane);
 	if (r < 0)
 		return r;
 	text_clean(info->software, sizeof(info->software));
@@ -177,12 +176,11 @@ static int got_features(struct session *s, struct reader *body)
 	if (features.datapath_id == 0 || features.datapath_id > ELEMENT_ID_MAX)
 		return doom(s, "its datapath id is not an element id (1 to 65535)");
 	s->id = (uint32_t)features.datapath_id;
-	if (vouch_check(s, NULL) < 0)
-		return -ECONNRESET;
+	r = vouch_check(s, NULL);
 	enter(s, STAGE_ELEMENT, 0);
 	e = element_find(s->core, s->id);
-	if (!e || !e->ovs)
-		return 0;
+	if (r < 0 || !e || !e->ovs)
+		return r;
 	ovs_describe(e, &info);
 	return introduce(s, e, &info);
 }
