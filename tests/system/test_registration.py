@@ -5,7 +5,6 @@ Topology: signing.py.
 
 from __future__ import annotations
 
-import os
 import random
 import socket
 import struct
@@ -27,7 +26,6 @@ from traffic import Conversation
 REGISTRATION_PORT = 6654
 PLACES = {"ap1": ("fe2", "ap0"), "ap2": ("fe3", "ap0")}
 STREAM_PORT, INTERVAL_S = 7007, 0.002
-slow = pytest.mark.skipif(not os.environ.get("VICTOR_TEST_ALL"), reason="VICTOR_TEST_ALL is not set")
 
 
 @pytest.fixture(scope="module")
@@ -223,8 +221,9 @@ def hand_over(lab: Lab, stream: Stream, giver: str, taker: str, mac: str, fe: st
     print(f"{giver} had {last}, {taker} has {first}: {first - last - 1} lost on the way "
           f"({INTERVAL_S * 1000:g} ms each)")
     assert stream.numbers(giver) == sorted(set(stream.numbers(giver)))
-    # Contiguous but for what was under way when the element heard of it.
-    assert -3 <= first - last - 1 <= 5
+    # Contiguous: none where nothing else wants the machine; an element's agent that has to wait for
+    # its turn costs what is redirected to it meanwhile.
+    assert -3 <= first - last - 1 <= 15
 
 
 def test_a_live_stream_is_handed_from_one_device_to_another_and_back(lab: Lab) -> None:
