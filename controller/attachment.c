@@ -148,6 +148,7 @@ static void revert(struct core *c, struct attachment_record *r, const char *reas
 	move(c, r, &back, r->proof, EVENT_REVERTED, reason);
 	if (!element_place_up(c, &back))
 		record_settle(c, r);
+	probing_ask_others(c, r);
 }
 
 /* --- claims -------------------------------------------------------------------------------- */
@@ -313,6 +314,7 @@ int attachment_prepare(struct core *c, const struct node *n, const struct place 
 	after.since_ms = c->now_ms;
 	after.deadline_ms = c->now_ms + c->config.prepare_timeout_ms;
 	r->probed = false;
+	r->also_count = 0;
 	record_enter(c, r, &after, false);
 	segment_announce(c, r);
 	report(c, EVENT_PREPARED, &r->a, element_find(c, to->fe), to->port,

@@ -34,6 +34,7 @@
 
 #define ROUNDS_MAX 4 /* of questions */
 #define PATIENCE_ROUNDS 32
+#define FOLLOWED_MAX 8
 
 /* A switch that has replied to the barrier, but not long ago: its packet-ins may be older. */
 static bool is_settling(const struct core *c, const struct attachment_record *r,
@@ -130,7 +131,7 @@ static void begin_probing(struct core *c, struct attachment_record *r, const str
 	after.previous = claim->place;
 	after.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
 	r->rounds = 0;
-	r->also_count = 0;
+	r->also_count = r->followed = 0;
 	r->claimant_proof = claim->proof;
 	r->must_be_silent = admission_needs_silence(c, r, claim);
 	record_enter(c, r, &after, false);
@@ -167,6 +168,22 @@ static void join_probing(struct core *c, struct attachment_record *r, const stru
 	probe_place(c, r, claimant);
 }
 
+/* It says that it moved on: what was answered before that counts no more.  Not for ever, or a
+ * forger could keep all from being settled. */
+static bool follow(struct core *c, struct attachment_record *r, const struct claim *claim)
+{
+	struct attachment after = r->a;
+
+	if (!r->must_be_silent || claim->elicited || r->followed == FOLLOWED_MAX)
+		return false;
+	after.previous = claim->place;
+	r->followed++;
+	r->rounds = 0;
+	r->claimant_proof = claim->proof;
+	record_enter(c, r, &after, false);
+	return ask_once_more(c, r);
+}
+
 void probing_claim(struct core *c, struct attachment_record *r, const struct claim *claim)
 {
 	char text[96];
@@ -181,11 +198,20 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 		refuse_claimant(c, r, "damped", &claim->place);
 		return;
 	}
+	if (r->a.state == ATTACHMENT_PREPARED && admission_needs_silence(c, r, claim) &&
+	    !place_same_port(&r->a.previous, &claim->place)) {
+		/* A move is under way, as somebody asked; when it comes to nothing. */
+		r->also[0] = claim->place;
+		r->also_count = 1;
+		return;
+	}
 	if (r->a.state != ATTACHMENT_PROBING)
 		r->counted = 0;
 	/* A replay comes of a connection that broke, not of a node that flaps, and a port that is
-	 * attested for the node is no forger's. */
-	if (!claim->replay && !claim->proof && !is_settling(c, r, claim) && flapping_count(c, r)) {
+	 * attested for the node is no forger's.  One that moves on while it is asked about says so
+	 * with every packet: where all that claim are asked before anybody moves, they are one. */
+	if (!claim->replay && !claim->proof && !is_settling(c, r, claim) &&
+	    !(r->a.state == ATTACHMENT_PROBING && r->must_be_silent) && flapping_count(c, r)) {
 		refuse_claimant(c, r, "damped", &claim->place);
 		return;
 	}
@@ -195,6 +221,8 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 			probe_place(c, r, &claim->place);
 		return;
 	}
+	if (r->a.state == ATTACHMENT_PROBING && follow(c, r, claim))
+		return;
 	if (r->a.state == ATTACHMENT_PROBING)
 		join_probing(c, r, &claim->place);
 	else
@@ -212,6 +240,17 @@ static bool place_is_mute(const struct core *c, const struct attachment_record *
 	const struct element *e = element_find(c, r->a.place.fe);
 
 	return !e || !e->synced;
+}
+
+void probing_ask_others(struct core *c, struct attachment_record *r)
+{
+	struct claim claim = {.place = r->also[0], .heard_by = r->also[0].fe};
+
+	if (!r->also_count || r->detached || place_equal(&r->a.place, &claim.place))
+		return;
+	r->also_count = 0;
+	r->counted = 0;
+	begin_probing(c, r, &claim);
 }
 
 bool probing_also_answers(struct core *c, struct attachment_record *r, const struct claim *claim)

@@ -14,6 +14,8 @@ void probing_claimant_answers(struct core *c, struct attachment_record *r,
 			      const struct claim *claim);
 /* So does another one, who must be asked before he is believed: now it is he.  False: not so. */
 bool probing_also_answers(struct core *c, struct attachment_record *r, const struct claim *claim);
+/* A prepared move came to nothing: who claimed to be elsewhere meanwhile is asked. */
+void probing_ask_others(struct core *c, struct attachment_record *r);
 void probing_heard_here(struct core *c, struct attachment_record *r, const struct claim *claim);
 /* What was taken for its place is another one now: all are asked again. */
 void probing_restart(struct core *c, struct attachment_record *r);

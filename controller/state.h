@@ -125,6 +125,7 @@ struct attachment_record {
 	} changed_at[2];
 	enum proof proof;          /* that its claim gave */
 	enum proof claimant_proof; /* PROBING */
+	unsigned followed;         /* PROBING: claimants */
 	bool must_be_silent;       /* PROBING: the place, for the claimant proves too little */
 	unsigned ambiguous_count, counted; /* flapping.c; counted: in this PROBING */
 	int64_t ambiguous_since_ms, damped_until_ms;

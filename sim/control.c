@@ -73,6 +73,7 @@ void control_init(struct world *w)
 		.probe_timeout_ms = 300,
 		.learn_timeout_ms = 5000,
 		.fault = w->options.fault,
+		.shared_ports = world_has(w, WORLD_ASKED) ? SHARED_PORTS_ASK : SHARED_PORTS_TRUST,
 	};
 }
 

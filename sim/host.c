@@ -174,8 +174,8 @@ static void talk_at(struct world *w, uint32_t index, uint32_t place)
 void host_talk(struct world *w, uint32_t index)
 {
 	struct host *h = &w->hosts[index];
-
-	int64_t pause = index % 2 ? TALK_US : QUIET_TALK_US;
+	/* What a controller was asking when it died, it hears again with the next word. */
+	int64_t pause = index % 2 || world_has(w, WORLD_ASKED) ? TALK_US : QUIET_TALK_US;
 
 	h->talks_us = w->now_us + pause;
 	if (!lan_is_heard(w, h->place))

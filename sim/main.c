@@ -28,8 +28,9 @@ static const struct {
 	const char *name;
 	unsigned features;
 } worlds[] = {
-	{"plain", 0},         {"lans", WORLD_LANS},   {"links", WORLD_LINKS}, {"dual", WORLD_DUAL},
-	{"full", WORLD_FULL}, {"drain", WORLD_DRAIN}, {"all", WORLD_ALL},
+	{"plain", 0},         {"lans", WORLD_LANS},   {"links", WORLD_LINKS},
+	{"dual", WORLD_DUAL}, {"full", WORLD_FULL},   {"drain", WORLD_DRAIN},
+	{"all", WORLD_ALL},   {"asked", WORLD_ASKED},
 };
 
 static int usage(int status)

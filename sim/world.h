@@ -32,6 +32,7 @@ enum world_feature {
 	WORLD_FULL = 1 << 3,  /* some FEs have small tables */
 	WORLD_DRAIN = 1 << 4, /* FEs are taken out of service and into it again */
 	WORLD_ALL = (1 << 5) - 1,
+	WORLD_ASKED = 1 << 5, /* claims on shared ports are asked about; drawn by no seed */
 };
 
 /* What can be done to the world from outside.  'who' and 'where' mean what is said. */

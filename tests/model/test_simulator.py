@@ -24,7 +24,7 @@ def test_no_invariant_breaks_in_a_slice_of_worlds() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("world", ["lans", "all"])
+@pytest.mark.parametrize("world", ["lans", "all", "asked"])
 def test_nor_where_elements_share_lans_links_and_small_tables(world: str) -> None:
     done = simulate("--world", world, "--seed", "1000", "--events",
                     "6000000" if WHOLE else "60000")

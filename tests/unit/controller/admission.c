@@ -144,6 +144,46 @@ static void when_the_old_port_is_down_nobody_has_to_be_asked(void **state)
 	world_destroy(w);
 }
 
+static void a_node_that_moves_on_while_it_is_asked_about_is_followed(void **state)
+{
+	struct world *w = vm1_at(2, 2);
+
+	fake_port(w, 3, 3)->answers = a_mac(VM1);
+	fake_announces(w, 3, 3, VM1, IP1);
+	world_run(w);
+	world_wait(w, 20);
+	fake_port(w, 2, 2)->answers = fake_port(w, 3, 3)->answers = (struct mac){{0}};
+	fake_port(w, 1, 2)->answers = a_mac(VM1);
+	for (unsigned i = 0; i < 10; i++) { /* each packet claims */
+		fake_announces(w, 1, 2, VM1, IP1);
+		world_run(w);
+	}
+	world_wait(w, 400);
+	assert_at(w, "vm1", 1, 2, ATTACHMENT_ACTIVE);
+	assert_int_equal(alarms(w), 0);
+	world_destroy(w);
+}
+
+static void who_claims_while_a_move_is_prepared_is_asked_when_it_came_to_nothing(void **state)
+{
+	struct world *w = vm1_at(2, 2);
+	struct reason why;
+
+	assert_int_equal(core_prepare_move(w->core, "vm1", "FE3", "port3", 0, w->now_ms, &why), 0);
+	fake_port(w, 2, 2)->answers = (struct mac){{0}};
+	fake_port(w, 1, 2)->answers = a_mac(VM1);
+	for (unsigned i = 0; i < 10; i++) {
+		fake_announces(w, 1, 2, VM1, IP1);
+		world_run(w);
+	}
+	assert_at(w, "vm1", 3, 3, ATTACHMENT_PREPARED); /* nobody stops it so */
+	assert_int_equal(core_revert_move(w->core, "vm1", w->now_ms, &why), 0);
+	world_wait(w, 400);
+	assert_at(w, "vm1", 1, 2, ATTACHMENT_ACTIVE);
+	assert_int_equal(alarms(w), 0);
+	world_destroy(w);
+}
+
 static void an_element_without_a_session_is_no_silent_port(void **state)
 {
 	struct world *w = vm1_at(2, 2);
@@ -555,6 +595,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_forger_who_does_not_even_answer_gets_nothing),
 	cmocka_unit_test(a_node_that_left_its_shared_port_moves_when_that_is_silent),
 	cmocka_unit_test(when_the_old_port_is_down_nobody_has_to_be_asked),
+	cmocka_unit_test(a_node_that_moves_on_while_it_is_asked_about_is_followed),
+	cmocka_unit_test(who_claims_while_a_move_is_prepared_is_asked_when_it_came_to_nothing),
 	cmocka_unit_test(an_element_without_a_session_is_no_silent_port),
 	cmocka_unit_test(an_attested_port_is_believed_at_once),
 	cmocka_unit_test(a_label_attests_a_port_for_all_nodes_that_have_it),
