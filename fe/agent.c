@@ -113,7 +113,8 @@ static bool send_up(struct agent *a, const struct upcall *u)
 
 	make_packet_in(a, u, &packet);
 	for (struct agent_connection *c = a->connections; c; c = c->next) {
-		if (!listens(c) || c->channel.out.size > CONNECTION_STUFFED_SIZE)
+		if (!listens(c) || c->channel.out.size > CONNECTION_STUFFED_SIZE ||
+		    !fair_admits(&c->fair, c->channel.out.size, u->port, &a->packet_ins_crowded))
 			continue;
 		ofp_packet_in_encode(&c->channel.out, 0, &packet);
 		c->channel.count.messages_out++;

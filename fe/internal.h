@@ -1,6 +1,7 @@
 /* What agent.c, request.c and statistics.c share: the agent itself; nobody else includes it. */
 #pragma once
 
+#include "fe/fair.h"
 #include "fe/link.h"
 #include "fe/neighbor.h"
 #include "fe/router.h"
@@ -23,6 +24,7 @@ struct agent_connection {
 	bool complete;    /* a MASTER that has synchronised us (agent_is_complete) */
 	bool dropped;
 	uint16_t miss_send_size;
+	struct fair fair;
 };
 
 struct agent {
@@ -38,6 +40,7 @@ struct agent {
 	int64_t now_ms;
 	uint64_t registrations_bad; /* their checksum was */
 	uint64_t controllers_refused;
+	uint64_t packet_ins_crowded;
 	struct overlap overlaps[OVERLAPS_MAX];
 	unsigned overlap_count;
 	struct buffer frame; /* scratch */

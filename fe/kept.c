@@ -40,27 +40,35 @@ static bool is_bound(const struct neighborhood *n, const struct claim *claim)
 	       mac_equal(&local->rule.mac, &claim->mac);
 }
 
+/* How many are kept by the port numbers' last bits. */
+#define PORT_CLASSES 1024u
+
+/* The oldest of the port that has most: whoever floods pushes out its own, and no honest port's. */
 static void drop_oldest(struct neighborhood *n)
 {
-	size_t at = 0;
-	const void *key, *oldest = NULL;
-	void *value;
+	uint16_t counts[PORT_CLASSES] = {0}, most = 0;
 	int64_t least = INT64_MAX;
+	struct kept_key oldest;
+	const void *key;
+	void *value;
 
-	while (table_next(&n->kept, &at, &key, &value)) {
+	for (size_t at = 0; table_next(&n->kept, &at, &key, &value);) {
+		const struct kept_frame *frame = value;
+		uint16_t count = ++counts[frame->port % PORT_CLASSES];
+
+		if (count > most)
+			most = count;
+	}
+	for (size_t at = 0; table_next(&n->kept, &at, &key, &value);) {
 		const struct kept_frame *frame = value;
 
-		if (frame->heard_ms < least) {
-			least = frame->heard_ms;
-			oldest = key;
-		}
+		if (counts[frame->port % PORT_CLASSES] < most || frame->heard_ms >= least)
+			continue;
+		least = frame->heard_ms;
+		memcpy(&oldest, key, sizeof(oldest));
 	}
-	if (oldest) {
-		struct kept_key copy;
-
-		memcpy(&copy, oldest, sizeof(copy));
-		forget(n, &copy);
-	}
+	if (least != INT64_MAX)
+		forget(n, &oldest);
 }
 
 void neighborhood_keep(struct neighborhood *n, const struct claim *claim, const void *frame,

@@ -1,6 +1,7 @@
 /* Announcements that are kept for a controller survive the agent. */
 #include "fixture.h"
 
+#include "fe/fair.h"
 #include "fe/neighbor.h"
 #include "pipeline/experimenter.h"
 
@@ -180,6 +181,46 @@ static void never_more_is_pinned_than_kept(void **state)
 	assert_int_equal(pinned.count, NEIGHBOR_KEPT_MAX);
 }
 
+static void a_port_that_floods_pushes_out_its_own(void **state)
+{
+	struct box *box = *state;
+	struct controller c = join_prepared(box);
+	char address[32];
+
+	controller_prepare(&c, 3);
+	leave(box, &c);
+	box_announce(box, 2, "10.10.0.11", 7);
+	for (unsigned i = 0; i < NEIGHBOR_KEPT_MAX + 50; i++) {
+		snprintf(address, sizeof(address), "10.10.%u.%u", 1 + i / 250, 1 + i % 250);
+		box->now_ms++;
+		box_announce(box, 3, address, (uint8_t)(1 + i % 200));
+	}
+	assert_int_equal(pinned.count, NEIGHBOR_KEPT_MAX);
+	c = controller_join(box, 2);
+	expect_replay(&c, 2, NEIGHBOR_KEPT_MAX + 50); /* the oldest comes first */
+}
+
+static void while_much_waits_a_port_that_floods_is_not_in_the_way(void **state)
+{
+	struct box *box = *state;
+	struct controller c = join_prepared(box);
+	const struct channel *channel = agent_connection_channel(c.connection);
+	size_t full;
+
+	for (unsigned i = 0; i < 20000; i++)
+		box_announce(box, 3, "10.10.0.66", (uint8_t)(1 + i % 200));
+	full = channel->out.size;
+	assert_in_range(full, FAIR_CROWDED_SIZE, FAIR_CROWDED_SIZE + 4096);
+	box_announce(box, 2, "10.10.0.11", 7);
+	assert_true(channel->out.size > full);
+	full = channel->out.size;
+	box_announce(box, 3, "10.10.0.66", 1);
+	assert_int_equal(channel->out.size, full);
+	controller_drain(&c);
+	box_announce(box, 3, "10.10.0.66", 1);
+	assert_true(channel->out.size > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -190,6 +231,8 @@ int main(void)
 		TEST(what_was_refused_is_forgotten_after_a_restart_too),
 		TEST(what_is_bound_meanwhile_is_not_adopted),
 		TEST(never_more_is_pinned_than_kept),
+		TEST(a_port_that_floods_pushes_out_its_own),
+		TEST(while_much_waits_a_port_that_floods_is_not_in_the_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
