@@ -54,7 +54,7 @@ static int init(struct ctl *ctl)
 	const char *name = ctl->argument_count ? ctl->arguments[0] : "VICTOR CA";
 	struct tls_validity validity;
 	struct reason why = {""};
-	struct pki p;
+	struct pki p = {0};
 	int result = read_validity(ctl, CA_DAYS, &validity, &why);
 
 	if (result == 0)
@@ -87,7 +87,7 @@ static int set_name(struct tls_identity *identity, const char *name, struct reas
 static int issue(struct ctl *ctl, struct tls_identity identity, struct reason *why)
 {
 	struct tls_wish wish = {.hosts = ctl->addresses, .host_count = ctl->address_count};
-	struct pki p;
+	struct pki p = {0};
 	char *path = NULL;
 	int result = set_name(&identity, ctl->arguments[0], why);
 
@@ -154,7 +154,7 @@ static int revoke(struct ctl *ctl)
 {
 	bool by_serial = ctl->argument_count == 1;
 	struct reason why = {""};
-	struct pki p;
+	struct pki p = {0};
 
 	if (pki_open(directory_of(ctl), true, &p, &why) < 0)
 		return complain(&why);
@@ -219,7 +219,7 @@ static int list(struct ctl *ctl)
 	};
 	struct json_object *rows, *all;
 	struct reason why = {""};
-	struct pki p;
+	struct pki p = {0};
 
 	if (pki_open(directory_of(ctl), false, &p, &why) < 0)
 		return complain(&why);

@@ -106,6 +106,14 @@ static void remember_peer(struct tls_session *s)
 	BN_free(serial);
 }
 
+/* Whether nobody comes in without a certificate. */
+static bool is_wanted(const struct tls_session *s)
+{
+	const struct tls_settings *settings = &s->context->settings;
+
+	return settings->accept && !settings->anonymous_too;
+}
+
 static int shake_hands(struct tls_session *s)
 {
 	ERR_clear_error();
@@ -113,8 +121,12 @@ static int shake_hands(struct tls_session *s)
 
 	if (result == 1) {
 		remember_peer(s);
-		s->established = true;
-		return 0;
+		if (s->has_peer || !is_wanted(s))
+			s->established = true;
+		else /* the chain's verification saw to it that this cannot be */
+			s->refusal =
+				tls_explain_chain(X509_V_ERR_APPLICATION_VERIFICATION, &s->reason);
+		return s->established ? 0 : -EPROTO;
 	}
 	return SSL_get_error(s->ssl, result) == SSL_ERROR_WANT_READ ? -EAGAIN : refuse(s);
 }
