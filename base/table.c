@@ -18,7 +18,7 @@
 
 #define INITIAL_CAPACITY 16
 #define FIRST_ENTRIES 4 /* of the first chunk; each next one has twice as many */
-#define GROWING_CHUNKS 7
+#define GROWING_CHUNKS 8
 #define CHUNK_ENTRIES (FIRST_ENTRIES << GROWING_CHUNKS)
 #define GROWING_ENTRIES (CHUNK_ENTRIES - FIRST_ENTRIES) /* in all chunks that are smaller */
 

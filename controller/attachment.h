@@ -79,8 +79,6 @@ void attachment_silent(struct core *c, struct element *e, const struct silent *s
 /* What FEs have: a local or foreign rule read back (design P2).  True: an attachment (or a
  * tombstone) says whether the rule should be there; false: nobody knows of it. */
 bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule);
-/* An FE is sent this foreign rule: its version, if it was only guessed, is so from now on. */
-void attachment_told_foreign(struct core *c, const struct rule *rule);
 /* Attachments learnt from foreign rules alone, at an FE that turns out to have no local one. */
 void attachment_drop_portless(struct core *c, struct element *e);
 /* When learning is over: attachments of nodes that are not in the inventory any more. */

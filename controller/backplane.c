@@ -95,7 +95,7 @@ static struct link_info wanted_info(const struct backplane_link *b, unsigned end
 
 static bool can_tell(const struct element *e)
 {
-	return e && e->session && e->session->stage == STAGE_READY && e->links_known;
+	return e && e->session && e->session->stage >= STAGE_COMPARE && e->links_known;
 }
 
 /* A message about links is queued; the next barrier, or this, sends it. */

@@ -46,6 +46,8 @@ static void set_defaults(struct core_config *config)
 		config->flapping_window_ms = 180000;
 	if (!config->registration_lifetime_s)
 		config->registration_lifetime_s = 3600;
+	if (!config->slice)
+		config->slice = 512;
 	if (!config->discovery_cost)
 		config->discovery_cost = 10;
 }
@@ -112,7 +114,7 @@ struct channel *session_channel(struct session *s)
 	return &s->channel;
 }
 
-void *session_handle(struct session *s)
+void *session_handle(const struct session *s)
 {
 	return s->handle;
 }

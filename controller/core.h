@@ -62,6 +62,8 @@ struct core_config {
 	uint64_t registration_epoch;
 	struct sign_key registration_key;
 	uint32_t registration_lifetime_s;
+	unsigned slice; /* nodes or rules of an FE that are compared before others have their turn;
+			 * 512 */
 	enum core_fault fault;
 };
 
@@ -139,6 +141,9 @@ struct core_shell {
 	/* Which device has registered the node, for the store likewise; NULL: none any more. */
 	void (*keep_registration)(void *context, const char *node, const char *device,
 				  uint32_t lifetime_s);
+	/* Bytes of what was written that the FE's connection has not taken yet.  NULL: nobody
+	 * knows, and nobody calls core_compare: whatever is to be sent is sent at once. */
+	size_t (*unsent)(void *context, const struct session *s);
 };
 
 /* 'term' is higher than any this controller used before (the store counts it); it is raised above
@@ -191,13 +196,18 @@ void core_session_vouch(struct session *s, uint64_t datapath_id, const char *nam
 void core_session_receive(struct session *s, const uint8_t *bytes, size_t size, int64_t now_ms);
 void core_session_close(struct session *s, const char *reason, int64_t now_ms);
 struct channel *session_channel(struct session *s);
-void *session_handle(struct session *s);
+void *session_handle(const struct session *s);
 /* Elements that only have to know where a node is now are sent its flow-mods at once, and the
  * barrier behind them here, when the move is over: one for all that was sent meanwhile, and a
  * barrier's reply is work that would delay other elements' flow-mods.  Within a few ms of a call
  * that left some owed; core_tick does it too. */
 bool core_owes_barriers(const struct core *c);
 void core_send_barriers(struct core *c);
+/* An FE that has come back is compared with what it should have in slices of less than a
+ * millisecond: one for each FE that takes more.  False: nothing could be done, until an FE has
+ * taken more of what was written. */
+bool core_is_comparing(const struct core *c);
+bool core_compare(struct core *c);
 /* At least every 50 ms. */
 void core_tick(struct core *c, int64_t now_ms);
 

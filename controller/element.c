@@ -271,10 +271,11 @@ void element_commit_later(struct element *e)
 void element_commit(struct element *e, bool synchronizes)
 {
 	struct session *s = e->session;
+	/* What is told between the slices of a comparison is not all that the FE is to have. */
 	struct barrier barrier = {
 		channel_xid(&s->channel),
 		synchronizes,
-		e->core->change,
+		s->stage == STAGE_COMPARE ? e->settled : e->core->change,
 	};
 
 	ofp_empty_encode(out(e), OFPT_BARRIER_REQUEST, barrier.xid);

@@ -60,6 +60,7 @@ void session_end(struct session *s, const char *reason, bool tell_shell);
 void session_tick(struct session *s);
 /* Reads groups and flows back, compares, sends what differs. */
 void session_synchronize(struct session *s);
+void session_enter(struct session *s, enum session_stage stage, uint32_t xid);
 /* The comparison was sent and its barrier replied. */
 void session_online(struct session *s);
 
@@ -84,8 +85,12 @@ void sync_begin(struct session *s);
 int sync_links(struct session *s, struct reader *body, bool *ret_more);
 int sync_group(struct session *s, struct ofp_multipart *m);
 int sync_flow(struct session *s, struct ofp_multipart *m);
-/* Adopts what is later than what we know, sends what differs, ends with a barrier. */
-void sync_finish(struct session *s);
+/* Asks for all flows; while too many are being read back, it is to be called again. */
+void sync_ask_flows(struct session *s);
+/* compare.c: all is read.  What is later than what we know is adopted, what differs is sent, and a
+ * barrier ends it: in as many calls of core_compare as it takes, or all of it now. */
+void compare_begin(struct session *s);
+void compare_all(struct session *s);
 /* A node is new in the inventory while we are learning: FEs that have rules which nothing explained
  * are compared once more. */
 void sync_explain_again(struct core *c);

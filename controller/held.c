@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FRESH_MS 50 /* what was held for longer is asked about, as a replay is */
+
 void held_add(struct session *s, const struct sighting *sighting)
 {
 	struct held_sighting *held;
@@ -15,6 +17,7 @@ void held_add(struct session *s, const struct sighting *sighting)
 	if (s->held_count == SIGHTINGS_HELD_MAX)
 		return;
 	held = memory_alloc(sizeof(*held));
+	held->at_ms = s->core->now_ms;
 	held->sighting = *sighting;
 	held->sighting.data = held->bytes;
 	if (held->sighting.size > SIGHTING_SIZE)
@@ -35,6 +38,7 @@ void held_release(struct session *s)
 	while (held) {
 		struct held_sighting *next = held->next;
 
+		held->sighting.replay |= s->core->now_ms - held->at_ms > FRESH_MS;
 		registrar_sighting(s->core, s->element, &held->sighting);
 		free(held);
 		held = next;

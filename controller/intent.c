@@ -267,8 +267,8 @@ static void emit_ports(const struct element *e, void (*emit)(void *to, const str
 	}
 }
 
-static void emit_nodes(const struct core *c, const struct element *e,
-		       void (*emit)(void *to, const struct rule *), void *to)
+void planner_intent_nodes(const struct core *c, const struct element *e,
+			  void (*emit)(void *to, const struct rule *), void *to)
 {
 	struct rule rules[PLANNER_NODE_RULES_MAX];
 	size_t at = 0;
@@ -293,7 +293,6 @@ void planner_intent(const struct core *c, const struct element *e,
 		prefix_rules(c, e, &c->inventory.prefixes[i], emit, to);
 	exit_rules(c, e, e->exit, emit, to);
 	exit_emit(e, emit, to);
-	emit_nodes(c, e, emit, to);
 }
 
 /* The nearest border FE; where policies allow no way there, another one. */
@@ -370,12 +369,15 @@ static void put_nodes_of(struct element *e, const struct element *peer)
 	struct port *p;
 
 	while (table_next(&peer->ports, &at, NULL, (void **)&p))
-		for (const struct attachment_record *r = p->first; r; r = r->port_next) {
+		for (struct attachment_record *r = p->first; r; r = r->port_next) {
 			unsigned count = planner_node_rules(e->core, e->id, r->node, &r->a, rules);
 
-			for (unsigned i = 0; i < count; i++)
-				if (rules[i].key.kind == RULE_FOREIGN)
-					element_put_rule(e, &rules[i], true);
+			for (unsigned i = 0; i < count; i++) {
+				if (rules[i].key.kind != RULE_FOREIGN)
+					continue;
+				element_put_rule(e, &rules[i], true);
+				r->element_version_guessed = false; /* one knows it now */
+			}
 		}
 }
 

@@ -72,6 +72,15 @@ static void outdo(struct core *c, struct attachment_record *r, struct version v)
 		restamp(c, r);
 }
 
+/* On a LAN that FEs share all FEs are told of every change there, not only of the FE's. */
+static bool is_heard(const struct core *c, const struct place *place)
+{
+	const struct element *e = element_find(c, place->fe);
+	const struct port *p = e && place->port ? element_find_port(e, place->port) : NULL;
+
+	return p && p->info.segment;
+}
+
 static void adopt_place(struct core *c, struct attachment_record *r, const struct place *place,
 			struct version v)
 {
@@ -83,10 +92,10 @@ static void adopt_place(struct core *c, struct attachment_record *r, const struc
 	if (c->config.fault == FAULT_RESTAMP)
 		v = record_next_version(c);
 	c->rebuilt_count += r->detached;
-	if (r->detached || after.place.fe != place->fe) {
+	if (r->detached || after.place.fe != place->fe || is_heard(c, place)) {
 		after.element_version = v;
 		after.since_ms = c->now_ms;
-		r->element_version_guessed = place->port != 0;
+		r->element_version_guessed = place->port != 0 && !is_heard(c, place);
 	}
 	after.place = *place;
 	after.version = v;
@@ -214,16 +223,6 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 		adopt_foreign(c, r, e, rule, v);
 	r->learnt_beside |= beside && !r->detached && r->a.place.fe == e->id;
 	return !r->detached || version_is_set(r->a.version);
-}
-
-void attachment_told_foreign(struct core *c, const struct rule *rule)
-{
-	const struct node *n =
-		inventory_node_by_address(&c->inventory, rule->key.vrf, &rule->key.address);
-	struct attachment_record *r = n ? attachment_find(c, n->id) : NULL;
-
-	if (r)
-		r->element_version_guessed = false;
 }
 
 void attachment_drop_portless(struct core *c, struct element *e)

@@ -403,6 +403,8 @@ void planner_refresh_beside(struct core *c, struct element *e, const struct port
 				node_rules(c, e->id, is_there ? NULL : p, r->node, &r->a, d.before);
 			after = node_rules(c, e->id, is_there ? p : NULL, r->node, &r->a, d.after);
 			changed |= put_difference(e, &d, before, after);
+			if (puts_foreign(&d))
+				r->element_version_guessed = false;
 		}
 	}
 	if (changed)
@@ -435,6 +437,8 @@ void planner_refresh_besides(struct core *c, const struct element *home, const s
 			after = node_rules(c, e->id, is_there ? beside : NULL, r->node, &r->a,
 					   d.after);
 			changed |= put_difference(e, &d, before, after);
+			if (puts_foreign(&d))
+				r->element_version_guessed = false;
 		}
 		if (changed)
 			element_commit(e, false);

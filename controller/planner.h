@@ -16,11 +16,13 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 		    const struct attachment *before, const struct node *node_after,
 		    const struct attachment *after);
 
-/* Everything one FE should have. */
+/* Everything one FE should have: groups, rules that are no node's, and the nodes'. */
 void planner_groups(const struct core *c, const struct element *e,
 		    void (*emit)(void *to, const struct rule_group *), void *to);
 void planner_intent(const struct core *c, const struct element *e,
 		    void (*emit)(void *to, const struct rule *), void *to);
+void planner_intent_nodes(const struct core *c, const struct element *e,
+			  void (*emit)(void *to, const struct rule *), void *to);
 /* All that intent says of peers is at the FE now. */
 void planner_note_spreads(const struct core *c, struct element *e);
 int64_t planner_exit(const struct core *c, const struct element *e);

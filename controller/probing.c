@@ -103,13 +103,19 @@ static void ask_all(struct core *c, struct attachment_record *r)
 		probe_place(c, r, &r->also[i]);
 }
 
+/* Not while it has no session, or is being compared with what it should have. */
+static bool is_told_all(const struct core *c, uint32_t fe)
+{
+	const struct element *e = element_find(c, fe);
+
+	return e && e->synced && e->session->stage == STAGE_READY && e->state == ELEMENT_ONLINE;
+}
+
 static void ask_again(struct core *c, struct attachment_record *r)
 {
-	const struct element *e = element_find(c, r->a.previous.fe);
-
 	r->rounds++;
 	r->current_answered = r->claimant_answered = false;
-	r->claimant_asked = e && e->synced;
+	r->claimant_asked = is_told_all(c, r->a.previous.fe);
 	r->a.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
 	ask_all(c, r);
 }
@@ -207,10 +213,12 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 	}
 	if (r->a.state != ATTACHMENT_PROBING)
 		r->counted = 0;
-	/* A replay comes of a connection that broke, not of a node that flaps, and a port that is
-	 * attested for the node is no forger's.  One that moves on while it is asked about says so
-	 * with every packet: where all that claim are asked before anybody moves, they are one. */
+	/* A replay comes of a connection that broke, not of a node that flaps, and so does what is
+	 * said where an FE is still being told its tables; a port that is attested for the node is
+	 * no forger's.  One that moves on while it is asked about says so with every packet: where
+	 * all that claim are asked before anybody moves, they are one. */
 	if (!claim->replay && !claim->proof && !is_settling(c, r, claim) &&
+	    is_told_all(c, claim->heard_by) &&
 	    !(r->a.state == ATTACHMENT_PROBING && r->must_be_silent) && flapping_count(c, r)) {
 		refuse_claimant(c, r, "damped", &claim->place);
 		return;

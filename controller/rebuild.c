@@ -3,8 +3,8 @@
 #include "controller/rebuild.h"
 
 #include "controller/attachment.h"
-#include "controller/element.h"
 #include "controller/record.h"
+#include "controller/sync.h"
 
 #include "base/log.h"
 
@@ -38,6 +38,8 @@ static unsigned look_again(struct core *c)
 	for (unsigned i = 0; i < c->element_count; i++) {
 		struct element *e = c->elements[i];
 
+		if (e->synced && e->session->stage == STAGE_COMPARE)
+			e->session->sync->again = true;
 		if (!e->synced || !e->unexplained || e->session->stage != STAGE_READY)
 			continue;
 		session_synchronize(e->session);

@@ -31,7 +31,7 @@
 
 LOG_MODULE("element");
 
-static void enter(struct session *s, enum session_stage stage, uint32_t xid)
+void session_enter(struct session *s, enum session_stage stage, uint32_t xid)
 {
 	s->stage = stage;
 	s->stage_xid = xid;
@@ -56,7 +56,7 @@ static void on_up(void *context)
 	uint32_t xid = next_xid(s);
 
 	ofp_empty_encode(&s->channel.out, OFPT_FEATURES_REQUEST, xid);
-	enter(s, STAGE_FEATURES, xid);
+	session_enter(s, STAGE_FEATURES, xid);
 }
 
 static int check_name(struct session *s, struct element *e, const char *name)
@@ -104,7 +104,7 @@ static void ask_role(struct session *s, enum ofp_role role, enum session_stage s
 	uint32_t xid = next_xid(s);
 
 	ofp_role_encode(&s->channel.out, OFPT_ROLE_REQUEST, xid, &message);
-	enter(s, stage, xid);
+	session_enter(s, stage, xid);
 }
 
 static void meet(struct session *s, struct element *e, const struct element_info *info)
@@ -177,7 +177,7 @@ static int got_features(struct session *s, struct reader *body)
 		return doom(s, "its datapath id is not an element id (1 to 65535)");
 	s->id = (uint32_t)features.datapath_id;
 	r = vouch_check(s, NULL);
-	enter(s, STAGE_ELEMENT, 0);
+	session_enter(s, STAGE_ELEMENT, 0);
 	e = element_find(s->core, s->id);
 	if (r < 0 || !e || !e->ovs)
 		return r;
@@ -203,7 +203,7 @@ static int got_role(struct session *s, const struct ofp_header *h, struct reader
 		e->state = ELEMENT_SYNCHRONIZING;
 		element_ports_begin(e);
 		ofp_multipart_request_encode(&s->channel.out, xid, OFPMP_PORT_DESC);
-		enter(s, STAGE_PORTS, xid);
+		session_enter(s, STAGE_PORTS, xid);
 	}
 	return 0;
 }
@@ -227,7 +227,7 @@ static void ask_groups(struct session *s)
 	uint32_t xid = next_xid(s);
 
 	ofp_multipart_request_encode(&s->channel.out, xid, OFPMP_GROUP_DESC);
-	enter(s, STAGE_GROUPS, xid);
+	session_enter(s, STAGE_GROUPS, xid);
 }
 
 void session_synchronize(struct session *s)
@@ -241,7 +241,7 @@ void session_synchronize(struct session *s)
 	}
 	xid = next_xid(s);
 	links_request_encode(&s->channel.out, xid);
-	enter(s, STAGE_LINKS, xid);
+	session_enter(s, STAGE_LINKS, xid);
 }
 
 /* Its links, asked for at the start; later the counters, every second. */
@@ -258,16 +258,6 @@ static int got_links(struct session *s, uint32_t xid, struct reader *body)
 		ask_groups(s);
 	}
 	return r;
-}
-
-static void ask_flows(struct session *s)
-{
-	struct ofp_flow_stats_request request = {
-		.table = OFP_TABLE_ALL, .out_port = OFPP_ANY, .out_group = OFPG_ANY};
-	uint32_t xid = next_xid(s);
-
-	ofp_flow_stats_request_encode(&s->channel.out, xid, OFPMP_FLOW, &request);
-	enter(s, STAGE_FLOWS, xid);
 }
 
 static int got_multipart(struct session *s, const struct ofp_header *h, struct reader *body)
@@ -287,15 +277,16 @@ static int got_multipart(struct session *s, const struct ofp_header *h, struct r
 	if (s->stage == STAGE_GROUPS && m.type == OFPMP_GROUP_DESC) {
 		r = sync_group(s, &m);
 		if (r == 0 && !m.more)
-			ask_flows(s);
+			sync_ask_flows(s);
 		return r;
 	}
 	if (s->stage == STAGE_FLOWS && m.type == OFPMP_FLOW) {
 		r = sync_flow(s, &m);
 		if (r == 0 && !m.more) {
-			enter(s, STAGE_READY, 0);
-			sync_finish(s);
-			held_release(s);
+			session_enter(s, STAGE_COMPARE, channel_xid(&s->channel));
+			compare_begin(s);
+			if (!s->core->shell.unsent)
+				compare_all(s);
 		}
 		return r;
 	}
@@ -449,7 +440,7 @@ static int got_error(struct session *s, uint32_t xid, struct reader *body)
 		ask_groups(s);
 		return 0;
 	}
-	if (xid == s->stage_xid && s->stage != STAGE_READY)
+	if (xid == s->stage_xid && s->stage < STAGE_COMPARE)
 		return doom(s, s->stage == STAGE_ROLE ? "it has another master of a later term"
 						      : "it refused the handshake");
 	if (!e || request_refused(s, xid, error.result))
@@ -524,7 +515,7 @@ struct session *core_session_open(struct core *c, const char *peer, void *handle
 		s->next->link = &s->next;
 	c->sessions = s;
 	channel_init(&s->channel, &session_ops, s, ECHO_INTERVAL_MS, now_ms);
-	enter(s, STAGE_HELLO, 0);
+	session_enter(s, STAGE_HELLO, 0);
 	return s;
 }
 
@@ -603,6 +594,8 @@ void session_tick(struct session *s)
 
 	channel_tick(&s->channel, c->now_ms);
 	request_tick(s);
+	if (s->stage == STAGE_FLOWS_LATER)
+		sync_ask_flows(s);
 	if (s->stage < STAGE_READY && c->now_ms - s->stage_ms > HANDSHAKE_TIMEOUT_MS)
 		s->doomed = s->stage == STAGE_ELEMENT
 				    ? "it does not say which element it is: neither a victor-fe "

@@ -112,7 +112,8 @@ struct attachment_record {
 	bool current_answered, claimant_answered; /* PROBING */
 	struct place also[CLAIMANTS_MAX];         /* PROBING: other claimants */
 	unsigned also_count;
-	bool claimant_asked; /* PROBING: its FE had a session the last time */
+	bool claimant_asked; /* PROBING: its FE had a session the last time, and all it should have
+			      */
 	unsigned rounds;     /* PROBING: how often they were asked */
 	struct {
 		uint64_t packets, counting;
@@ -153,7 +154,9 @@ enum session_stage {
 	STAGE_PORTS,
 	STAGE_LINKS,
 	STAGE_GROUPS,
+	STAGE_FLOWS_LATER, /* others are read first */
 	STAGE_FLOWS,
+	STAGE_COMPARE,
 	STAGE_READY
 };
 
@@ -170,6 +173,7 @@ struct sighting {
 
 struct held_sighting {
 	struct held_sighting *next;
+	int64_t at_ms;
 	struct sighting sighting;
 	uint8_t bytes[SIGHTING_SIZE];
 };
@@ -247,6 +251,7 @@ struct core {
 	struct buffer scratch, switch_scratch;
 	struct backplane_link **links;
 	unsigned link_count;
+	unsigned comparing;     /* sessions, in compare.c */
 	struct routes *routes;  /* topology.c; NULL: no link has a kind, all is straight */
 	bool links_once;        /* there was one in this run */
 	bool paths_stale;       /* something changed that they depend on */

@@ -325,6 +325,7 @@ static void compare_tables(struct world *w, uint32_t index)
 	}
 	table_init(&c.meant, sizeof(struct rule_key), sizeof(bool), 1);
 	planner_intent(w->core, e, compare_rule, &c);
+	planner_intent_nodes(w->core, e, compare_rule, &c);
 	planner_groups(w->core, e, compare_group, &c);
 	compare_rest(&c);
 	check_room(w, index);

@@ -135,6 +135,8 @@ static void tick(struct world *w, const struct happening *h)
 	if (h->type == HAPPENS_CORE_TICK) {
 		if (w->core)
 			core_tick(w->core, world_core_ms(w));
+		if (w->core)
+			(void)core_compare(w->core);
 		world_at(w, CORE_TICK_US, HAPPENS_CORE_TICK, 0, 0);
 		return;
 	}

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,11 @@ static void shell_drop(void *context, struct session *s)
 static bool shell_is_acknowledged(void *context, struct session *s)
 {
 	return southbound_is_acknowledged(s);
+}
+
+static size_t shell_unsent(void *context, const struct session *s)
+{
+	return southbound_unsent(s);
 }
 
 static void shell_event(void *context, const struct event *e)
@@ -201,6 +207,7 @@ static int start_core(struct controller *c, struct reason *why)
 	const struct core_shell shell = {
 		.flush = shell_flush,
 		.flush_soon = shell_flush_soon,
+		.unsent = shell_unsent,
 		.drop = shell_drop,
 		.event = shell_event,
 		.keep_attachment = shell_keep_attachment,
@@ -506,6 +513,15 @@ static int check(const struct config *config)
 	return EXIT_SUCCESS;
 }
 
+/* What a comparison of many rules took goes back to the system: the library would keep it, having
+ * learnt from the first large pieces that were freed.  Two arenas: the loop's, and the threads'. */
+static void tame_heap(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	(void)mallopt(M_TRIM_THRESHOLD, 512 << 10);
+	(void)mallopt(M_ARENA_MAX, 2);
+}
+
 static int load_and_run(const char *path, bool only_check)
 {
 	struct controller *c = memory_alloc(sizeof(*c));
@@ -562,5 +578,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	raise_descriptor_limit();
+	tame_heap();
 	return load_and_run(path, only_check);
 }

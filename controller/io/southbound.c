@@ -196,9 +196,22 @@ static void on_after_poll(uv_check_t *check)
 	write_waiting(check->data);
 }
 
+static void on_busy(uv_idle_t *idle)
+{
+}
+
+/* FEs that have come back have their turn when all that has arrived was heard. */
 static void on_before_poll(uv_prepare_t *prepare)
 {
-	write_waiting(prepare->data);
+	struct southbound *sb = prepare->data;
+
+	write_waiting(sb);
+	if (core_is_comparing(sb->core) && core_compare(sb->core)) {
+		write_waiting(sb);
+		(void)uv_idle_start(&sb->busy, on_busy);
+	} else {
+		(void)uv_idle_stop(&sb->busy);
+	}
 }
 
 void southbound_drop(struct session *s)
@@ -213,6 +226,13 @@ void southbound_drop(struct session *s)
 		southbound_write(c);
 	}
 	southbound_close_connection(c, NULL);
+}
+
+size_t southbound_unsent(const struct session *s)
+{
+	const struct connection *c = session_handle(s);
+
+	return c->session ? uv_stream_get_write_queue_size(&c->stream.any) : 0;
 }
 
 /* tcp(7): SIOCOUTQ is what the other end's kernel has not acknowledged. */
@@ -421,10 +441,12 @@ int southbound_open(uv_loop_t *loop, const struct endpoint *endpoints, unsigned 
 	(void)uv_timer_init(loop, &sb->window);
 	(void)uv_check_init(loop, &sb->after_poll);
 	(void)uv_prepare_init(loop, &sb->before_poll);
+	(void)uv_idle_init(loop, &sb->busy);
 	sb->tick.data = sb->barriers.data = sb->window.data = sb->after_poll.data =
 		sb->before_poll.data = sb;
+	sb->busy.data = sb;
 	sb->waiting_end = &sb->waiting;
-	sb->open += 4;
+	sb->open += 5;
 	sb->listener_count = count;
 	sb->listeners = memory_alloc_array(count, sizeof(*sb->listeners));
 	for (unsigned i = 0; i < count && result == 0; i++) {
@@ -486,5 +508,6 @@ void southbound_close(struct southbound *sb)
 	uv_close((uv_handle_t *)&sb->barriers, on_handle_closed);
 	uv_close((uv_handle_t *)&sb->window, on_handle_closed);
 	uv_close((uv_handle_t *)&sb->after_poll, on_handle_closed);
+	uv_close((uv_handle_t *)&sb->busy, on_handle_closed);
 	uv_close((uv_handle_t *)&sb->before_poll, on_handle_closed);
 }

@@ -28,3 +28,4 @@ void southbound_flush(struct session *s);
 void southbound_flush_soon(struct session *s);
 void southbound_drop(struct session *s);
 bool southbound_is_acknowledged(struct session *s);
+size_t southbound_unsent(const struct session *s);

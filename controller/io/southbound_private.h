@@ -29,6 +29,7 @@ struct southbound {
 	uv_timer_t tick, barriers;
 	uv_check_t after_poll; /* these two end what flush_soon put off */
 	uv_prepare_t before_poll;
+	uv_idle_t busy; /* active: the next turn goes on comparing at once */
 	struct connection *waiting, **waiting_end; /* in the order of their first bytes */
 	struct listener *listeners;
 	struct connection *connections; /* a list */

@@ -1,0 +1,181 @@
+/* An FE that comes back is compared slice by slice: others have their turn in between, and what
+ * changes meanwhile is right in the end. */
+#include "fake_element.h"
+#include "main.h"
+
+#include "controller/state.h"
+
+#include <stdio.h>
+
+#define NODES 40
+
+static size_t waiting; /* bytes that no FE takes */
+
+static size_t unsent(void *context, const struct session *s)
+{
+	return waiting;
+}
+
+static void name_node(unsigned i, char id[16], char mac[32], char address[32])
+{
+	snprintf(id, 16, "n%u", i);
+	snprintf(mac, 32, "52:54:00:00:01:%02x", i);
+	snprintf(address, 32, "10.10.1.%u", i);
+}
+
+static void announce(struct world *w, uint32_t fe, unsigned i)
+{
+	char id[16], mac[32], address[32];
+
+	name_node(i, id, mac, address);
+	fake_announces(w, fe, 2, mac, address);
+}
+
+static void assert_all_at(struct world *w, uint32_t fe, unsigned first, unsigned end)
+{
+	char id[16], mac[32], address[32];
+
+	for (unsigned i = first; i < end; i++) {
+		name_node(i, id, mac, address);
+		assert_at(w, id, fe, 2, ATTACHMENT_ACTIVE);
+		assert_bound(w, address, fe, 2);
+	}
+}
+
+/* All nodes are at FE2; FE3 is away, and then comes back to a core that compares in slices. */
+static struct world *sliced_world(void)
+{
+	struct world *w = world_create();
+	char id[16], mac[32], address[32];
+
+	for (unsigned i = 1; i <= NODES; i++) {
+		name_node(i, id, mac, address);
+		world_add_node(w, id, mac, address);
+		announce(w, 2, i);
+	}
+	world_run(w);
+	world_wait(w, 2000);
+	world_disconnect(w, &w->fakes[2]);
+	w->core->config.slice = 3;
+	w->core->shell.unsent = unsent;
+	waiting = 0;
+	world_connect(w, &w->fakes[2]);
+	world_run(w);
+	assert_true(core_is_comparing(w->core));
+	return w;
+}
+
+static void finish(struct world *w)
+{
+	for (unsigned i = 0; i < 1000 && core_is_comparing(w->core); i++) {
+		(void)core_compare(w->core);
+		world_run(w);
+	}
+	assert_false(core_is_comparing(w->core));
+	world_wait(w, 1000);
+}
+
+static void an_element_that_has_all_is_sent_a_barrier_alone(void **state)
+{
+	struct world *w = sliced_world();
+	unsigned slices = 0;
+
+	world_forget_log(w);
+	while (core_is_comparing(w->core) && core_compare(w->core))
+		slices++;
+	assert_in_range(slices, 10, 100);
+	world_run(w);
+	assert_int_equal(world_flow_mods(w), 0);
+	assert_all_at(w, 2, 1, NODES + 1);
+	world_destroy(w);
+}
+
+static void nodes_that_move_before_and_behind_their_turn_are_right_in_the_end(void **state)
+{
+	struct world *w = sliced_world();
+
+	for (unsigned i = 1; i <= NODES; i++) {
+		(void)core_compare(w->core);
+		announce(w, i % 2 ? 1 : 3, i);
+		world_run(w);
+	}
+	finish(w);
+	for (unsigned i = 1; i <= NODES; i++)
+		assert_all_at(w, i % 2 ? 1 : 3, i, i + 1);
+	world_destroy(w);
+}
+
+static void a_node_that_leaves_meanwhile_is_forgotten(void **state)
+{
+	struct world *w = sliced_world();
+	struct reason why;
+
+	for (unsigned i = 0; i < 20; i++)
+		(void)core_compare(w->core);
+	assert_true(core_is_comparing(w->core));
+	assert_int_equal(core_remove_node(w->core, "n1", w->now_ms, &why), 0);
+	assert_int_equal(core_remove_node(w->core, "n40", w->now_ms, &why), 0);
+	finish(w);
+	assert_all_at(w, 2, 2, NODES);
+	for (unsigned i = 0; i < w->fake_count; i++)
+		assert_int_equal(w->fakes[i].errors, 0);
+	assert_null(core_attachment(w->core, "n1"));
+	assert_null(core_attachment(w->core, "n40"));
+	world_destroy(w);
+}
+
+/* P4a: what FE3 replies to before the last barrier says nothing of what it knows. */
+static void a_claim_before_the_end_is_asked_about(void **state)
+{
+	struct world *w = sliced_world();
+
+	for (unsigned i = 0; w->core->elements[2]->synced == false && i < 100; i++)
+		(void)core_compare(w->core);
+	announce(w, 1, 1);
+	world_run(w);
+	fake_port(w, 1, 2)->answers = (struct mac){{0x52, 0x54, 0, 0, 1, 1}};
+	announce(w, 3, 1); /* an old one */
+	world_run(w);
+	assert_at(w, "n1", 1, 2, ATTACHMENT_PROBING);
+	finish(w);
+	assert_all_at(w, 1, 1, 2);
+	world_destroy(w);
+}
+
+static void an_element_that_takes_nothing_is_given_no_more(void **state)
+{
+	struct world *w = sliced_world();
+
+	waiting = 1 << 20;
+	assert_false(core_compare(w->core));
+	announce(w, 1, 1);
+	world_run(w);
+	waiting = 0;
+	assert_true(core_compare(w->core));
+	finish(w);
+	assert_all_at(w, 1, 1, 2);
+	assert_all_at(w, 2, 2, NODES + 1);
+	world_destroy(w);
+}
+
+static void one_that_takes_nothing_for_long_is_given_up(void **state)
+{
+	struct world *w = sliced_world();
+
+	waiting = 1 << 20;
+	world_wait(w, 11000);
+	assert_true(w->fakes[2].dropped);
+	assert_false(core_is_comparing(w->core));
+	world_destroy(w);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(an_element_that_has_all_is_sent_a_barrier_alone),
+	cmocka_unit_test(nodes_that_move_before_and_behind_their_turn_are_right_in_the_end),
+	cmocka_unit_test(a_node_that_leaves_meanwhile_is_forgotten),
+	cmocka_unit_test(a_claim_before_the_end_is_asked_about),
+	cmocka_unit_test(an_element_that_takes_nothing_is_given_no_more),
+	cmocka_unit_test(one_that_takes_nothing_for_long_is_given_up),
+};
+
+RUN_QUIETLY(tests)
