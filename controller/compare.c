@@ -10,8 +10,8 @@
  *
  * There may be a million nodes.  Their part goes in slices, between which others have their turn,
  * and only as fast as the FE takes it.  The FE is told of every change from the first slice on: a
- * node that changes before its turn comes is sent twice, one that changes behind it is right, and
- * no barrier before the last one settles anything (element_commit). */
+ * node that changes before its turn comes is sent twice, one that changes behind it is right.  No
+ * barrier goes to it before the last one, which says that it has all (element_commit). */
 #include "controller/sync.h"
 
 #include "base/log.h"
@@ -29,6 +29,7 @@
 
 LOG_MODULE("sync");
 
+#define SMALL_SLICES 16         /* so many are no reason to let others in between */
 #define TOGETHER 4096           /* rules that are deleted in a slice */
 #define UNSENT_MAX (256u << 10) /* bytes that the FE has not taken, to go on */
 
@@ -541,6 +542,14 @@ bool core_compare(struct core *c)
 		done |= advance(s);
 	}
 	return done;
+}
+
+bool compare_is_small(const struct session *s)
+{
+	const struct core *c = s->core;
+
+	return !c->shell.unsent ||
+	       s->sync->rules.count + c->records.count <= (size_t)c->config.slice * SMALL_SLICES;
 }
 
 void compare_all(struct session *s)

@@ -271,17 +271,21 @@ void element_commit_later(struct element *e)
 void element_commit(struct element *e, bool synchronizes)
 {
 	struct session *s = e->session;
-	/* What is told between the slices of a comparison is not all that the FE is to have. */
 	struct barrier barrier = {
 		channel_xid(&s->channel),
 		synchronizes,
-		s->stage == STAGE_COMPARE ? e->settled : e->core->change,
+		e->core->change,
 	};
 
+	e->owes_barrier = false;
+	/* The first barrier tells an FE that it has all it should have: none between the slices. */
+	if (s->stage == STAGE_COMPARE) {
+		flush(e, false);
+		return;
+	}
 	ofp_empty_encode(out(e), OFPT_BARRIER_REQUEST, barrier.xid);
 	s->channel.count.messages_out++;
 	remember_barrier(&s->barriers, barrier);
-	e->owes_barrier = false;
 	flush(e, false);
 }
 

@@ -90,6 +90,7 @@ void sync_ask_flows(struct session *s);
 /* compare.c: all is read.  What is later than what we know is adopted, what differs is sent, and a
  * barrier ends it: in as many calls of core_compare as it takes, or all of it now. */
 void compare_begin(struct session *s);
+bool compare_is_small(const struct session *s); /* there is no reason for slices */
 void compare_all(struct session *s);
 /* A node is new in the inventory while we are learning: FEs that have rules which nothing explained
  * are compared once more. */

@@ -285,7 +285,7 @@ static int got_multipart(struct session *s, const struct ofp_header *h, struct r
 		if (r == 0 && !m.more) {
 			session_enter(s, STAGE_COMPARE, channel_xid(&s->channel));
 			compare_begin(s);
-			if (!s->core->shell.unsent)
+			if (compare_is_small(s))
 				compare_all(s);
 		}
 		return r;

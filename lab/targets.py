@@ -70,6 +70,10 @@ def forward(case: str, metric: str) -> Figure:
     return Figure("forward", metric, case=case)
 
 
+def controller(case: str, metric: str, at: str = "median") -> Figure:
+    return Figure("controller", metric, at, "victor-controller", case)
+
+
 TARGETS = (
     Target("handoff, median, beside BIRD in full mesh", Figure("peers", "outage"), 1, 0.5, "",
            beside=Figure("peers", "outage", system="BIRD.*full mesh.*")),
@@ -80,4 +84,15 @@ TARGETS = (
     Target("the same for IPv6",
            forward("local delivery, from a guarded node, IPv6, 1M", "BPF_PROG_RUN"), 250, 150,
            "ns"),
+    Target("registrations a second, K = 3", controller("K = 3", "registrations"), 100000, 300000,
+           "1/s", more_is_better=True),
+    Target("1,000 elements, one move, last barrier, p99",
+           controller("K = 1000", "packet-in to the last barrier", "p99"), 20, 5, "ms"),
+    Target("a new element is filled with 1M bindings",
+           controller("1M bindings", "a new element is filled"), 3, 1, "s"),
+    Target("controller's memory a binding, 1M", controller("1M bindings", "memory of a binding"),
+           250, 120, "B"),
+    Target("idle victor-fe, resident", Figure("footprint", "resident memory"), 12, 6, "MiB"),
+    Target("idle victor-controller, resident",
+           Figure("footprint", "resident memory", system="victor-controller"), 20, 10, "MiB"),
 )

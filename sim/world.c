@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define COMPARED_IN_A_TICK 8 /* slices */
 #define AGENT_TICK_US 100000
 #define CORE_TICK_US 50000
 #define WATCH_US 500000
@@ -135,7 +136,7 @@ static void tick(struct world *w, const struct happening *h)
 	if (h->type == HAPPENS_CORE_TICK) {
 		if (w->core)
 			core_tick(w->core, world_core_ms(w));
-		if (w->core)
+		for (unsigned i = 0; w->core && i < COMPARED_IN_A_TICK; i++)
 			(void)core_compare(w->core);
 		world_at(w, CORE_TICK_US, HAPPENS_CORE_TICK, 0, 0);
 		return;

@@ -56,7 +56,7 @@ static struct world *sliced_world(void)
 	world_run(w);
 	world_wait(w, 2000);
 	world_disconnect(w, &w->fakes[2]);
-	w->core->config.slice = 3;
+	w->core->config.slice = 2;
 	w->core->shell.unsent = unsent;
 	waiting = 0;
 	world_connect(w, &w->fakes[2]);
