@@ -20,8 +20,8 @@
 #include <linux/types.h>
 
 #define BINDING_SLOTS 15  /* of a bucket */
-#define BINDING_LOAD 11   /* keys to a bucket, on average, at the limit */
-#define BINDING_PROBES 16 /* buckets that a key may be in */
+#define BINDING_LOAD 10   /* keys to a bucket, on average, at the limit */
+#define BINDING_PROBES 32 /* buckets that a key may be in */
 #define BINDING_UNIT 32   /* bytes */
 #define BINDING_CHUNK \
 	128             /* units; a further one at the end lets any of them begin a record of two */
@@ -88,8 +88,8 @@ struct map_shape {
 };
 _Static_assert(sizeof(struct map_shape) == 64, "map_shape has hidden padding");
 
-/* Multilinear, which is strongly universal: whoever does not know the keys cannot aim at a bucket.
- */
+/* Multilinear, and mixed: sums alone of addresses in a row are a row as well, and for some keys one
+ * that fills a few buckets.  Whoever does not know the keys cannot aim at a bucket. */
 static inline __attribute__((always_inline)) __u32 binding_hash(const struct map_shape *shape,
 								const struct map_address_key *key)
 {
@@ -98,6 +98,8 @@ static inline __attribute__((always_inline)) __u32 binding_hash(const struct map
 		    shape->keys[3] * word[3] + shape->keys[4] * word[4] +
 		    shape->keys[BINDING_WORDS];
 
+	sum ^= sum >> 32;
+	sum *= 0x9e3779b97f4a7c15ull;
 	return (__u32)(sum >> 32);
 }
 

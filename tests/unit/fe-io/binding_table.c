@@ -257,6 +257,33 @@ static void the_limit_can_be_reached_and_no_more(void **state)
 	bench_close(&b);
 }
 
+static void addresses_in_a_row_fill_the_table_whatever_the_keys_are(void **state)
+{
+	uint64_t keys[BINDING_WORDS + 1];
+	struct bench b;
+
+	for (unsigned round = 0; round < 30; round++) {
+		bench_open(&b, 30000);
+		b.random = round;
+		for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+			keys[i] = (uint64_t)next_random(&b, UINT32_MAX) << 32 |
+				  next_random(&b, UINT32_MAX);
+		/* Some that make a row of sums one that comes back to where it began. */
+		if (round % 3 == 0)
+			keys[4] = (UINT64_C(1) << (32 + round)) + 1;
+		binding_table_format(b.memory.shape, 30000, keys);
+		for (uint32_t i = 0; i < 30000; i++) {
+			struct map_binding in_a_row = {.flags = MAP_BINDING_FOREIGN, .fe = 1};
+			const uint8_t address[4] = {10, 0, (uint8_t)(i >> 8), (uint8_t)i};
+
+			in_a_row.address[10] = in_a_row.address[11] = 0xff;
+			memcpy(in_a_row.address + 12, address, sizeof(address));
+			assert_int_equal(put(&b, in_a_row), 0);
+		}
+		bench_close(&b);
+	}
+}
+
 static void what_nobody_confirms_is_swept(void **state)
 {
 	const struct map_address_key two = key_of(2);
@@ -492,6 +519,7 @@ int main(void)
 		cmocka_unit_test(what_is_put_is_found_until_it_is_removed),
 		cmocka_unit_test(it_is_what_a_plain_array_would_be),
 		cmocka_unit_test(the_limit_can_be_reached_and_no_more),
+		cmocka_unit_test(addresses_in_a_row_fill_the_table_whatever_the_keys_are),
 		cmocka_unit_test(what_nobody_confirms_is_swept),
 		cmocka_unit_test(garbage_is_cleared_away),
 		cmocka_unit_test(readers_that_race_the_writer_miss_nothing),
