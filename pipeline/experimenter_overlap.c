@@ -54,7 +54,7 @@ int overlaps_decode(struct reader *body, struct overlap list[OVERLAPS_MAX], unsi
 	unsigned count = read_u16(body);
 
 	read_skip(body, 6);
-	if (body->failed || count > OVERLAPS_MAX || reader_left(body) != count * ENTRY_SIZE)
+	if (body->failed || count > OVERLAPS_MAX || reader_left(body) != (size_t)count * ENTRY_SIZE)
 		return -OFP_BAD_REQUEST_BAD_LEN;
 	for (unsigned i = 0; i < count; i++)
 		if (read_overlap(body, &list[i]) < 0)
