@@ -12,10 +12,13 @@
 #include "controller/io/registration_key.h"
 #include "controller/io/southbound.h"
 #include "controller/io/store.h"
+#include "shell/sandbox.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <linux/capability.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +44,7 @@ struct controller {
 	uv_signal_t terminate, interrupt, reload;
 	uv_timer_t housekeeping;
 	unsigned housekept;
+	bool unconfined; /* --no-sandbox */
 };
 
 static const char usage[] =
@@ -51,6 +55,7 @@ static const char usage[] =
 	"\n"
 	"  -c, --config FILE  the configuration (default " CONFIG_PATH ")\n"
 	"      --check        read the configuration, say what is wrong with it, and exit\n"
+	"      --no-sandbox   keep capabilities and all system calls\n"
 	"  -h, --help         this text\n"
 	"      --version      the version\n"
 	"\n"
@@ -248,9 +253,52 @@ static void log_warning(const struct config *config, unsigned line, const char *
 	log_warn("%s:%u: %s", config->path, line, text);
 }
 
+static bool has_low_port(const struct endpoint *list, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct sockaddr_in *a = (const struct sockaddr_in *)&list[i].address.any;
+
+		if (!list[i].is_unix && ntohs(a->sin_port) < 1024) /* IPv6 has it there too */
+			return true;
+	}
+	return false;
+}
+
+static bool has_routing(const struct config *config)
+{
+	for (unsigned i = 0; i < config->element_count; i++) {
+		for (unsigned j = 0; j < config->elements[i].port_count; j++) {
+			if (config->elements[i].ports[j].routing.device[0])
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Before the first thread; what needs more than this was opened before. */
+static int confine(const struct controller *c, struct reason *why)
+{
+	const struct config *config = &c->config;
+	struct sandbox s = {0};
+
+	if (c->unconfined)
+		return 0;
+	if (has_low_port(config->southbound, config->southbound_count) ||
+	    has_low_port(config->northbound, config->northbound_count))
+		s.capabilities |= CAPABILITY(CAP_NET_BIND_SERVICE);
+	if (has_routing(config)) /* it speaks for routing daemons: routes, neighbours */
+		s.capabilities |= CAPABILITY(CAP_NET_ADMIN);
+	return sandbox_enter(&s, why);
+}
+
 static int start(struct controller *c, struct reason *why)
 {
-	int result = store_open(c->config.state, &c->loop, &c->store, why);
+	int result = outside_open(&c->loop, &c->config, &c->outside, why);
+
+	if (result == 0)
+		result = confine(c, why);
+	if (result == 0)
+		result = store_open(c->config.state, &c->loop, &c->store, why);
 
 	if (result == 0)
 		result = start_core(c, why);
@@ -260,8 +308,6 @@ static int start(struct controller *c, struct reason *why)
 	if (result == 0)
 		result = northbound_open(&c->loop, &c->config, c->core, c->store, &c->northbound,
 					 why);
-	if (result == 0)
-		result = outside_open(&c->loop, &c->config, &c->outside, why);
 	if (result == 0) {
 		outside_start(c->outside, c->core);
 		result = southbound_start(c->southbound, c->core, why);
@@ -522,12 +568,13 @@ static void tame_heap(void)
 	(void)mallopt(M_ARENA_MAX, 2);
 }
 
-static int load_and_run(const char *path, bool only_check)
+static int load_and_run(const char *path, bool only_check, bool unconfined)
 {
 	struct controller *c = memory_alloc(sizeof(*c));
 	struct reason why;
 	int status = EXIT_FAILURE;
 
+	c->unconfined = unconfined;
 	if (config_load(path, &c->config, &why) < 0) {
 		fprintf(stderr, "victor-controller: %s\n", why.text);
 	} else {
@@ -541,16 +588,17 @@ static int load_and_run(const char *path, bool only_check)
 
 int main(int argc, char **argv)
 {
-	enum { OPTION_CHECK = 256, OPTION_VERSION };
+	enum { OPTION_CHECK = 256, OPTION_NO_SANDBOX, OPTION_VERSION };
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, OPTION_CHECK},
+		{"no-sandbox", no_argument, NULL, OPTION_NO_SANDBOX},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, OPTION_VERSION},
 		{NULL, 0, NULL, 0},
 	};
 	const char *path = CONFIG_PATH;
-	bool only_check = false;
+	bool only_check = false, unconfined = false;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -560,6 +608,9 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_CHECK:
 			only_check = true;
+			break;
+		case OPTION_NO_SANDBOX:
+			unconfined = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -579,5 +630,5 @@ int main(int argc, char **argv)
 	}
 	raise_descriptor_limit();
 	tame_heap();
-	return load_and_run(path, only_check);
+	return load_and_run(path, only_check, unconfined);
 }

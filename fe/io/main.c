@@ -16,9 +16,11 @@
 #include "fe/io/port.h"
 #include "fe/io/routes.h"
 #include "shell/announce.h"
+#include "shell/sandbox.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +54,7 @@ struct fe {
 	struct health health;
 	struct routes *routes;
 	struct overlap_watch *overlaps;
+	bool unconfined; /* --no-sandbox */
 };
 
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_REMOVE };
@@ -59,7 +62,7 @@ enum action { ACTION_RUN, ACTION_CHECK, ACTION_REMOVE };
 struct options {
 	const char *config;
 	enum action action;
-	bool verbose;
+	bool verbose, unconfined;
 };
 
 /* ---- the agent's shell ---- */
@@ -362,6 +365,18 @@ static void start_agent(struct fe *fe)
 		 datapath_adopted(dp) ? "with the data plane that was there" : "new data plane");
 }
 
+/* What is daily work: maps, programs on new ports, links, neighbours and routes, frames. */
+static int confine(const struct fe *fe, struct reason *why)
+{
+	const struct sandbox s = {
+		.capabilities = CAPABILITY(CAP_BPF) | CAPABILITY(CAP_PERFMON) |
+				CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW),
+		.uses_bpf = true,
+	};
+
+	return fe->unconfined ? 0 : sandbox_enter(&s, why);
+}
+
 static int start(struct fe *fe, struct reason *why)
 {
 	int result = datapath_check_privileges(why);
@@ -384,6 +399,8 @@ static int start(struct fe *fe, struct reason *why)
 	}
 	if (result == 0)
 		result = open_datapath(fe, why);
+	if (result == 0)
+		result = confine(fe, why);
 	if (result < 0)
 		return result;
 	start_agent(fe);
@@ -445,6 +462,7 @@ static const char help[] =
 	"  -c, --config FILE  the configuration, in YAML (docs/configuration-fe.md)\n"
 	"      --check        read and check the configuration, and exit\n"
 	"      --remove       detach the data plane from all ports, unpin it, and exit\n"
+	"      --no-sandbox   keep capabilities and all system calls\n"
 	"  -v, --verbose      log everything, the kernel's words about BPF too\n"
 	"  -h, --help         show this, and exit\n"
 	"  -V, --version      show the version, and exit\n"
@@ -456,13 +474,11 @@ static const char help[] =
 /* -1: go on; else the exit status. */
 static int read_options(int argc, char **argv, struct options *ret)
 {
-	static const struct option list[] = {{"config", required_argument, NULL, 'c'},
-					     {"check", no_argument, NULL, 'k'},
-					     {"remove", no_argument, NULL, 'r'},
-					     {"verbose", no_argument, NULL, 'v'},
-					     {"help", no_argument, NULL, 'h'},
-					     {"version", no_argument, NULL, 'V'},
-					     {NULL, 0, NULL, 0}};
+	static const struct option list[] = {
+		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+		{"remove", no_argument, NULL, 'r'},       {"no-sandbox", no_argument, NULL, 'n'},
+		{"verbose", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:vhV", list, NULL)) != -1) {
@@ -475,6 +491,9 @@ static int read_options(int argc, char **argv, struct options *ret)
 			break;
 		case 'r':
 			ret->action = ACTION_REMOVE;
+			break;
+		case 'n':
+			ret->unconfined = true;
 			break;
 		case 'v':
 			ret->verbose = true;
@@ -528,6 +547,7 @@ int main(int argc, char **argv)
 	int result = config_load(options.config, &fe->config, &why);
 
 	if (result == 0) {
+		fe->unconfined = options.unconfined;
 		log_set_level(options.verbose ? LOG_LEVEL_DEBUG : fe->config.log_level);
 		result = act(fe, options.action, &why);
 	}
