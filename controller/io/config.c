@@ -312,7 +312,7 @@ static int read_endpoints(const struct reading *r, const char *key, char *const 
 	for (unsigned i = 0; i < count; i++) {
 		if (endpoint_parse(texts[i], &ret[i], &detail) < 0)
 			return refuse(r, key, (int)i, "%s", detail.text);
-		if (config_tls_check(&ret[i], strcmp(key, "southbound") == 0, r->yaml, &detail) < 0)
+		if (config_tls_check(&ret[i], r->yaml, &detail) < 0)
 			return refuse(r, key, (int)i, "%s", detail.text);
 	}
 	*ret_count = count;

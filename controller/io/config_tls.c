@@ -11,11 +11,8 @@ int config_tls_read(const struct yaml_tls *y, struct config *ret, struct reason 
 	return tls_files_set(&ret->tls, y->certificate, y->key, y->ca, y->crl, why);
 }
 
-int config_tls_check(const struct endpoint *e, bool is_southbound, const struct yaml_config *yaml,
-		     struct reason *why)
+int config_tls_check(const struct endpoint *e, const struct yaml_config *yaml, struct reason *why)
 {
-	if (e->is_tls && !is_southbound)
-		return reason_set(why, -EINVAL, "%s: only elements are spoken to by TLS", e->text);
 	if (e->is_tls && !yaml->tls)
 		return reason_set(why, -EINVAL,
 				  "%s needs 'tls: { certificate: ..., key: ..., ca: ... }'; "

@@ -7,5 +7,5 @@
 /* 'y' may be NULL. */
 MUST_USE int config_tls_read(const struct yaml_tls *y, struct config *ret, struct reason *why);
 /* Whether that endpoint may be as it is. */
-MUST_USE int config_tls_check(const struct endpoint *e, bool is_southbound,
-			      const struct yaml_config *yaml, struct reason *why);
+MUST_USE int config_tls_check(const struct endpoint *e, const struct yaml_config *yaml,
+			      struct reason *why);

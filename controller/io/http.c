@@ -90,8 +90,8 @@ void http_wake_streams(struct http_server *h)
 }
 
 int http_start(uv_loop_t *loop, const struct endpoint *endpoints, unsigned count,
-	       const char *stream_path, const struct http_ops *ops, struct http_server **ret,
-	       struct reason *why)
+	       const struct tls_files *files, const char *stream_path, const struct http_ops *ops,
+	       struct http_server **ret, struct reason *why)
 {
 	struct http_server *h = memory_alloc(sizeof(*h));
 	int result = 0;
@@ -114,6 +114,10 @@ int http_start(uv_loop_t *loop, const struct endpoint *endpoints, unsigned count
 	for (unsigned i = 0; i < count && result == 0; i++) {
 		struct listener *l = &h->listeners[i];
 
+		if (l->endpoint.is_tls && !h->tls)
+			result = http_tls_open(h, files, why);
+		if (result < 0)
+			break;
 		l->fd = endpoint_listen(&l->endpoint, why);
 		result = l->fd < 0 ? l->fd : 0;
 		if (result == 0)
@@ -146,6 +150,7 @@ static void on_closed(uv_handle_t *handle)
 		h->answers = next;
 	}
 	pthread_mutex_destroy(&h->lock);
+	tls_context_destroy(h->tls);
 	free(h->listeners);
 	free(h);
 }

@@ -9,6 +9,7 @@
 #include "controller/io/access.h"
 #include "controller/io/http_head.h"
 #include "shell/endpoint.h"
+#include "tls/context.h"
 
 #include <sys/types.h>
 #include <uv.h>
@@ -27,9 +28,9 @@ struct http_request {
 /* Where a request comes from. */
 struct http_peer {
 	const struct endpoint *endpoint;
-	char text[USER_FROM_SIZE]; /* its address, or "unix" */
-	uid_t uid;                 /* over a UNIX socket */
-	char identity[128];        /* what its certificate names, or "" */
+	char text[USER_FROM_SIZE];              /* its address, or "unix" */
+	uid_t uid;                              /* over a UNIX socket */
+	const struct tls_identity *certificate; /* whom its certificate names, or NULL */
 };
 
 /* Why requests and connections were refused, for the metrics. */
@@ -63,10 +64,11 @@ struct http_ops {
 
 struct http_server;
 
-/* 'stream_path' is where GET opens an event stream (Last-Event-ID becomes '*after'). */
+/* 'files' are for endpoints with TLS; looked at again every second.
+ * 'stream_path' is where GET opens an event stream (Last-Event-ID becomes '*after'). */
 MUST_USE int http_start(uv_loop_t *loop, const struct endpoint *endpoints, unsigned count,
-			const char *stream_path, const struct http_ops *ops,
-			struct http_server **ret, struct reason *why);
+			const struct tls_files *files, const char *stream_path,
+			const struct http_ops *ops, struct http_server **ret, struct reason *why);
 /* Takes the bytes of 'body'.  'content_type' and 'allow' (NULL, or the Allow header's value of a
  * 405) are static text.  The connection may be gone: then nothing happens.  From any thread. */
 void http_answer(struct http_server *h, uint64_t id, int status, const char *content_type,

@@ -136,6 +136,8 @@ void connection_open(struct http_server *h, int fd, const struct listener *l, in
 		free(c);
 		return;
 	}
+	if (l->endpoint.is_tls)
+		c->tls = tls_session_create(h->tls);
 	c->events = EPOLLIN;
 	(void)epoll_ctl(h->poll, EPOLL_CTL_ADD, fd, &e);
 	c->link = h->last_connection;
@@ -171,6 +173,7 @@ void connection_bury(struct http_server *h)
 	while (h->dead) {
 		struct connection *next = h->dead->next;
 
+		tls_session_destroy(h->dead->tls);
 		buffer_finish(&h->dead->in);
 		buffer_finish(&h->dead->out);
 		free(h->dead);
@@ -188,48 +191,82 @@ bool connection_know(struct connection *c)
 
 /* ---- bytes ---- */
 
-/* 1 for some more in 'in', 0 for the end, -EAGAIN, or another negative errno. */
+/* 1 for some more (perhaps not of 'in' yet), 0 for the end, -EAGAIN, or another negative errno. */
 static int read_some(struct connection *c)
 {
-	size_t before = c->in.size;
-	uint8_t *room = buffer_add(&c->in, PIECE);
-	ssize_t got = recv(c->fd, room, PIECE, 0);
-	int error = got < 0 ? -errno : 0;
+	uint8_t piece[PIECE];
+	ssize_t got = recv(c->fd, piece, sizeof(piece), 0);
 
-	c->in.size = before + (got > 0 ? (size_t)got : 0);
-	if (got >= 0)
-		return got > 0;
-	return error == -EINTR ? -EAGAIN : error;
+	if (got < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	if (got > 0 && c->tls) {
+		int result = http_tls_receive(c, piece, (size_t)got);
+
+		return result < 0 ? result : 1;
+	}
+	buffer_add_bytes(&c->in, piece, (size_t)got);
+	return got > 0;
+}
+
+/* What goes to the socket; NULL: TLS has failed. */
+static struct buffer *wire_of(struct connection *c)
+{
+	if (!c->tls)
+		return &c->out;
+	return c->out.size && tls_session_send(c->tls, &c->out) < 0 ? NULL
+								    : tls_session_out(c->tls);
+}
+
+/* 1: all is written; -EAGAIN: later; or another negative errno. */
+static int send_some(struct connection *c, struct buffer *wire)
+{
+	while (c->sent < wire->size) {
+		ssize_t some =
+			send(c->fd, wire->data + c->sent, wire->size - c->sent, MSG_NOSIGNAL);
+
+		if (some < 0 && errno != EINTR)
+			return -errno;
+		c->sent += some > 0 ? (size_t)some : 0;
+	}
+	buffer_finish(wire);
+	*wire = (struct buffer){0};
+	c->sent = 0;
+	return 1;
+}
+
+bool connection_push(struct connection *c)
+{
+	struct buffer *wire = wire_of(c);
+
+	/* It is little, and the socket's buffer was empty. */
+	if (wire && send_some(c, wire) > 0)
+		return true;
+	connection_close(c);
+	return false;
 }
 
 /* 1: all is written; 0: later; or a negative errno. */
 static int write_out(struct connection *c, int64_t now_ms)
 {
-	while (c->sent < c->out.size) {
-		ssize_t some =
-			send(c->fd, c->out.data + c->sent, c->out.size - c->sent, MSG_NOSIGNAL);
+	struct buffer *wire = wire_of(c);
+	size_t before = c->sent;
+	int result = wire ? send_some(c, wire) : -EPROTO;
 
-		if (some < 0 && errno == EINTR)
-			continue;
-		if (some < 0 && errno == EAGAIN) {
-			watch(c, EPOLLOUT);
-			return 0;
-		}
-		if (some < 0)
-			return -errno;
-		c->sent += (size_t)some;
-		c->deadline_ms = now_ms + STALLED_MS;
+	if (result == -EAGAIN) {
+		watch(c, EPOLLOUT);
+		if (c->sent != before)
+			c->deadline_ms = now_ms + STALLED_MS;
+		return 0;
 	}
-	buffer_finish(&c->out);
-	c->out = (struct buffer){0};
-	c->sent = 0;
-	return 1;
+	return result;
 }
 
 /* ---- states; each returns whether to go on with the next at once ---- */
 
 static bool await(struct connection *c, int result)
 {
+	if (c->state == CONNECTION_DEAD)
+		return false;
 	if (result == -EAGAIN)
 		watch(c, EPOLLIN);
 	else
@@ -286,6 +323,10 @@ static bool finish_answer(struct connection *c, int64_t now_ms)
 	if (c->ends) {
 		c->state = CONNECTION_LINGER;
 		c->deadline_ms = now_ms + LINGER_MS;
+		if (c->tls)
+			tls_session_finish(c->tls);
+		if (!connection_push(c))
+			return false;
 		(void)shutdown(c->fd, SHUT_WR);
 		return true;
 	}
@@ -329,6 +370,8 @@ static bool run_stream(struct connection *c, int64_t now_ms)
 	if (c->out.size)
 		return true; /* until there is nothing more */
 	result = read_some(c);
+	if (result > 0 && !c->in.size)
+		return true; /* TLS's own */
 	/* A watcher has nothing more to say. */
 	return await(c, result > 0 ? -EPROTO : result);
 }

@@ -150,7 +150,8 @@ static bool is_same_site(const struct connection *c)
 
 	cut_host(c->head.host, host);
 	cut_host(c->head.origin, origin);
-	if (!e->is_unix && e->is_private && !names_endpoint(e, host))
+	/* With TLS a browser has seen to it that the host is the one of the certificate. */
+	if (!e->is_unix && !e->is_tls && e->is_private && !names_endpoint(e, host))
 		return false;
 	return !origin[0] || strcasecmp(origin, host) == 0;
 }
@@ -206,6 +207,7 @@ static bool is_allowed(struct connection *c, struct user *ret, int64_t now_ms)
 				  now_ms);
 		return false;
 	}
+	c->peer.certificate = c->tls ? tls_session_peer(c->tls) : NULL;
 	int result = ops->allow(ops->context, &c->peer, c->head.authorization, c->head.method,
 				c->head.path, ret, &why);
 
@@ -242,7 +244,9 @@ void exchange_begin(struct connection *c, int64_t now_ms)
 	strcpy(c->request->query, c->head.query);
 	c->state = CONNECTION_BODY;
 	if (c->head.expects_continue && c->in.size < c->head.body_size)
-		(void)!send(c->fd, go_on, sizeof(go_on) - 1, MSG_NOSIGNAL);
+		buffer_add_bytes(&c->out, go_on, sizeof(go_on) - 1);
+	if (c->out.size)
+		(void)!connection_push(c);
 }
 
 void exchange_submit(struct connection *c)

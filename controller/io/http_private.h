@@ -8,6 +8,7 @@
 
 #include "controller/io/http.h"
 #include "controller/io/http_limits.h"
+#include "tls/session.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -46,6 +47,8 @@ struct http_server {
 	struct connection *connections, **last_connection, *dead;
 	struct http_limits limits;
 	uint64_t next_id;
+	struct tls_context *tls; /* NULL where no endpoint has TLS */
+	int64_t looked_ms;       /* at the files of TLS */
 };
 
 enum connection_state {
@@ -65,6 +68,7 @@ struct connection {
 	uint32_t events; /* that epoll waits for */
 	struct http_peer peer;
 	struct http_address *address; /* NULL over UNIX */
+	struct tls_session *tls;      /* NULL: in the clear */
 	bool is_own, is_known;
 	enum connection_state state;
 	int64_t deadline_ms;
@@ -72,11 +76,11 @@ struct connection {
 	struct http_head head;
 	struct http_request *request;
 	struct buffer in, out;
-	size_t scanned, sent;
-	bool began;      /* bytes of a head have come */
-	bool ends;       /* the connection does, after the answer */
-	uint64_t after;  /* a stream's place */
-	size_t lingered; /* bytes thrown away */
+	size_t scanned, sent; /* of 'in'; of what goes to the socket */
+	bool began;           /* bytes of a head have come */
+	bool ends;            /* the connection does, after the answer */
+	uint64_t after;       /* a stream's place */
+	size_t lingered;      /* bytes thrown away */
 };
 
 /* Accepts NULL. */
@@ -97,6 +101,17 @@ void connection_expire(struct connection *c, int64_t now_ms);
 void connection_deliver(struct connection *c, struct answer *a, int64_t now_ms);
 void connection_close(struct connection *c);
 void connection_bury(struct http_server *h);
+/* Writes what is in 'out' beside what the state does; false: the connection is closed. */
+MUST_USE bool connection_push(struct connection *c);
+
+/* http_tls.c */
+MUST_USE int http_tls_open(struct http_server *h, const struct tls_files *files,
+			   struct reason *why);
+/* Looks at the files once a second, and ends who may not come in any more. */
+void http_tls_tick(struct http_server *h, int64_t now_ms);
+/* What comes from the socket, to 'in'; -EPROTO after counting. */
+MUST_USE int http_tls_receive(struct connection *c, const void *bytes, size_t size);
+
 /* Counts, and answers {"error": why}; the connection ends after it. */
 void connection_refuse(struct connection *c, enum http_cause cause, int status, const char *why,
 		       int64_t now_ms);

@@ -90,7 +90,7 @@ static bool take_inbox(struct http_server *h, int64_t now_ms)
 /* Until the next deadline, in milliseconds; those that are over are dealt with. */
 static int expire_all(struct http_server *h, int64_t now_ms)
 {
-	int64_t first = now_ms + 60000;
+	int64_t first = now_ms + (h->tls ? 1000 : 60000);
 
 	for (struct connection *c = h->connections, *next; c; c = next) {
 		next = c->next;
@@ -110,6 +110,7 @@ static void *run_thread(void *server)
 
 	pthread_setname_np(pthread_self(), "http");
 	while (!stop) {
+		http_tls_tick(h, clock_now_ms());
 		int wait_ms = expire_all(h, clock_now_ms());
 
 		connection_bury(h);

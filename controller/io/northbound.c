@@ -507,8 +507,8 @@ int northbound_open(uv_loop_t *loop, const struct config *config, struct core *c
 	if (result == 0)
 		result = audit_open(config->state, &nb->audit, why);
 	if (result == 0)
-		result = http_start(loop, config->northbound, config->northbound_count, EVENTS,
-				    &nb->ops, &nb->http, why);
+		result = http_start(loop, config->northbound, config->northbound_count,
+				    &config->tls, EVENTS, &nb->ops, &nb->http, why);
 	if (result < 0) {
 		free_northbound(nb);
 		return result;

@@ -48,7 +48,17 @@ static int identify(struct northbound *nb, const struct http_peer *peer, const c
 	snprintf(ret->from, sizeof(ret->from), "%s", peer->text);
 	if (authorization[0])
 		return know_token(nb, authorization, ret, why);
-	if (peer->endpoint->is_unix) {
+	if (peer->certificate && peer->certificate->kind == TLS_USER) {
+		static const enum role roles[TLS_ROLE_COUNT] = {
+			[TLS_ROLE_READ] = ROLE_READ,
+			[TLS_ROLE_OPERATE] = ROLE_OPERATE,
+			[TLS_ROLE_ADMIN] = ROLE_ADMIN,
+		};
+
+		ret->role = roles[peer->certificate->role];
+		snprintf(ret->name, sizeof(ret->name), "certificate %.48s",
+			 peer->certificate->name);
+	} else if (peer->endpoint->is_unix) {
 		bool is_own = peer->uid == 0 || peer->uid == geteuid();
 
 		ret->role = is_own ? ROLE_ADMIN : nb->local;
