@@ -23,6 +23,7 @@ struct client {
 	char *socket; /* the UNIX socket's path, or NULL */
 	char *base;   /* "http://localhost" */
 	const struct credentials *credentials;
+	char detail[CURL_ERROR_SIZE]; /* libcurl's words for the last error */
 };
 
 int client_open(const char *server, struct client **ret, struct reason *why)
@@ -133,6 +134,17 @@ static size_t keep_bytes(char *bytes, size_t one, size_t count, void *to)
 	return count;
 }
 
+/* With TLS 1.3 a server tells what it thinks of our certificate when we believe to be through. */
+static int refused_there(const struct client *c, struct reason *why)
+{
+	const char *alert = strstr(c->detail, "alert ");
+
+	return reason_set(why, -EPROTO,
+			  "%s: our certificate is refused there (%s): it must be a user's, of a CA "
+			  "that the controller trusts, neither expired nor revoked",
+			  c->server, alert ? alert : c->detail);
+}
+
 static int explain(const struct client *c, CURLcode code, struct reason *why)
 {
 	switch ((int)code) {
@@ -155,9 +167,10 @@ static int explain(const struct client *c, CURLcode code, struct reason *why)
 		return reason_set(why, -EPROTO, "%s and %s are no certificate and its key",
 				  c->credentials->certificate, c->credentials->key);
 	case CURLE_SSL_CONNECT_ERROR:
+		if (strstr(c->detail, "alert"))
+			return refused_there(c, why);
 		return reason_set(why, -EPROTO,
-				  "%s: no TLS connection: either there is no TLS (http://), or our "
-				  "certificate is refused there (revoked, expired, of another CA)",
+				  "%s: no TLS connection; is it http:// there, without TLS?",
 				  c->server);
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY:
@@ -169,6 +182,8 @@ static int explain(const struct client *c, CURLcode code, struct reason *why)
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
+		if (strstr(c->detail, "alert"))
+			return refused_there(c, why);
 		return reason_set(why, -ECONNRESET, "the controller at %s ended the connection",
 				  c->server);
 	default:
@@ -200,6 +215,8 @@ static char *set_up(struct client *c, const char *method, const char *path)
 	char *url = memory_format("%s%s", c->base, path);
 
 	curl_easy_reset(c->curl);
+	c->detail[0] = '\0';
+	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, c->detail);
 	curl_easy_setopt(c->curl, CURLOPT_URL, url);
 	curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(c->curl, CURLOPT_NOPROXY, "*");

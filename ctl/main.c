@@ -331,6 +331,7 @@ static int run_command(struct line *l, const struct command *c, char *const *arg
 	if (credentials_complete(&l->credentials, &why) < 0 ||
 	    client_open(l->credentials.server, &l->ctl.client, &why) < 0 ||
 	    client_identify(l->ctl.client, &l->credentials, &why) < 0) {
+		client_close(l->ctl.client);
 		complain(&why);
 		return EXIT_USAGE;
 	}

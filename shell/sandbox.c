@@ -291,8 +291,9 @@ static int add_masked(scmp_filter_ctx filter)
 
 static int add_sanitizers(scmp_filter_ctx filter)
 {
-	static const char *const more[] = {"ptrace", "getdents", "clone",  "mmap",     "mprotect",
-					   "wait4",  "kill",     "gettid", "setrlimit"};
+	static const char *const more[] = {"ptrace", "getdents", "prlimit64", "clone",
+					   "mmap",   "mprotect", "wait4",     "kill",
+					   "gettid", "setrlimit"};
 	int result = 0;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(more) && result == 0; i++)

@@ -317,19 +317,24 @@ static bool run_body(struct connection *c)
 	return result > 0 ? true : await(c, result);
 }
 
-static bool finish_answer(struct connection *c, int64_t now_ms)
+void connection_linger(struct connection *c, int64_t now_ms)
 {
 	exchange_end(c);
-	if (c->ends) {
-		c->state = CONNECTION_LINGER;
-		c->deadline_ms = now_ms + LINGER_MS;
-		if (c->tls)
-			tls_session_finish(c->tls);
-		if (!connection_push(c))
-			return false;
+	c->state = CONNECTION_LINGER;
+	c->deadline_ms = now_ms + LINGER_MS;
+	if (c->tls)
+		tls_session_finish(c->tls);
+	if (connection_push(c))
 		(void)shutdown(c->fd, SHUT_WR);
+}
+
+static bool finish_answer(struct connection *c, int64_t now_ms)
+{
+	if (c->ends) {
+		connection_linger(c, now_ms);
 		return true;
 	}
+	exchange_end(c);
 	c->state = CONNECTION_HEAD;
 	c->deadline_ms = now_ms + KEEPALIVE_MS;
 	return true;
@@ -344,7 +349,6 @@ static bool run_answer(struct connection *c, int64_t now_ms)
 	return result > 0 ? finish_answer(c, now_ms) : false;
 }
 
-/* Closed with bytes unread, TCP would take back the answer with a reset. */
 static bool run_linger(struct connection *c)
 {
 	c->lingered += c->in.size;

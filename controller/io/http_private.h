@@ -100,6 +100,9 @@ void connection_event(struct connection *c, uint32_t events, int64_t now_ms);
 void connection_expire(struct connection *c, int64_t now_ms);
 void connection_deliver(struct connection *c, struct answer *a, int64_t now_ms);
 void connection_close(struct connection *c);
+/* Says that we say no more, and reads on a moment: closed with bytes unread, TCP would take back
+ * the answer with a reset. */
+void connection_linger(struct connection *c, int64_t now_ms);
 void connection_bury(struct http_server *h);
 /* Writes what is in 'out' beside what the state does; false: the connection is closed. */
 MUST_USE bool connection_push(struct connection *c);
@@ -109,7 +112,8 @@ MUST_USE int http_tls_open(struct http_server *h, const struct tls_files *files,
 			   struct reason *why);
 /* Looks at the files once a second, and ends who may not come in any more. */
 void http_tls_tick(struct http_server *h, int64_t now_ms);
-/* What comes from the socket, to 'in'; -EPROTO after counting. */
+/* What comes from the socket, to 'in'.  Where that is no TLS, or of somebody who may not come in,
+ * it is counted, and the connection lingers or (negative) is closed. */
 MUST_USE int http_tls_receive(struct connection *c, const void *bytes, size_t size);
 
 /* Counts, and answers {"error": why}; the connection ends after it. */

@@ -1,6 +1,7 @@
 /* TLS of the northbound: its context, and sessions' words to http_connection.c.  A client may show
  * a certificate of a user; without one it is nobody until it shows a token. */
 #include "base/log.h"
+#include "controller/io/clock.h"
 #include "controller/io/http_private.h"
 
 #include <errno.h>
@@ -57,6 +58,11 @@ int http_tls_receive(struct connection *c, const void *bytes, size_t size)
 		return connection_push(c) ? 0 : -ECONNRESET;
 	c->server->refused[HTTP_TLS]++;
 	log_warn_rl("%s: no TLS: %s", c->peer.text, tls_session_reason(c->tls));
-	(void)!connection_push(c); /* an alert that says why */
-	return -EPROTO;
+	if (!connection_push(c)) /* an alert that says why */
+		return -EPROTO;
+	c->peer.certificate = NULL;
+	tls_session_destroy(c->tls);
+	c->tls = NULL;
+	connection_linger(c, clock_now_ms());
+	return 0;
 }
