@@ -49,8 +49,8 @@ static void fill_from_environment(struct credentials *c)
 
 static int fill_from_file(struct credentials *c, const char *path, struct reason *why)
 {
-	char *text;
-	size_t size;
+	char *text = NULL;
+	size_t size = 0;
 	void *data = NULL;
 	int result = config_file_read(path, &text, &size, why);
 
@@ -134,8 +134,8 @@ char *credentials_token(const char *path, const char *text, size_t size, struct 
 
 static int read_token(struct credentials *c, struct reason *why)
 {
-	char *text;
-	size_t size;
+	char *text = NULL;
+	size_t size = 0;
 	int result = check_private(c->token_file, why);
 
 	if (result == 0)

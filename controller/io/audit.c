@@ -101,7 +101,8 @@ static unsigned read_last(const char *path, unsigned count, struct buffer *lines
 
 	if (fd < 0)
 		return 0;
-	if (fstat(fd, &file) == 0 && file.st_size > 0 && file.st_size <= 2 * AUDIT_FILE_SIZE) {
+	if (fstat(fd, &file) == 0 && file.st_size > 0 &&
+	    file.st_size <= (off_t)2 * AUDIT_FILE_SIZE) {
 		uint8_t *room = buffer_add(&all, (size_t)file.st_size);
 		ssize_t got = read(fd, room, (size_t)file.st_size);
 

@@ -43,7 +43,7 @@ static struct connection *oldest_stranger(const struct http_server *h,
 
 static bool enter_local(struct connection *c)
 {
-	struct ucred peer;
+	struct ucred peer = {0};
 	socklen_t size = sizeof(peer);
 
 	strcpy(c->peer.text, "unix");
@@ -56,7 +56,7 @@ static bool enter_local(struct connection *c)
 
 static bool read_peer(struct connection *c, struct address *ret)
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = {0};
 	socklen_t size = sizeof(peer);
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&peer;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer;
