@@ -7,18 +7,16 @@
 #include "controller/io/clock.h"
 #include "controller/io/config.h"
 #include "controller/io/config_admission.h"
+#include "controller/io/confine.h"
 #include "controller/io/northbound.h"
 #include "controller/io/outside.h"
 #include "controller/io/registration_key.h"
 #include "controller/io/southbound.h"
 #include "controller/io/store.h"
-#include "shell/sandbox.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <linux/capability.h>
 #include <malloc.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,50 +251,12 @@ static void log_warning(const struct config *config, unsigned line, const char *
 	log_warn("%s:%u: %s", config->path, line, text);
 }
 
-static bool has_low_port(const struct endpoint *list, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		const struct sockaddr_in *a = (const struct sockaddr_in *)&list[i].address.any;
-
-		if (!list[i].is_unix && ntohs(a->sin_port) < 1024) /* IPv6 has it there too */
-			return true;
-	}
-	return false;
-}
-
-static bool has_routing(const struct config *config)
-{
-	for (unsigned i = 0; i < config->element_count; i++) {
-		for (unsigned j = 0; j < config->elements[i].port_count; j++) {
-			if (config->elements[i].ports[j].routing.device[0])
-				return true;
-		}
-	}
-	return false;
-}
-
-/* Before the first thread; what needs more than this was opened before. */
-static int confine(const struct controller *c, struct reason *why)
-{
-	const struct config *config = &c->config;
-	struct sandbox s = {0};
-
-	if (c->unconfined)
-		return 0;
-	if (has_low_port(config->southbound, config->southbound_count) ||
-	    has_low_port(config->northbound, config->northbound_count))
-		s.capabilities |= CAPABILITY(CAP_NET_BIND_SERVICE);
-	if (has_routing(config)) /* it speaks for routing daemons: routes, neighbours */
-		s.capabilities |= CAPABILITY(CAP_NET_ADMIN);
-	return sandbox_enter(&s, why);
-}
-
 static int start(struct controller *c, struct reason *why)
 {
 	int result = outside_open(&c->loop, &c->config, &c->outside, why);
 
 	if (result == 0)
-		result = confine(c, why);
+		result = c->unconfined ? 0 : confine(&c->config, why);
 	if (result == 0)
 		result = store_open(c->config.state, &c->loop, &c->store, why);
 
