@@ -254,7 +254,7 @@ static int write_out(struct connection *c, int64_t now_ms)
 
 	if (result == -EAGAIN) {
 		watch(c, EPOLLOUT);
-		if (c->sent != before)
+		if (c->sent != before || c->deadline_ms <= now_ms)
 			c->deadline_ms = now_ms + STALLED_MS;
 		return 0;
 	}
@@ -445,7 +445,7 @@ void connection_expire(struct connection *c, int64_t now_ms)
 		c->deadline_ms = INT64_MAX; /* the loop owes an answer */
 		return;
 	case CONNECTION_STREAM:
-		if (!c->out.size) {
+		if (!c->out.size && !(c->tls && tls_session_out(c->tls)->size)) {
 			buffer_add_bytes(&c->out, ":\n\n", 3);
 			connection_run(c, now_ms);
 			return;

@@ -22,6 +22,7 @@ import ctl
 import labs
 import pytest
 import swarm
+import yaml
 from certificates import Authority
 from lab.rest import UnixConnection
 
@@ -401,3 +402,18 @@ def everything(one: socket.socket) -> bytes:
     while piece := one.recv(65536):
         said += piece
     return said
+
+
+def test_every_route_has_a_role_and_is_described() -> None:
+    """The table of routes is the one place; who adds a row must say who may."""
+    root = Path(__file__).resolve().parents[2]
+    table = (root / "controller/io/northbound.c").read_text().replace("EVENTS,", '"/v1/events",')
+    rows = re.findall(r'\{"(GET|PUT|POST|DELETE)", "([^"]+)", (\w+), (true|false),', table)
+    assert len(rows) == len(re.findall(r'^\t\{"(?:GET|PUT|POST|DELETE|PATCH)"', table, re.M)) > 30
+    described = yaml.safe_load((root / "docs/openapi.yaml").read_text())["paths"]
+    paths = {(re.sub(r"\{[^}]*\}", "{}", path), method.upper())
+             for path, methods in described.items() for method in methods}
+    for method, path, role, _ in rows:
+        assert role in ("ROLE_READ", "ROLE_OPERATE", "ROLE_ADMIN"), path
+        assert method == "GET" or role != "ROLE_READ", path
+        assert (path, method) in paths, path
