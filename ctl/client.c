@@ -151,9 +151,10 @@ static int explain(const struct client *c, CURLcode code, struct reason *why)
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return reason_set(why, -ENOTCONN,
-				  "controller not reachable at %s: is it running, and may you use "
-				  "its socket? (--server or VICTOR_SERVER names another)",
-				  c->server);
+				  "controller not reachable at %s: is it running, and %s? "
+				  "(--server or VICTOR_SERVER names another)",
+				  c->server,
+				  c->socket ? "may you use its socket" : "does it listen there");
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return reason_set(
 			why, -EPROTO,

@@ -220,6 +220,30 @@ def test_a_certificate_is_its_users_role(site: Site) -> None:
                                                           ("certificate bob", 403)]
 
 
+def test_what_victorctl_pki_makes_is_enough(site: Site) -> None:
+    """A CA of its own, trusted beside the other: the file is read again while the controller runs."""
+    made, trusted = site.directory / "pki", site.authority.certificate
+    site.good("pki", "init", "--directory", made)
+    site.good("pki", "issue", "user", "erin", "admin", "--directory", made)
+    erin = made / "user-erin"
+    before = trusted.read_text(), site.authority.crl.read_text()
+    replace(site.authority.crl, before[1] + (made / "crl.pem").read_text())
+    replace(trusted, before[0] + (erin / "ca.pem").read_text())
+    as_erin = ["--server", site.https, "--ca", trusted, "--certificate", erin / "certificate.pem",
+               "--key", erin / "key.pem", "show", "user"]
+    labs.eventually("the new CA trusted", lambda: site.ctl(*as_erin).returncode == 0)
+    assert site.good(*as_erin) == "certificate erin, role admin, from 127.0.0.1\n"
+    replace(trusted, before[0])
+    replace(site.authority.crl, before[1])
+    labs.eventually("it is not any more", lambda: site.ctl(*as_erin).returncode != 0)
+
+
+def replace(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".fresh")
+    fresh.write_text(text)
+    fresh.rename(path)
+
+
 def test_a_token_does_over_tls_too_and_nothing_does_not(site: Site) -> None:
     with_ca = ["--server", site.https, "--ca", site.authority.certificate]
     assert "who are you?" in site.complaint(*with_ca, "show", "user")
