@@ -41,7 +41,7 @@ static int make(const char *path, struct sign_key *ret, struct reason *why)
 	free(draft);
 	if (result < 0)
 		return fail(why, path, -result);
-	log_info("made %s, the key that registrations are answered with", path);
+	log_debug("made %s, the key that registrations are answered with", path);
 	return 0;
 }
 
