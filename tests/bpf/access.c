@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- ARP ---- */
 
@@ -92,7 +93,9 @@ static void a_port_may_punt_only_its_share(void **state)
 	struct frame f = frame_arp(2, "10.10.0.11", "10.10.0.11");
 	uint64_t punted = 0, limited = 0;
 	struct bench *b = *state;
+	struct timespec begin, end;
 
+	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (int i = 0; i < 1000; i++) {
 		struct frame copy = f;
 
@@ -101,7 +104,10 @@ static void a_port_may_punt_only_its_share(void **state)
 		limited += bench_counted(b, VERDICT_punt_limited);
 	}
 	assert_int_equal(punted + limited, 1000);
-	assert_in_range(punted, 200, 900);
+	clock_gettime(CLOCK_MONOTONIC, &end); /* 1000 a second, on a machine as slow as it is */
+	assert_in_range(punted, 200,
+			201 + (end.tv_sec - begin.tv_sec) * 1000 +
+				(end.tv_nsec - begin.tv_nsec) / 1000000);
 	bench_expect(b, ACCESS2, &f, TC_DROP, VERDICT_punted); /* each port has its own */
 }
 
