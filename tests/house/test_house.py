@@ -39,9 +39,10 @@ def test_cppcheck_finds_nothing():
 
 
 def test_every_python_name_is_known_and_used():
-    done = subprocess.run(["/usr/bin/python3", "-m", "pyflakes", "bench/faults", "bench/forward",
+    done = subprocess.run(["/usr/bin/python3", "-m", "pyflakes", "bench/controller", "bench/faults", "bench/footprint",
+                           "bench/forward",
                            "bench/handoff", "bench/peers", "bench/reroute", "bench/ring",
-                           "bench/run", "bench/throughput", "bench/timeline", "bench/wan",
+                           "bench/report", "bench/run", "bench/throughput", "bench/timeline", "bench/wan",
                            "lab/lab", *tracked("*.py")], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -79,3 +80,11 @@ def test_links_in_the_documents_lead_somewhere():
             if not (ROOT / name).parent.joinpath(target).exists():
                 broken.append(f"{name}: {target}")
     assert not broken
+
+
+def test_every_test_that_the_threat_model_names_exists():
+    text = (ROOT / "docs/threat-model.md").read_text()
+    named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+){3,})`", text))
+    tests = "\n".join((ROOT / name).read_text() for name in tracked("tests/*.py", "tests/*.c"))
+    assert named
+    assert not [name for name in named if not re.search(rf"\b{name}\b", tests)]
