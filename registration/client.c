@@ -455,6 +455,13 @@ static struct registration message(const struct victor_register *r, enum registr
 	return m;
 }
 
+/* Sequences end where 64 bits do: who was led there says the last one again, and is answered that
+ * it is stale, until the controller's next epoch.  Never 0, which no message has. */
+static uint64_t next_sequence(const struct victor_register *r)
+{
+	return r->sequence < UINT64_MAX ? r->sequence + 1 : r->sequence;
+}
+
 static size_t sign_into(struct victor_register *r, enum registration_kind kind, int64_t now_ms,
 			uint8_t bytes[VICTOR_REGISTER_SIZE_MAX])
 {
@@ -464,7 +471,7 @@ static size_t sign_into(struct victor_register *r, enum registration_kind kind, 
 	int result UNUSED;
 
 	if (kind != REGISTRATION_SOLICIT) {
-		r->sequence++;
+		r->sequence = next_sequence(r);
 		if (!r->first) {
 			r->first = r->sequence;
 			r->sent_ms = now_ms;
@@ -567,7 +574,7 @@ int victor_register_grant(const struct victor_register *r, const char *to_device
 	if (!registration_name_is_good(to_device))
 		return -EINVAL;
 	/* The number of the grant is of the same clock as the messages'. */
-	g.serial = r->sequence + 1;
+	g.serial = next_sequence(r);
 	g.expires_s = r->clock_s + (uint32_t)((now_ms - r->clock_ms) / 1000) + valid_s;
 	memcpy(g.to_mac.bytes, to_mac, 6);
 	memcpy(g.node, r->id.node, sizeof(g.node));

@@ -394,6 +394,23 @@ static void a_clock_that_was_set_back_costs_one_exchange(void **state)
 	world_free(w);
 }
 
+static void a_sequence_that_has_no_next_is_said_again(void **state)
+{
+	struct world *w = world_make();
+
+	w->window.sequence = UINT64_MAX;
+	victor_register_link(w->r, &cable, w->now);
+	expect(w, REGISTRATION_SOLICIT);
+	advertise(w);
+	expect(w, REGISTRATION_REGISTER);
+	judge(w);
+	expect(w, REGISTRATION_REGISTER);
+	assert_true(w->last.sequence == UINT64_MAX);
+	judge(w);
+	assert_int_equal(status(w)->reason, REGISTRATION_REASON_STALE_SEQUENCE);
+	world_free(w);
+}
+
 static void one_that_moved_unnoticed_is_told_by_its_renewal(void **state)
 {
 	struct world *w = world_make();
@@ -678,6 +695,7 @@ int main(void)
 		cmocka_unit_test(a_change_of_the_link_registers_at_once),
 		cmocka_unit_test(after_a_controllers_restart_it_signs_again),
 		cmocka_unit_test(a_clock_that_was_set_back_costs_one_exchange),
+		cmocka_unit_test(a_sequence_that_has_no_next_is_said_again),
 		cmocka_unit_test(one_that_moved_unnoticed_is_told_by_its_renewal),
 		cmocka_unit_test(challenges_without_end_are_answered_ever_more_rarely),
 		cmocka_unit_test(
