@@ -108,10 +108,11 @@ void neighborhood_barrier(struct neighborhood *n)
 void neighborhood_adopt_kept(struct neighborhood *n, const struct kept_key *key,
 			     const struct kept_frame *frame)
 {
-	const struct claim claim = {key->vrf, key->port, key->vlan, key->mac, key->address};
 	struct kept_frame *at;
 
-	if (is_bound(n, &claim) || frame->size > KEPT_DATA || n->kept.count >= NEIGHBOR_KEPT_MAX) {
+	/* That its rule is here does not answer it: the node may have been elsewhere since, of
+	 * which an FE without a controller is not told. */
+	if (frame->size > KEPT_DATA || n->kept.count >= NEIGHBOR_KEPT_MAX) {
 		if (n->pipeline->ops->kept_remove)
 			(void)!n->pipeline->ops->kept_remove(n->pipeline->context, key);
 		return;
