@@ -14,7 +14,8 @@
  * A fresh claim can still be old news where the new FE's connection is slow: A to B and back to A,
  * with B's announcement arriving last.  So after a move the place that was left is asked once, if
  * its port is up and the node was heard there within the last second.  An answer from there is a
- * fresh claim; it moves the node back, and is not looked at twice. */
+ * fresh claim; it moves the node back, and is not looked at twice.  Any other answer is:
+ * its question may be from before the node moved within one FE, of which no other FE is told. */
 #include "controller/record.h"
 
 #include "controller/admission.h"
@@ -101,7 +102,8 @@ void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 			      const struct claim *claim)
 {
 	struct place left = r->a.place, to = claim->place;
-	bool look = !r->detached && r->live && !claim->elicited && claim->proof != PROOF_SIGNED &&
+	bool looked = claim->elicited && place_same_port(&r->looked, &claim->place);
+	bool look = !r->detached && r->live && !looked && claim->proof != PROOF_SIGNED &&
 		    r->a.state == ATTACHMENT_ACTIVE && left.fe != claim->place.fe &&
 		    c->now_ms - r->a.heard_ms < SECOND_LOOK_MS && element_place_up(c, &left);
 
@@ -114,6 +116,7 @@ void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 	     claim->proof == PROOF_SIGNED ? "it registered there"
 	     : claim->elicited            ? "it answers there"
 					  : "it speaks there");
+	r->looked = look ? left : (struct place){0};
 	if (look)
 		probe_place(c, r, &left);
 }

@@ -115,6 +115,7 @@ struct attachment_record {
 	bool claimant_asked; /* PROBING: its FE had a session the last time, and all it should have
 			      */
 	unsigned rounds;     /* PROBING: how often they were asked */
+	struct place looked; /* the one that it left last, if that was asked; else zero */
 	struct {
 		uint64_t packets, counting;
 		int64_t heard_ms, asked_ms; /* asked: since when it is silent; 0: it is not */

@@ -187,6 +187,32 @@ static void the_last_of_many_claimants_is_not_forgotten(void **state)
 	world_destroy(w);
 }
 
+/* Its answer is on its way when it moves within FE2, and FE1 need not be told of that. */
+static void an_answer_from_before_a_move_within_one_element_is_undone(void **state)
+{
+	struct world *w = world_with_vm1_at(2, 2);
+
+	fake_port(w, 1, 3)->answers = a_mac(VM1); /* where it was between */
+	fake_replay(w, 1, 3, VM1, IP1);
+	fake_of(w, 1)->deaf = true;
+	world_run(w);
+	assert_at(w, "vm1", 2, 2, ATTACHMENT_PROBING);
+	fake_of(w, 1)->deaf = false;
+	fake_of(w, 1)->mute = true;
+	world_run(w);
+	fake_port(w, 1, 3)->answers = (struct mac){0};
+	fake_port(w, 2, 3)->answers = a_mac(VM1);
+	fake_announces(w, 2, 3, VM1, IP1);
+	world_run(w);
+	assert_at(w, "vm1", 2, 3, ATTACHMENT_ACTIVE);
+	fake_of(w, 1)->mute = false;
+	world_run(w);
+	world_wait(w, 1000);
+	assert_at(w, "vm1", 2, 3, ATTACHMENT_ACTIVE);
+	assert_bound(w, IP1, 2, 3);
+	world_destroy(w);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_an_element_kept_does_not_confirm_what_is_only_learnt),
 	cmocka_unit_test(a_later_table_does_not_end_the_questions),
@@ -196,6 +222,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_node_that_came_back_while_it_was_asked_stays),
 	cmocka_unit_test(a_claimant_whose_connection_breaks_is_asked_when_it_is_back),
 	cmocka_unit_test(the_last_of_many_claimants_is_not_forgotten),
+	cmocka_unit_test(an_answer_from_before_a_move_within_one_element_is_undone),
 };
 
 RUN_QUIETLY(tests)
