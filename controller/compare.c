@@ -20,6 +20,7 @@
 #include "controller/exit.h"
 #include "controller/ovs.h"
 #include "controller/planner.h"
+#include "controller/probe.h"
 #include "controller/rebuild.h"
 #include "controller/segment.h"
 #include "controller/topology.h"
@@ -212,18 +213,49 @@ static bool must_keep(struct sync *sync, const struct rule *rule)
 	return false;
 }
 
-static void delete_rule(struct sync *sync, const struct reported_rule *rule)
+/* Since its turn the node may have come to where this is its rule; it was sent then. */
+static bool is_wanted_now(const struct sync *sync, const struct rule_key *key)
+{
+	const struct core *c = sync->core;
+	struct rule rules[PLANNER_NODE_RULES_MAX];
+	const struct node *n = inventory_node_by_address(&c->inventory, key->vrf, &key->address);
+	const struct attachment_record *r = n ? attachment_find(c, n->id) : NULL;
+	unsigned count = r ? planner_node_rules(c, sync->element->id, r->node,
+						r->detached ? NULL : &r->a, rules)
+			   : 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (memcmp(&rules[i].key, key, sizeof(*key)) == 0)
+			return true;
+	return false;
+}
+
+/* At a switch nodes have more kinds of rules, which others may be as well. */
+static bool may_be_node_rule(const struct element *e, const struct rule *rule)
+{
+	return is_node_rule(rule) ||
+	       (e->ovs && (rule->key.kind == RULE_BESIDE || rule->key.kind == RULE_SELF ||
+			   rule->key.kind == RULE_BESIDE_ASKED || rule->key.kind == RULE_ECHO ||
+			   rule->key.kind == RULE_ANSWER));
+}
+
+/* Whether it is deleted. */
+static bool delete_rule(struct sync *sync, const struct reported_rule *rule)
 {
 	struct element *e = sync->element;
 
 	if (must_keep(sync, &rule->rule)) {
 		e->rule_count += rule->rule.key.kind != RULE_TENTATIVE; /* the FE's own */
 		sync->kept += is_node_rule(&rule->rule);
-		return;
+		return false;
 	}
+	/* Asked last: whether it must be kept may have found out whose it is. */
+	if (may_be_node_rule(e, &rule->rule) && is_wanted_now(sync, &rule->rule.key))
+		return false;
 	e->rule_count++;
 	element_delete_rule(e, &rule->rule);
 	sync->deletes++;
+	return true;
 }
 
 static struct reported_rule *find_binding(struct sync *sync, const struct node *n, unsigned i,
@@ -253,10 +285,23 @@ static void adopt_again(struct sync *sync, const struct attachment_record *r)
 		}
 }
 
+/* The node may have come back to where the FE has it, and said so on a connection that was broken:
+ * the FE keeps no word of whom it has bound already.  Not while a move from there is prepared. */
+static void ask_where_it_was(const struct sync *sync, const struct attachment_record *r,
+			     const struct rule *local)
+{
+	const struct place place = {sync->element->id, local->port, local->vlan, local->mac};
+
+	if (!r->detached && r->a.state != ATTACHMENT_PREPARED)
+		probe_place(sync->core, r, &place);
+}
+
 /* Where the node is not any more: all of its addresses together. */
-static void delete_old(struct sync *sync, const struct node *n)
+static void delete_old(struct sync *sync, const struct attachment_record *r)
 {
 	static const enum rule_kind kinds[] = {RULE_LOCAL, RULE_FOREIGN};
+	const struct node *n = r->node;
+	const struct rule *local = NULL;
 
 	for (unsigned i = 0; n && i < n->address_count; i++)
 		for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
@@ -264,9 +309,12 @@ static void delete_old(struct sync *sync, const struct node *n)
 
 			if (!has || has->wanted)
 				continue;
-			delete_rule(sync, has);
+			if (delete_rule(sync, has) && kinds[k] == RULE_LOCAL)
+				local = &has->rule;
 			has->wanted = true;
 		}
+	if (local)
+		ask_where_it_was(sync, r, local);
 }
 
 /* The rules of so many nodes.  False: there are more. */
@@ -285,36 +333,10 @@ static bool want_nodes(struct sync *sync, unsigned budget)
 		for (unsigned i = 0; i < count; i++)
 			if (want_rule(sync, &rules[i]) && rules[i].key.kind == RULE_FOREIGN)
 				r->element_version_guessed = false; /* the FE knows it now */
-		delete_old(sync, r->node);
+		delete_old(sync, r);
 		budget--;
 	}
 	return budget > 0;
-}
-
-/* Since its turn the node may have come to where this is its rule; it was sent then. */
-static bool is_wanted_now(const struct sync *sync, const struct rule_key *key)
-{
-	const struct core *c = sync->core;
-	struct rule rules[PLANNER_NODE_RULES_MAX];
-	const struct node *n = inventory_node_by_address(&c->inventory, key->vrf, &key->address);
-	const struct attachment_record *r = n ? attachment_find(c, n->id) : NULL;
-	unsigned count = r ? planner_node_rules(c, sync->element->id, r->node,
-						r->detached ? NULL : &r->a, rules)
-			   : 0;
-
-	for (unsigned i = 0; i < count; i++)
-		if (memcmp(&rules[i].key, key, sizeof(*key)) == 0)
-			return true;
-	return false;
-}
-
-/* At a switch nodes have more kinds of rules, which others may be as well. */
-static bool may_be_node_rule(const struct element *e, const struct rule *rule)
-{
-	return is_node_rule(rule) ||
-	       (e->ovs && (rule->key.kind == RULE_BESIDE || rule->key.kind == RULE_SELF ||
-			   rule->key.kind == RULE_BESIDE_ASKED || rule->key.kind == RULE_ECHO ||
-			   rule->key.kind == RULE_ANSWER));
 }
 
 /* Rules that are no node's, all at once. */
@@ -325,7 +347,7 @@ static void delete_others(struct sync *sync)
 
 	while (table_next(&sync->rules, &at, NULL, (void **)&rule))
 		if (!rule->wanted && !may_be_node_rule(sync->element, &rule->rule))
-			delete_rule(sync, rule);
+			(void)delete_rule(sync, rule);
 }
 
 /* Which rules of nodes are left over; false: there are more. */
@@ -349,8 +371,7 @@ static bool delete_nodes(struct sync *sync)
 	size_t count = sync->left.size / sizeof(struct reported_rule *), end = sync->at + TOGETHER;
 
 	for (; sync->at < count && sync->at < end; sync->at++)
-		if (!is_wanted_now(sync, &list[sync->at]->rule.key))
-			delete_rule(sync, list[sync->at]);
+		(void)delete_rule(sync, list[sync->at]);
 	return sync->at == count;
 }
 

@@ -169,11 +169,48 @@ static void one_that_takes_nothing_for_long_is_given_up(void **state)
 	world_destroy(w);
 }
 
+/* After a lost store: its rule is read before it is in the inventory, and looked at again when all
+ * that nothing explains is to go. */
+static void a_node_that_comes_into_the_inventory_meanwhile_keeps_its_rules(void **state)
+{
+	struct world *w = sliced_world();
+	char id[16], mac[32], address[32];
+
+	finish(w);
+	for (unsigned i = 1; i <= NODES; i++)
+		announce(w, 3, i);
+	world_run(w);
+	world_wait(w, 2000);
+	world_restart(w, 1, false);
+	w->core->config.slice = 2;
+	w->core->shell.unsent = unsent;
+	for (unsigned i = 2; i <= NODES; i++) {
+		name_node(i, id, mac, address);
+		world_add_node(w, id, mac, address);
+	}
+	world_connect(w, fake_of(w, 3));
+	world_run(w);
+	for (unsigned i = 0; !w->core->elements[2]->synced && i < 1000; i++)
+		(void)core_compare(w->core);
+	assert_true(core_is_comparing(w->core));
+	name_node(1, id, mac, address);
+	world_add_node(w, id, mac, address);
+	finish(w);
+	assert_non_null(fake_rule(w, 3, RULE_LOCAL, address));
+	world_connect(w, fake_of(w, 1));
+	world_connect(w, fake_of(w, 2));
+	world_run(w);
+	finish(w);
+	assert_bound(w, address, 3, 2);
+	world_destroy(w);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_element_that_has_all_is_sent_a_barrier_alone),
 	cmocka_unit_test(nodes_that_move_before_and_behind_their_turn_are_right_in_the_end),
 	cmocka_unit_test(a_node_that_leaves_meanwhile_is_forgotten),
 	cmocka_unit_test(a_claim_before_the_end_is_asked_about),
+	cmocka_unit_test(a_node_that_comes_into_the_inventory_meanwhile_keeps_its_rules),
 	cmocka_unit_test(an_element_that_takes_nothing_is_given_no_more),
 	cmocka_unit_test(one_that_takes_nothing_for_long_is_given_up),
 };

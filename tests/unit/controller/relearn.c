@@ -213,6 +213,37 @@ static void an_answer_from_before_a_move_within_one_element_is_undone(void **sta
 	world_destroy(w);
 }
 
+/* FE2's connection broke: it was not told that the node left, nor heard that it is back. */
+static void a_node_that_is_back_where_its_element_still_has_it_is_asked(void **state)
+{
+	struct world *w = world_with_vm1_at(2, 2);
+
+	world_disconnect(w, fake_of(w, 2));
+	fake_announces(w, 3, 3, VM1, IP1);
+	world_run(w);
+	assert_at(w, "vm1", 3, 3, ATTACHMENT_ACTIVE);
+	world_wait(w, 2000);
+	fake_port(w, 2, 2)->answers = a_mac(VM1);
+	connect(w, 2);
+	world_wait(w, 1000);
+	assert_bound(w, IP1, 2, 2);
+	world_destroy(w);
+}
+
+static void nor_does_that_question_undo_a_move_that_is_prepared(void **state)
+{
+	struct world *w = world_with_vm1_at(2, 2);
+	struct reason why;
+
+	world_disconnect(w, fake_of(w, 2));
+	fake_port(w, 2, 2)->answers = a_mac(VM1);
+	assert_int_equal(core_prepare_move(w->core, "vm1", "FE3", "port3", 0, w->now_ms, &why), 0);
+	connect(w, 2);
+	world_wait(w, 1000);
+	assert_at(w, "vm1", 3, 3, ATTACHMENT_PREPARED);
+	world_destroy(w);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_an_element_kept_does_not_confirm_what_is_only_learnt),
 	cmocka_unit_test(a_later_table_does_not_end_the_questions),
@@ -223,6 +254,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_claimant_whose_connection_breaks_is_asked_when_it_is_back),
 	cmocka_unit_test(the_last_of_many_claimants_is_not_forgotten),
 	cmocka_unit_test(an_answer_from_before_a_move_within_one_element_is_undone),
+	cmocka_unit_test(a_node_that_is_back_where_its_element_still_has_it_is_asked),
+	cmocka_unit_test(nor_does_that_question_undo_a_move_that_is_prepared),
 };
 
 RUN_QUIETLY(tests)
