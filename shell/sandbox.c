@@ -103,6 +103,7 @@ static const char *const daily[] = {
 	"newfstatat",
 	"open",
 	"openat",
+	"pidfd_open",
 	"pipe",
 	"pipe2",
 	"poll",
