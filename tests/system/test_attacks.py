@@ -143,7 +143,7 @@ class Flood:
 def test_a_flood_of_forged_announcements_moves_nothing_and_starves_nobody(
         lab: Lab, attacker: HostHandle) -> None:
     """Honest claims meanwhile: the laptop moves between FE2 and FE3, and so does the vm."""
-    before, still = port_counts(lab), places(lab)
+    before, still, full = port_counts(lab), places(lab), overrun(lab)
     began, moves = time.monotonic(), 0
     flood = Flood(lab, attacker)
     with Conversation(lab.host("client"), lab.host("neighbor")) as talk:
@@ -163,9 +163,12 @@ def test_a_flood_of_forged_announcements_moves_nothing_and_starves_nobody(
         now = port_counts(lab)
         return labs.Counts({what: now[what] - before[what] for what in now})
 
-    labs.eventually("count of each frame", lambda: handled(met()) >= result["sent"])
+    def seen() -> float:
+        return handled(met()) + overrun(lab) - full
+
+    labs.eventually("count of each frame", lambda: seen() >= result["sent"])
     now = met()
-    assert handled(now) == result["sent"], now
+    assert seen() == result["sent"], now
     assert now["punted"] <= BURST + RATE * (lasted + 1), now
     # The gateway's and claims by other MACs that the data plane tells apart were not handed up.
     assert now["punt_limited"] + now["punt_crowded"] + now["guard_gateway"] > now["punted"]
@@ -183,6 +186,13 @@ def handled(now: dict[str, int]) -> int:
     """Each frame is one of these."""
     return sum(now[what] for what in ("punted", "punt_limited", "punt_crowded", "punt_lost",
                                              "guard_gateway"))
+
+
+def overrun(lab: Lab) -> int:
+    """Frames for which the port's own queue had no room: on a busy machine some, before any program."""
+    said = subprocess.run(["ip", "-n", lab.netns("fe2"), "-s", "-j", "link", "show", PORT], check=True,
+                          text=True, stdout=subprocess.PIPE).stdout
+    return int(json.loads(said)[0]["stats64"]["rx"]["dropped"])
 
 
 def report(line: str) -> None:
