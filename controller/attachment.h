@@ -81,6 +81,7 @@ void attachment_silent(struct core *c, struct element *e, const struct silent *s
 bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule);
 /* Attachments learnt from foreign rules alone, at an FE that turns out to have no local one. */
 void attachment_drop_portless(struct core *c, struct element *e);
+void attachment_drop_if_portless(struct core *c, struct attachment_record *r);
 /* When learning is over: attachments of nodes that are not in the inventory any more. */
 void attachment_drop_nodeless(struct core *c);
 /* Its segment's FEs changed: it goes to the one that is designated now. */

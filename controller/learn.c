@@ -225,6 +225,15 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 	return !r->detached || version_is_set(r->a.version);
 }
 
+void attachment_drop_if_portless(struct core *c, struct attachment_record *r)
+{
+	const struct element *e = element_find(c, r->a.place.fe);
+
+	if (!r->a.place.port && e && e->synced && !c->learning)
+		record_detach(c, r, "its element does not know it");
+}
+
+/* One that somebody claims meanwhile stays until he has answered, or has not (probing.c). */
 void attachment_drop_portless(struct core *c, struct element *e)
 {
 	struct port *p = element_port(e, 0);
@@ -232,7 +241,8 @@ void attachment_drop_portless(struct core *c, struct element *e)
 
 	for (struct attachment_record *r = p->first; r; r = next) {
 		next = r->port_next;
-		record_detach(c, r, "its element does not know it");
+		if (r->a.state != ATTACHMENT_PROBING)
+			attachment_drop_if_portless(c, r);
 	}
 }
 

@@ -93,6 +93,7 @@ static void end_probing_here(struct core *c, struct attachment_record *r, bool b
 	r->must_be_silent = false;
 	r->a.previous = (struct place){0};
 	record_settle(c, r);
+	attachment_drop_if_portless(c, r);
 }
 
 static void ask_all(struct core *c, struct attachment_record *r)

@@ -3,6 +3,8 @@
 #include "fake_element.h"
 #include "main.h"
 
+#include "controller/state.h"
+
 #include <stdio.h>
 
 #define VM1 "52:54:00:00:00:11"
@@ -244,6 +246,44 @@ static void nor_does_that_question_undo_a_move_that_is_prepared(void **state)
 	world_destroy(w);
 }
 
+/* FE1 says that it is at FE2, which does not know it; FE3 heard it while there was no controller.
+ */
+static struct world *claimed_where_it_is_not_known(void)
+{
+	struct world *w = a_lost_store();
+
+	put_foreign(w, 1, 2, 3, 5);
+	connect(w, 1);
+	connect(w, 3);
+	fake_replay(w, 3, 3, VM1, IP1);
+	world_run(w);
+	assert_at(w, "vm1", 2, 0, ATTACHMENT_PROBING);
+	connect(w, 2);
+	world_wait(w, 10);
+	assert_false(w->core->learning);
+	return w;
+}
+
+static void whose_element_does_not_know_it_stays_until_the_claimant_has_answered(void **state)
+{
+	struct world *w = claimed_where_it_is_not_known();
+
+	fake_port(w, 3, 3)->answers = a_mac(VM1);
+	world_wait(w, 1000);
+	assert_bound(w, IP1, 3, 3);
+	world_destroy(w);
+}
+
+static void and_is_nowhere_if_nobody_answers(void **state)
+{
+	struct world *w = claimed_where_it_is_not_known();
+
+	world_wait(w, 1000);
+	assert_null(core_attachment(w->core, "vm1"));
+	assert_bound(w, IP1, 0, 0);
+	world_destroy(w);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_an_element_kept_does_not_confirm_what_is_only_learnt),
 	cmocka_unit_test(a_later_table_does_not_end_the_questions),
@@ -256,6 +296,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_answer_from_before_a_move_within_one_element_is_undone),
 	cmocka_unit_test(a_node_that_is_back_where_its_element_still_has_it_is_asked),
 	cmocka_unit_test(nor_does_that_question_undo_a_move_that_is_prepared),
+	cmocka_unit_test(whose_element_does_not_know_it_stays_until_the_claimant_has_answered),
+	cmocka_unit_test(and_is_nowhere_if_nobody_answers),
 };
 
 RUN_QUIETLY(tests)
