@@ -294,6 +294,9 @@ int attachment_prepare(struct core *c, const struct node *n, const struct place 
 	char text[96];
 
 	resolve_segment(c, r, &designated);
+	/* Who is designated may have changed since a claim from there was asked about. */
+	if (!c->learning && (r->detached || !segment_is_same(c, &r->a.place, &designated)))
+		(void)segment_designate(c, n->id, &designated);
 
 	if (!r->detached && r->a.state == ATTACHMENT_PREPARED) {
 		if (!place_same_port(&r->a.place, to))
