@@ -43,6 +43,13 @@ def test_a_planted_fault_is_found(fault: str, seed: str) -> None:
     assert "BROKEN with seed" in done.stdout
 
 
+@pytest.mark.parametrize("seed", [269, 7228, 8522, 200155, 700023])
+def test_a_world_that_once_broke_holds(seed: int) -> None:
+    """docs/simulator.md tells what was wrong with each."""
+    done = simulate("--seed", str(seed), "--no-shrink")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_seed_is_replayed_exactly() -> None:
     one, other = (simulate("--seed", "5", "--verbose") for _ in range(2))
     assert one.returncode == 0
