@@ -22,7 +22,6 @@
 
 static const char ciphers13[] =
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-static const char ciphers12[] = "ECDHE+AESGCM:!PSK:!SRP";
 
 /* ---- files ---- */
 
@@ -280,12 +279,11 @@ static int check_own(const SSL_CTX *ssl, const char *path, struct tls_identity *
 
 /* ---- contexts ---- */
 
-static void restrict_protocol(SSL_CTX *ssl, const struct tls_settings *s)
+static void restrict_protocol(SSL_CTX *ssl)
 {
-	SSL_CTX_set_min_proto_version(ssl, s->tls12_too ? TLS1_2_VERSION : TLS1_3_VERSION);
+	SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION);
 	SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION);
 	(void)SSL_CTX_set_ciphersuites(ssl, ciphers13);
-	(void)SSL_CTX_set_cipher_list(ssl, ciphers12);
 	/* No resumption: a ticket would outlive a revocation. */
 	SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
 					 SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -313,7 +311,7 @@ static int load(struct tls_context *c, SSL_CTX *ssl, struct reason *why)
 	struct tls_identity self = {0};
 	int64_t expires_s = 0;
 
-	restrict_protocol(ssl, &c->settings);
+	restrict_protocol(ssl);
 	demand_certificate(ssl, &c->settings);
 	SSL_CTX_set_app_data(ssl, c);
 	int result = load_certificate(ssl, files->certificate, why);
@@ -425,9 +423,4 @@ int tls_context_days_left(const struct tls_context *c, int64_t now_s)
 	int64_t left_s = c->expires_s - now_s;
 
 	return (int)(left_s >= 0 ? left_s / DAY_S : -1 - (-left_s / DAY_S));
-}
-
-SSL_CTX *tls_context_openssl(const struct tls_context *c)
-{
-	return c->current;
 }

@@ -57,7 +57,6 @@ struct tls_settings {
 	unsigned accept; /* kinds of peer (enum tls_kind); 0: a server that asks for no certificate
 			  */
 	bool anonymous_too; /* a client without a certificate comes in as well */
-	bool tls12_too;     /* TLS 1.2 with ECDHE and AES-GCM, for old switches */
 };
 
 struct tls_context {
@@ -87,10 +86,8 @@ bool tls_context_has_news(struct tls_context *context);
 /* Whole days until our own certificate expires; negative: it has. */
 int tls_context_days_left(const struct tls_context *context, int64_t now_s);
 
-/* ---- for who uses OpenSSL through another library (libwebsockets) ---- */
+/* ---- for the room itself: what sessions and the CA need of OpenSSL ---- */
 
-/* Borrowed until the next reload; SSL_CTX_up_ref keeps it. */
-struct ssl_ctx_st *tls_context_openssl(const struct tls_context *context);
 /* The identity of a verified certificate: -ENOENT where it has none of VICTOR's, -EINVAL where it
  * has a broken one, or more than one. */
 MUST_USE int tls_certificate_identity(const struct x509_st *certificate, struct tls_identity *ret);

@@ -272,8 +272,7 @@ static int step_to_end(sqlite3 *db, sqlite3_stmt *statement, struct reason *why)
 	return result;
 }
 
-/* Likewise, and frees it. */
-static int finish(sqlite3 *db, sqlite3_stmt *statement, struct reason *why)
+int store_sql_finish(sqlite3 *db, sqlite3_stmt *statement, struct reason *why)
 {
 	int code = sqlite3_step(statement);
 	int result = code == SQLITE_DONE ? 0 : store_schema_explain(db, code, why);
@@ -282,7 +281,7 @@ static int finish(sqlite3 *db, sqlite3_stmt *statement, struct reason *why)
 	return result;
 }
 
-static void bind_text(sqlite3_stmt *statement, int at, const char *text)
+void store_sql_bind_text(sqlite3_stmt *statement, int at, const char *text)
 {
 	sqlite3_bind_text(statement, at, text, -1, SQLITE_TRANSIENT);
 }
@@ -291,7 +290,7 @@ static void bind_mac(sqlite3_stmt *statement, int at, const struct mac *mac)
 {
 	char text[MAC_TEXT_SIZE];
 
-	bind_text(statement, at, mac_format(mac, text));
+	store_sql_bind_text(statement, at, mac_format(mac, text));
 }
 
 int store_sql_write_term(struct sqlite3 *db, uint16_t term, struct reason *why)
@@ -303,7 +302,7 @@ int store_sql_write_term(struct sqlite3 *db, uint16_t term, struct reason *why)
 	if (result < 0)
 		return result;
 	sqlite3_bind_int(statement, 1, term);
-	return finish(db, statement, why);
+	return store_sql_finish(db, statement, why);
 }
 
 static void bind_lists(sqlite3_stmt *statement, const struct node *n)
@@ -314,13 +313,13 @@ static void bind_lists(sqlite3_stmt *statement, const struct node *n)
 	for (unsigned i = 0; i < n->address_count && size < sizeof(list); i++)
 		size += (size_t)snprintf(list + size, sizeof(list) - size, "%s%s", i ? "," : "",
 					 address_format(&n->addresses[i], text));
-	bind_text(statement, 4, list);
+	store_sql_bind_text(statement, 4, list);
 	list[0] = '\0';
 	size = 0;
 	for (unsigned i = 0; i < n->element_count && size < sizeof(list); i++)
 		size += (size_t)snprintf(list + size, sizeof(list) - size, "%s%s", i ? "," : "",
 					 n->elements[i]);
-	bind_text(statement, 6, list);
+	store_sql_bind_text(statement, 6, list);
 }
 
 int store_sql_put_node(struct sqlite3 *db, const struct node *n, struct reason *why)
@@ -334,17 +333,17 @@ int store_sql_put_node(struct sqlite3 *db, const struct node *n, struct reason *
 
 	if (result < 0)
 		return result;
-	bind_text(statement, 1, n->id);
+	store_sql_bind_text(statement, 1, n->id);
 	sqlite3_bind_int64(statement, 2, n->vrf);
 	bind_mac(statement, 3, &n->mac);
 	sqlite3_bind_int(statement, 5, n->mobile);
 	bind_lists(statement, n);
-	bind_text(statement, 7, n->labels.text);
-	bind_text(statement, 8, n->allow_ports.text);
-	bind_text(statement, 9, n->allow_sites.text);
-	bind_text(statement, 10, n->allow_labels.text);
+	store_sql_bind_text(statement, 7, n->labels.text);
+	store_sql_bind_text(statement, 8, n->allow_ports.text);
+	store_sql_bind_text(statement, 9, n->allow_sites.text);
+	store_sql_bind_text(statement, 10, n->allow_labels.text);
 	sqlite3_bind_int(statement, 11, n->learned);
-	return finish(db, statement, why);
+	return store_sql_finish(db, statement, why);
 }
 
 static int remove_row(struct sqlite3 *db, const char *sql, const char *key, struct reason *why)
@@ -354,8 +353,8 @@ static int remove_row(struct sqlite3 *db, const char *sql, const char *key, stru
 
 	if (result < 0)
 		return result;
-	bind_text(statement, 1, key);
-	return finish(db, statement, why);
+	store_sql_bind_text(statement, 1, key);
+	return store_sql_finish(db, statement, why);
 }
 
 int store_sql_remove_node(struct sqlite3 *db, const char *id, struct reason *why)
@@ -410,8 +409,8 @@ int store_sql_write_drain(struct sqlite3 *db, const char *element, bool drains, 
 	result = prepare(db, "INSERT OR REPLACE INTO drained VALUES (?1)", &statement, why);
 	if (result < 0)
 		return result;
-	bind_text(statement, 1, element);
-	return finish(db, statement, why);
+	store_sql_bind_text(statement, 1, element);
+	return store_sql_finish(db, statement, why);
 }
 
 int store_sql_read_drains(struct sqlite3 *db, void (*each)(void *to, const char *element), void *to,

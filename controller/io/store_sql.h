@@ -54,3 +54,10 @@ void store_sql_finish_keeper(struct sqlite3_stmt *keeper);
 MUST_USE int store_sql_write_drain(struct sqlite3 *db, const char *element, bool drains,
 				   struct reason *why);
 MUST_USE int store_sql_forget_attachment(struct sqlite3 *db, const char *node, struct reason *why);
+
+/* ---- what its files share ---- */
+
+/* Runs a statement that has no rows, and frees it. */
+MUST_USE int store_sql_finish(struct sqlite3 *db, struct sqlite3_stmt *statement,
+			      struct reason *why);
+void store_sql_bind_text(struct sqlite3_stmt *statement, int at, const char *text);

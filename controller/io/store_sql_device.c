@@ -13,20 +13,6 @@ static int prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret, struct reas
 	return code == SQLITE_OK ? 0 : store_schema_explain(db, code, why);
 }
 
-static int finish(sqlite3 *db, sqlite3_stmt *statement, struct reason *why)
-{
-	int code = sqlite3_step(statement);
-	int result = code == SQLITE_DONE ? 0 : store_schema_explain(db, code, why);
-
-	sqlite3_finalize(statement);
-	return result;
-}
-
-static void bind_text(sqlite3_stmt *statement, int at, const char *text)
-{
-	sqlite3_bind_text(statement, at, text, -1, SQLITE_TRANSIENT);
-}
-
 static bool read_name(sqlite3_stmt *row, int column, char ret[NAME_SIZE])
 {
 	const char *text = (const char *)sqlite3_column_text(row, column);
@@ -97,8 +83,8 @@ static int remove_of(struct sqlite3 *db, const char *sql, const char *node, stru
 
 	if (result < 0)
 		return result;
-	bind_text(statement, 1, node);
-	return finish(db, statement, why);
+	store_sql_bind_text(statement, 1, node);
+	return store_sql_finish(db, statement, why);
 }
 
 static int put_device(struct sqlite3 *db, const char *node, const struct device *d,
@@ -110,12 +96,12 @@ static int put_device(struct sqlite3 *db, const char *node, const struct device 
 
 	if (result < 0)
 		return result;
-	bind_text(statement, 1, node);
-	bind_text(statement, 2, d->name);
-	bind_text(statement, 3, mac_format(&d->mac, mac));
-	bind_text(statement, 4, sign_key_format(&d->key, key));
+	store_sql_bind_text(statement, 1, node);
+	store_sql_bind_text(statement, 2, d->name);
+	store_sql_bind_text(statement, 3, mac_format(&d->mac, mac));
+	store_sql_bind_text(statement, 4, sign_key_format(&d->key, key));
 	sign_wipe(key, sizeof(key));
-	return finish(db, statement, why);
+	return store_sql_finish(db, statement, why);
 }
 
 int store_sql_put_devices(struct sqlite3 *db, const char *node, const struct device *list,
@@ -140,8 +126,8 @@ int store_sql_keep_registration(struct sqlite3 *db, const char *node, const char
 			 why);
 	if (result < 0)
 		return result;
-	bind_text(statement, 1, node);
-	bind_text(statement, 2, device);
+	store_sql_bind_text(statement, 1, node);
+	store_sql_bind_text(statement, 2, device);
 	sqlite3_bind_int64(statement, 3, lifetime_s);
-	return finish(db, statement, why);
+	return store_sql_finish(db, statement, why);
 }
