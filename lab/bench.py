@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,17 @@ def parser(name: str, doc: str | None) -> argparse.ArgumentParser:
 def handoff_options(parser: argparse.ArgumentParser, moves: int) -> None:
     parser.add_argument("--moves", type=int, default=moves)
     parser.add_argument("--details", action="store_true", help="every move's outage")
+
+
+def need(say: Progress, *packages: str) -> None:
+    """Installs the packages, of those that it names, that are missing."""
+    done = subprocess.run([Path(__file__).resolve().parent.parent / "tools/install-deps",
+                           "--packages", *packages], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    for line in done.stdout.splitlines():
+        say(line)
+    if done.returncode:
+        raise RuntimeError(f"not installed: {' '.join(packages)}")
 
 
 def run(parser: argparse.ArgumentParser, measure: Callable[[Any, Progress], Figures],
