@@ -88,14 +88,6 @@ def of_reroute(figures: Figures) -> list[Row]:
             for case in ("carrier", "silent", "transit") for key, text in metrics.items()]
 
 
-def of_throughput(figures: Figures) -> list[Row]:
-    systems = {"plain": ("Linux forwarding", platform.release()), "victor": ("victor-fe", None)}
-    return [row(case, "one TCP stream", "Gb/s", figures["rounds"], {"median": rates[which]},
-                system, system_version)
-            for case, rates in figures["gbit_per_s"].items()
-            for which, (system, system_version) in systems.items()]
-
-
 def text(found: Figures) -> str:
     """A table for people."""
     head = ("system", "case", "metric", "unit", "n", *SPREAD)

@@ -70,6 +70,11 @@ def forward(case: str, metric: str) -> Figure:
     return Figure("forward", metric, case=case)
 
 
+def throughput(case: str) -> Figure:
+    return Figure("throughput", "one TCP stream, of plain forwarding's", case=case,
+                  system="victor-fe, IP-in-IP")
+
+
 def controller(case: str, metric: str, at: str = "median") -> Figure:
     return Figure("controller", metric, at, "victor-controller", case)
 
@@ -84,6 +89,9 @@ TARGETS = (
     Target("the same for IPv6",
            forward("local delivery, from a guarded node, IPv6, 1M", "BPF_PROG_RUN"), 250, 150,
            "ns"),
+    Target("TCP through IP-in-IP against plain kernel forwarding", throughput("FE2 → FE3"), 90, 97,
+           "%", more_is_better=True),
+    Target("the same, the other way", throughput("FE3 → FE2"), 90, 97, "%", more_is_better=True),
     Target("registrations a second, K = 3", controller("K = 3", "registrations"), 100000, 300000,
            "1/s", more_is_better=True),
     Target("1,000 elements, one move, last barrier, p99",
