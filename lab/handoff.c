@@ -6,9 +6,21 @@
  * then the old access point's carrier goes down, some 50 us after t0.  Nothing is programmed
  * beforehand.  Outage, each way: from t0, so a little more than from the carrier's loss, to the
  * first packet by the new port: a probe that arrived at the station after t1, or that the station
- * sent after t1 and the third machine received.  Prints one JSON object.
+ * sent after t1 and the third machine received, less --flight-us, the labs' delay lines on the way:
+ * until then the third machine gets what was sent before.  A move whose first packet does not come
+ * within --timeout-ms has failed; it counts with that time, and the next one begins all the same,
+ * until there are --failures.
  *
- * Uses probe.c, air.c and netns.c; lab/handoff.py runs it. */
+ * Of the probes each move is told how many, both ways together, were lost, duplicated, reordered
+ * and late, as tally.h defines.  A move's period begins where a probe could still be under way to
+ * the old port, that flight and 1 ms before t0, and lasts until the next move's.
+ *
+ * Who has an orchestrator is told by it of the move: --orchestrator names a datagram socket, which
+ * gets "moved PORT" when the move's call has returned, before the station announces itself, and
+ * with
+ * --prepare-ms "prepare PORT" so long before the move.
+ *
+ * Prints one JSON object.  Uses probe.c, air.c, netns.c and tally.c; lab/handoff.py runs it. */
 #include "base/memory.h"
 #include "lab/air.h"
 #include "lab/probe.h"
@@ -26,17 +38,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #define NS_PER_MS 1000000LL
-#define FAILURES_MAX 3 /* moves that never recover, before we give up */
-#define PING_MARGIN_NS (1 * NS_PER_MS)
+#define MARGIN_NS (1 * NS_PER_MS)
 
 struct options {
 	const char *air, *ports[2], *host, *host_device, *host_address, *host_mac, *peer,
-		*peer_address;
-	long moves, probe_us, ping_ms, rest_ms, pause_ms, timeout_ms, seed;
+		*peer_address, *orchestrator;
+	long moves, probe_us, ping_ms, rest_ms, pause_ms, prepare_ms, timeout_ms, flight_us,
+		failures, seed;
 	bool details, progress;
 };
 
@@ -45,6 +58,7 @@ struct move {
 	int64_t down;     /* the old carrier is gone */
 	int64_t first[2]; /* first packet each way; 0: none came */
 	unsigned pings_lost[2];
+	struct tally_counts probes; /* both ways together */
 };
 
 struct announcement {
@@ -56,7 +70,8 @@ struct handoff {
 	struct options options;
 	struct air air;
 	struct probe *probe;
-	int announce; /* packet socket on the station's device */
+	int announce;     /* packet socket on the station's device */
+	int orchestrator; /* -1: none */
 	struct announcement announcement;
 	struct move *moves;
 	long done, failed;
@@ -78,7 +93,8 @@ static NORETURN void usage(void)
 		"usage: lab-handoff --air NETNS --ports FROM,TO --host NETNS --host-device "
 		"DEV --host-address IP\n       --host-mac MAC --peer NETNS --peer-address IP "
 		"[--moves N] [--probe-us N] [--ping-ms N]\n       [--rest-ms N] [--pause-ms N] "
-		"[--timeout-ms N] [--seed N] [--details] [--progress]\n");
+		"[--prepare-ms N] [--timeout-ms N] [--flight-us N]\n       [--failures N] "
+		"[--orchestrator SOCKET] [--seed N] [--details] [--progress]\n");
 	exit(2);
 }
 
@@ -116,6 +132,7 @@ static struct options parse_options(int argc, char **argv)
 			    .rest_ms = 5,
 			    .pause_ms = 15,
 			    .timeout_ms = 2000,
+			    .failures = 3,
 			    .seed = 1};
 	struct {
 		const char *name;
@@ -134,10 +151,14 @@ static struct options parse_options(int argc, char **argv)
 		{"ping-ms", NULL, &o.ping_ms, 1, 1000},
 		{"rest-ms", NULL, &o.rest_ms, 0, 10000},
 		{"pause-ms", NULL, &o.pause_ms, 1, 10000},
+		{"prepare-ms", NULL, &o.prepare_ms, 0, 10000},
 		{"timeout-ms", NULL, &o.timeout_ms, 1, 60000},
+		{"flight-us", NULL, &o.flight_us, 0, 1000000},
+		{"failures", NULL, &o.failures, 1, 1000000},
 		{"seed", NULL, &o.seed, 1, LONG_MAX},
 	};
-	struct option names[ARRAY_SIZE(table) + 4] = {
+	struct option names[ARRAY_SIZE(table) + 5] = {
+		{"orchestrator", required_argument, NULL, 'o'},
 		{"ports", required_argument, NULL, 'p'},
 		{"details", no_argument, NULL, 'd'},
 		{"progress", no_argument, NULL, 'r'},
@@ -145,21 +166,23 @@ static struct options parse_options(int argc, char **argv)
 	int c, which = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		names[i + 3] = (struct option){table[i].name, required_argument, NULL, 't'};
+		names[i + 4] = (struct option){table[i].name, required_argument, NULL, 't'};
 	while ((c = getopt_long(argc, argv, "", names, &which)) != -1) {
 		if (c == 'd')
 			o.details = true;
 		else if (c == 'r')
 			o.progress = true;
+		else if (c == 'o')
+			o.orchestrator = optarg;
 		else if (c == 'p')
 			parse_ports(&o, optarg);
 		else if (c != 't')
 			usage();
-		else if (table[which - 3].text != NULL)
-			*table[which - 3].text = optarg;
+		else if (table[which - 4].text != NULL)
+			*table[which - 4].text = optarg;
 		else
-			*table[which - 3].number =
-				parse_number(optarg, table[which - 3].least, table[which - 3].most);
+			*table[which - 4].number =
+				parse_number(optarg, table[which - 4].least, table[which - 4].most);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		if (table[i].text != NULL && *table[i].text == NULL)
@@ -218,6 +241,22 @@ static void open_announcer(struct handoff *h, struct netns *host)
 		die(h->options.host_device, errno);
 }
 
+static void open_orchestrator(struct handoff *h)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	const char *path = h->options.orchestrator;
+
+	h->orchestrator = -1;
+	if (path == NULL)
+		return;
+	if (strlen(path) >= sizeof(to.sun_path))
+		die(path, ENAMETOOLONG);
+	strcpy(to.sun_path, path);
+	h->orchestrator = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (h->orchestrator < 0 || connect(h->orchestrator, (struct sockaddr *)&to, sizeof(to)) < 0)
+		die(path, errno);
+}
+
 static void open_all(struct handoff *h)
 {
 	const struct options *o = &h->options;
@@ -240,6 +279,7 @@ static void open_all(struct handoff *h)
 	if (r < 0)
 		die("the access points' ports", r);
 	open_announcer(h, &n[1]);
+	open_orchestrator(h);
 	r = probe_create(&config, &n[1], &n[2], &h->probe);
 	if (r < 0)
 		die("the probes' sockets", r);
@@ -269,16 +309,30 @@ static int64_t randomized(struct handoff *h, int64_t base_ns)
 	return base_ns + (int64_t)(h->random % (uint64_t)(base_ns + 1));
 }
 
+static void tell(const struct handoff *h, const char *what, unsigned port)
+{
+	char text[64];
+	int size = snprintf(text, sizeof(text), "%s %s", what, h->options.ports[port]);
+
+	if (h->orchestrator >= 0 && send(h->orchestrator, text, (size_t)size, 0) < 0)
+		die(h->options.orchestrator, errno);
+}
+
 static void move_once(struct handoff *h, struct move *m)
 {
 	int64_t timeout = h->options.timeout_ms * NS_PER_MS;
 	int r;
 
+	if (h->options.prepare_ms > 0) {
+		tell(h, "prepare", !h->at);
+		sleep_ns(h->options.prepare_ms * NS_PER_MS);
+	}
 	m->t0 = probe_now_ns();
 	r = air_move(&h->air, h->at, !h->at);
 	m->t1 = probe_now_ns();
 	if (r < 0)
 		die("the kernel refused the move", r);
+	tell(h, "moved", !h->at);
 	if (send(h->announce, &h->announcement, sizeof(h->announcement), 0) < 0)
 		die("the announcement", errno);
 	r = air_set_carrier(&h->air, h->at, false);
@@ -314,7 +368,7 @@ static void move_all(struct handoff *h)
 		struct move *m = &h->moves[h->done++];
 
 		move_once(h, m);
-		if ((m->first[0] == 0 || m->first[1] == 0) && ++h->failed == FAILURES_MAX)
+		if ((m->first[0] == 0 || m->first[1] == 0) && ++h->failed == h->options.failures)
 			return;
 		if (h->options.progress && h->done % 100 == 0)
 			fprintf(stderr, "%ld\n", h->done);
@@ -323,7 +377,12 @@ static void move_all(struct handoff *h)
 
 /* ---- the result ---- */
 
-/* A ping belongs to the last move that began before it, or just after: it may be under way then. */
+/* Of a move's period: a probe may be under way when it moves. */
+static int64_t begin_ns(const struct handoff *h, const struct move *m)
+{
+	return m->t0 - MARGIN_NS - h->options.flight_us * 1000LL;
+}
+
 static void count_lost_pings(struct handoff *h, enum probe_way way)
 {
 	size_t count;
@@ -331,12 +390,26 @@ static void count_lost_pings(struct handoff *h, enum probe_way way)
 	long move = -1;
 
 	for (size_t i = 0; i < count; i++) {
-		while (move + 1 < h->done &&
-		       h->moves[move + 1].t0 <= pings[i].sent_ns + PING_MARGIN_NS)
+		while (move + 1 < h->done && begin_ns(h, &h->moves[move + 1]) <= pings[i].sent_ns)
 			move++;
 		if (!pings[i].answered && move >= 0)
 			h->moves[move].pings_lost[way]++;
 	}
+}
+
+static void count_probes(struct handoff *h)
+{
+	int64_t *begins = memory_alloc_array((size_t)h->done, sizeof(*begins));
+	struct tally_counts *counts = memory_alloc_array((size_t)h->done, sizeof(*counts));
+
+	for (long i = 0; i < h->done; i++)
+		begins[i] = begin_ns(h, &h->moves[i]);
+	for (unsigned way = 0; way < 2; way++)
+		tally_count(probe_tally(h->probe, way), begins, (size_t)h->done, counts);
+	for (long i = 0; i < h->done; i++)
+		h->moves[i].probes = counts[i];
+	free(begins);
+	free(counts);
 }
 
 static int compare(const void *a, const void *b)
@@ -357,9 +430,13 @@ static void print_spread(const char *name, double *values, size_t count, int dig
 
 static double outage_ms(const struct handoff *h, const struct move *m, unsigned way)
 {
+	int64_t flight = 0;
+
 	if (m->first[way] == 0)
 		return (double)h->options.timeout_ms;
-	return (double)(m->first[way] - m->t0) / (double)NS_PER_MS;
+	if (way == PROBE_UP)
+		flight = h->options.flight_us * 1000LL;
+	return (double)(m->first[way] - m->t0 - flight) / (double)NS_PER_MS;
 }
 
 static double larger(double a, double b)
@@ -368,7 +445,19 @@ static double larger(double a, double b)
 }
 
 /* What is measured of one move; ways are the enum's. */
-enum measure { OUTAGE, OUTAGE_UP, OUTAGE_DOWN, CARRIER_GONE, PINGS, PINGS_BOTH, MEASURES };
+enum measure {
+	OUTAGE,
+	OUTAGE_UP,
+	OUTAGE_DOWN,
+	CARRIER_GONE,
+	PINGS,
+	PINGS_BOTH,
+	LOST,
+	DUPLICATED,
+	REORDERED,
+	LATE,
+	MEASURES
+};
 
 static double measure(const struct handoff *h, const struct move *m, enum measure what)
 {
@@ -383,6 +472,14 @@ static double measure(const struct handoff *h, const struct move *m, enum measur
 		return larger(m->pings_lost[0], m->pings_lost[1]);
 	case PINGS_BOTH:
 		return m->pings_lost[0] + m->pings_lost[1];
+	case LOST:
+		return m->probes.lost;
+	case DUPLICATED:
+		return m->probes.duplicated;
+	case REORDERED:
+		return m->probes.reordered;
+	case LATE:
+		return m->probes.late;
 	case OUTAGE:
 	case MEASURES:
 		break;
@@ -390,19 +487,30 @@ static double measure(const struct handoff *h, const struct move *m, enum measur
 	return larger(outage_ms(h, m, PROBE_UP), outage_ms(h, m, PROBE_DOWN));
 }
 
-static void print_details(const struct handoff *h, const char *name, enum measure what)
+static void print_details(const struct handoff *h)
 {
-	printf("  \"%s\": [", name);
-	for (long i = 0; i < h->done; i++)
-		printf("%s%.3f", i == 0 ? "" : ", ", measure(h, &h->moves[i], what));
-	printf("],\n");
+	static const struct {
+		const char *name;
+		enum measure what;
+	} table[] = {{"outages_up_ms", OUTAGE_UP},  {"outages_down_ms", OUTAGE_DOWN},
+		     {"each_lost", LOST},           {"each_duplicated", DUPLICATED},
+		     {"each_reordered", REORDERED}, {"each_late", LATE}};
+
+	for (size_t d = 0; d < ARRAY_SIZE(table); d++) {
+		printf("  \"%s\": [", table[d].name);
+		for (long i = 0; i < h->done; i++)
+			printf("%s%.*f", i == 0 ? "" : ", ", table[d].what >= PINGS ? 0 : 3,
+			       measure(h, &h->moves[i], table[d].what));
+		printf("],\n");
+	}
 }
 
 static void print_result(struct handoff *h)
 {
-	static const char *const names[MEASURES] = {"outage_ms",          "outage_up_ms",
-						    "outage_down_ms",     "carrier_gone_ms",
-						    "pings_lost_at_10ms", "pings_lost_both_ways"};
+	static const char *const names[MEASURES] = {
+		"outage_ms",          "outage_up_ms",         "outage_down_ms", "carrier_gone_ms",
+		"pings_lost_at_10ms", "pings_lost_both_ways", "probes_lost",    "probes_duplicated",
+		"probes_reordered",   "probes_late"};
 	double *values = memory_alloc_array((size_t)h->done, sizeof(double));
 	double load[3] = {0};
 	uint64_t sent, received;
@@ -414,10 +522,8 @@ static void print_result(struct handoff *h)
 			values[i] = measure(h, &h->moves[i], what);
 		print_spread(names[what], values, (size_t)h->done, what >= PINGS ? 0 : 3);
 	}
-	if (h->options.details) {
-		print_details(h, "outages_up_ms", OUTAGE_UP);
-		print_details(h, "outages_down_ms", OUTAGE_DOWN);
-	}
+	if (h->options.details)
+		print_details(h);
 	probe_count(h->probe, &sent, &received);
 	getloadavg(load, 3);
 	printf("  \"probes_sent\": %llu,\n  \"probes_received\": %llu,\n  \"at\": \"%s\",\n"
@@ -445,10 +551,13 @@ int main(int argc, char **argv)
 	probe_stop(h.probe);
 	for (unsigned way = 0; way < 2; way++)
 		count_lost_pings(&h, way);
+	count_probes(&h);
 	print_result(&h);
 	probe_destroy(h.probe);
 	air_close(&h.air);
 	close(h.announce);
+	if (h.orchestrator >= 0)
+		close(h.orchestrator);
 	free(h.moves);
 	return h.failed == 0 ? 0 : 1;
 }

@@ -1,4 +1,5 @@
-/* The probes of a handoff measurement (probe.h).  Used by handoff.c; uses netns.c.
+/* The probes of a handoff measurement (probe.h).  Used by handoff.c; uses netns.c and
+ * tally.c.
  *
  * One thread does it all on one timer: a packet sent through veths is received within the call that
  * sent it, so that a second thread would only be woken for nothing.  What arrived is kept in a ring
@@ -50,6 +51,7 @@ struct way {
 	struct sockaddr_in to;
 	struct arrival ring[RING_SIZE];
 	uint64_t arrivals, sent;
+	struct tally *tally;
 	struct ping *pings;
 	size_t ping_count;
 	int64_t next_ping_ns;
@@ -140,6 +142,7 @@ static int way_open(struct probe *p, enum probe_way which, struct netns *n)
 				     .sin_addr = up ? p->config.peer : p->config.host};
 	w->ping_id = (uint16_t)((unsigned)getpid() * 2 + which);
 	w->pings = memory_alloc_array(PINGS_MAX, sizeof(struct ping));
+	w->tally = tally_create();
 	w->udp = open_udp(n, up ? p->config.host : p->config.peer, w->to.sin_addr);
 	if (w->udp < 0)
 		return w->udp;
@@ -187,6 +190,7 @@ void probe_destroy(struct probe *p)
 		close(p->way[i].udp);
 		close(p->way[i].icmp);
 		free(p->way[i].pings);
+		tally_destroy(p->way[i].tally);
 	}
 	close(p->timer);
 	close(p->epoll);
@@ -197,11 +201,15 @@ void probe_destroy(struct probe *p)
 
 static void send_probe(struct way *w)
 {
-	struct payload payload = {htobe64(w->sent), htobe64((uint64_t)probe_now_ns())};
+	int64_t now = probe_now_ns();
+	struct payload payload = {htobe64(w->sent++), htobe64((uint64_t)now)};
 
-	/* A refusal (a stray ICMP error) is a lost probe. */
-	if (send(w->udp, &payload, sizeof(payload), 0) == sizeof(payload))
-		w->sent++;
+	tally_sent(w->tally, now);
+	/* A refusal is an ICMP error of an earlier probe, told once; a second one is a lost probe.
+	 */
+	if (send(w->udp, &payload, sizeof(payload), 0) < 0 &&
+	    send(w->udp, &payload, sizeof(payload), 0) < 0)
+		return;
 }
 
 static uint16_t checksum(const void *bytes, size_t size)
@@ -237,11 +245,13 @@ static void send_due(struct probe *p)
 {
 	int64_t now = probe_now_ns();
 
+	if (atomic_load(&p->stopping))
+		return;
 	for (unsigned i = 0; i < 2; i++) {
 		struct way *w = &p->way[i];
 
 		send_probe(w);
-		if (now < w->next_ping_ns || atomic_load(&p->stopping))
+		if (now < w->next_ping_ns)
 			continue;
 		send_ping(w, now);
 		w->next_ping_ns += p->config.ping_interval_ns;
@@ -287,8 +297,11 @@ static ssize_t receive(int fd, void *bytes, size_t size, int64_t *ret_at)
 	return got;
 }
 
-static void note_arrival(struct probe *p, struct way *w, int64_t sent, int64_t at)
+static void note_arrival(struct probe *p, struct way *w, const struct payload *payload, int64_t at)
 {
+	int64_t sent = (int64_t)be64toh(payload->sent_ns);
+
+	tally_arrived(w->tally, be64toh(payload->number), at);
 	pthread_mutex_lock(&p->lock);
 	w->ring[w->arrivals++ % RING_SIZE] = (struct arrival){sent, at};
 	if (p->waiting > 0)
@@ -305,7 +318,7 @@ static void receive_probes(struct probe *p, enum probe_way sends)
 
 	while ((got = receive(p->way[sends].udp, &payload, sizeof(payload), &at)) >= 0) {
 		if (got == sizeof(payload))
-			note_arrival(p, &p->way[!sends], (int64_t)be64toh(payload.sent_ns), at);
+			note_arrival(p, &p->way[!sends], &payload, at);
 	}
 }
 
@@ -417,6 +430,11 @@ const struct ping *probe_pings(const struct probe *p, enum probe_way way, size_t
 {
 	*ret_count = p->way[way].ping_count;
 	return p->way[way].pings;
+}
+
+const struct tally *probe_tally(const struct probe *p, enum probe_way way)
+{
+	return p->way[way].tally;
 }
 
 void probe_count(const struct probe *p, uint64_t *ret_sent, uint64_t *ret_received)

@@ -6,6 +6,7 @@
 
 #include "base/compiler.h"
 #include "lab/netns.h"
+#include "lab/tally.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -34,7 +35,7 @@ MUST_USE int probe_create(const struct probe_config *config, struct netns *host,
 			  struct probe **ret);
 void probe_destroy(struct probe *p);
 
-/* Starts the thread; stops it (the pings' answers are waited for first). */
+/* Starts the thread; stops it (what is still on its way is waited for first). */
 MUST_USE int probe_start(struct probe *p);
 void probe_stop(struct probe *p);
 
@@ -45,5 +46,7 @@ MUST_USE int64_t probe_first_after(struct probe *p, enum probe_way way, int64_t 
 
 /* After probe_stop(): every ping of a way, in order of sending; borrowed. */
 const struct ping *probe_pings(const struct probe *p, enum probe_way way, size_t *ret_count);
+/* After probe_stop(): what became of each probe of a way; borrowed. */
+const struct tally *probe_tally(const struct probe *p, enum probe_way way);
 /* Probes sent and received, both ways together. */
 void probe_count(const struct probe *p, uint64_t *ret_sent, uint64_t *ret_received);
