@@ -1,114 +1,126 @@
-"""What routes can do about a node that moves, for comparison: three sites as in Figure 2, without
-VICTOR, on one flat underlay, since the next hop of a host route must be on the link.
+"""Handoffs by VICTOR and by what its users would pick instead: the same station, moves and probes
+(lab/handoff.c), each system in a lab of its own. bench/peers runs them in turn.
 
-    client ── ext0 FE1 bp0 ──┐
-    laptop ┄┄ ap0 FE2 bp0 ── core (a switch)        172.16.0.1, .2, .3
-    laptop ┄┄ ap0 FE3 bp0 ──┘
+A room lab/peers_*.py has a tuple SYSTEMS of what it knows; all of these rooms together are the
+registry. What a lab must have: the moving host "laptop" with a dock of two places, the host
+"client" that it talks to, and, entered, a way between the two. Its sites are `delay_ms` apart, each
+from each and each from the centre, which is a place of its own: where the controller, the route
+reflector, the databases are; so each of these places hangs on the rest by a delay line of half of
+that (lab/delay.c), and lines between sites that share nothing are whole ones.
 
-The station's announcement is heard at its access port by lab-attach (attach.c), which writes host
-routes: at all sites ("routes", the bound), or at the two access ports, and BIRD tells the others by
-iBGP in full mesh ("bird"). Neighbours are known beforehand; both favour the peer.
+    for system in peers.chosen("victor,bird"):
+        figures = peers.round_of(system, "p1", moves=100, delay_ms=10)
 """
 
 from __future__ import annotations
 
-import subprocess
-import time
+import importlib
+import statistics
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from . import figure2, netns, routing
-from .daemons import program
-from .runtime import Lab as RuntimeLab
+from . import handoff, rows
 from .state import LabError
-from .topology import Bridge, Dock, End, Host, Place, Topology
 
-STATION, STATION_MAC, GATEWAY = "10.10.0.36", "02:00:00:00:00:36", "10.10.0.1"
-SITES = (1, 2, 3)
-REACHABLE_S = 20
+ANNOUNCEMENT, ORCHESTRATOR = "the announcement", "an orchestrator"
+OURS = "victor-fe"
+METRICS = {"outage": "ms", "outage, from the station": "ms", "outage, to the station": "ms",
+           **{f"probes {fate} in a move": "probes"
+              for fate in ("lost", "duplicated", "reordered", "late")}}
+FAILURES_MAX = 20    # moves of a round that never end, before the round does
 
-BIRD = """log stderr all;
-router id 172.16.0.{i};
-protocol device {{ scan time 10; }}
-protocol direct {{ ipv4; interface -"ap0", "*"; }}
-protocol kernel {{
-  learn; persist; scan time 2;
-  ipv4 {{ import all; export filter {{ if source = RTS_BGP then accept; reject; }}; }};
-}}
-"""
-BIRD_PEER = """protocol bgp to{j} {{
-  local 172.16.0.{i} as 65000; neighbor 172.16.0.{j} as 65000; multihop; connect delay time 1;
-  ipv4 {{
-    add paths on; next hop self; import all;
-    export filter {{ if net = {station}/32 then accept; reject; }};
-  }};
-}}
-"""
+Figures = dict[str, Any]
+Progress = Callable[[str], None]
 
 
-def topology() -> Topology:
-    t = Topology(name="peers", controller="", controller_address="",
-                 picture=(__doc__ or "").split("\n\n")[1])
-    t.node("core", bridges=(Bridge("br0"),))
-    for i in SITES:
-        others = () if i == 1 else ("192.0.2.0/24 via 172.16.0.1",)
-        t.node(f"fe{i}", routes=others, forwards=True)
-        t.link(f"backplane{i}", End(f"fe{i}", "bp0", (f"172.16.0.{i}/24",)),
-               End("core", f"net{i}", bridge="br0"))
-    t.node("client", routes=("default via 192.0.2.1",))
-    t.link("outside", End("client", "eth0", (f"{figure2.CLIENT_ADDRESS}/24",)),
-           End("fe1", "ext0", ("192.0.2.1/24",)))
-    t.hosts.append(Host("client", "eth0", figure2.CLIENT_ADDRESS, ""))
-    t.node("air", bridges=(Bridge("laptop"),))
-    t.node("laptop", routes=(f"default via {GATEWAY}",))
-    t.link("wlan", End("laptop", "wlan0", (f"{STATION}/16",), mac=STATION_MAC),
-           End("air", "sta", bridge="laptop"))
-    for i in (2, 3):
-        t.link(f"ap{i - 1}", End("air", f"ap{i - 1}", bridge="laptop"),
-               End(f"fe{i}", "ap0", (f"{GATEWAY}/32",), mac=figure2.GATEWAY_MAC))
-    t.hosts.append(Host("laptop", "wlan0", STATION, STATION_MAC))
-    t.docks["laptop"] = Dock("air", "laptop", "sta", at="ap1", carrier=True, places=(
-        Place("ap1", "ap1", "fe2", "ap0"), Place("ap2", "ap2", "fe3", "ap0")))
-    return t
+@dataclass(frozen=True)
+class System:
+    """One that is measured."""
+
+    key: str                 # --systems
+    name: str                # its rows' "system"; one that an orchestrator tells gets a word more
+    told_by: str             # of the move: ANNOUNCEMENT or ORCHESTRATOR
+    version: Callable[[], str]
+    lab: Callable[[str, float], AbstractContextManager[Any]]    # (instance, delay_ms)
+    measure: Callable[..., Figures] = handoff.measure           # (lab, moves, **as handoff's)
+    pause_ms: int = handoff.PAUSE_MS     # what a move needs at least, until the next
+    packages: tuple[str, ...] = ()       # Debian's, that it needs
+    by_default: bool = True
+    rank: int = 50                       # the order: smaller ones come first
+
+    @property
+    def title(self) -> str:
+        return self.name + (", orchestrated" if self.told_by == ORCHESTRATOR else "")
 
 
-class Lab(RuntimeLab):
-    """`system`: routes or bird."""
+@dataclass
+class Found:
+    """All rounds of one system in one case."""
 
-    make_topology = staticmethod(topology)
+    system: System
+    case: str
+    values: dict[str, list[float]] = field(default_factory=lambda: {m: [] for m in METRICS})
+    failed: int = 0          # moves
+    left_out: int = 0        # rounds that gave no figures
+    loads: list[float] = field(default_factory=list)
+    version: str = ""
 
-    def __init__(self, name: str, system: str) -> None:
-        super().__init__(name, start_daemons=False)
-        self.system = system
+    def add(self, figures: Figures) -> None:
+        ways = figures["outages_up_ms"], figures["outages_down_ms"]
+        each = [[max(both) for both in zip(*ways)], *ways,
+                *(figures[f"each_{fate}"] for fate in ("lost", "duplicated", "reordered", "late"))]
+        for metric, values in zip(METRICS, each, strict=True):
+            self.values[metric] += values
+        self.failed += figures["failed"]
+        self.loads.append(figures["loadavg"][0])
 
-    def up(self) -> None:
-        super().up()
-        for i in (2, 3):
-            netns.batch([f"neigh replace {STATION} lladdr {STATION_MAC} dev ap0 nud permanent"],
-                        self.netns(f"fe{i}"))
-        netns.batch([f"neigh replace {GATEWAY} lladdr {figure2.GATEWAY_MAC} dev wlan0 "
-                     "nud permanent"], self.netns("laptop"))
-        sites = [f"{netns.path_of(self.netns(f'fe{i}'))},172.16.0.{i}{'' if i == 1 else ',ap0'}"
-                 for i in SITES]
-        how = ["--everywhere"] if self.system == "routes" else []
-        self.add_daemon("attach", "core",
-                        lambda: [program("lab/lab-attach"), *how, STATION, *sites])
-        if self.system == "bird":
-            for i in SITES:
-                peers = [BIRD_PEER.format(i=i, j=j, station=STATION) for j in SITES if j != i]
-                routing.Bird(self, f"fe{i}", BIRD.format(i=i) + "".join(peers)).start()
-        self.daemons["attach"].start()
+    def rows(self) -> list[rows.Row]:
+        moves, rounds = len(self.values["outage"]), len(self.loads)
+        made = [(metric, unit, moves, rows.spread(self.values[metric]))
+                for metric, unit in METRICS.items() if moves]
+        made.append(("moves that failed", "moves", moves, {"median": self.failed}))
+        made.append(("rounds that failed", "rounds", rounds + self.left_out,
+                     {"median": self.left_out}))
+        if self.loads:
+            made.append(("load average", "", rounds, rows.spread(self.loads)))
+        return [rows.row(self.case, *one, self.system.title, self.version or "?") for one in made]
 
-    def wait_reachable(self) -> None:
-        """The station announces itself until what hears it has begun to listen."""
-        self.host("laptop").announce()
-        deadline = time.monotonic() + REACHABLE_S
-        while not self.host("client").ping(STATION):
-            if time.monotonic() > deadline:
-                raise LabError(f"{self.system}: the client does not reach the station")
-            self.host("laptop").announce()
+    def text(self) -> str:
+        median = statistics.median(self.values["outage"]) if self.values["outage"] else 0
+        return f"{self.case}, {self.system.title}: median {median:.2f} ms, load {self.loads[-1]}"
 
-    def version(self) -> str:
-        if self.system == "routes":
-            return "iproute2's way"
-        said = subprocess.run([routing.BIRD, "--version"], text=True, check=True,
-                              stderr=subprocess.PIPE).stderr
-        return said.split()[-1]
+
+def registry() -> dict[str, System]:
+    """Every system of every room, by key."""
+    rooms = sorted(path.stem for path in Path(__file__).parent.glob("peers_*.py"))
+    known = [system for room in rooms
+             for system in getattr(importlib.import_module(f"lab.{room}"), "SYSTEMS", ())]
+    return {system.key: system for system in sorted(known, key=lambda system: system.rank)}
+
+
+def chosen(keys: str | None) -> list[System]:
+    """Those named, "a,b", in that order; None: those that are measured by default."""
+    known = registry()
+    if keys is None:
+        return [system for system in known.values() if system.by_default]
+    names = keys.split(",")
+    for name in names:
+        if name not in known:
+            raise LabError(f"no system '{name}'; there are {', '.join(known)}")
+    return [known[name] for name in names]
+
+
+def case_of(delay_ms: float) -> str:
+    return "three sites" + (f", {delay_ms:g} ms apart" if delay_ms else "")
+
+
+def round_of(system: System, instance: str, moves: int, delay_ms: float,
+             progress: Progress = lambda text: None) -> Figures:
+    """One round: a fresh lab, and so many moves."""
+    with system.lab(instance, delay_ms) as lab:
+        return system.measure(lab, moves, details=True, progress=progress, flight_ms=delay_ms,
+                              failures=FAILURES_MAX,
+                              pause_ms=round(system.pause_ms + 4 * delay_ms))
