@@ -34,6 +34,8 @@ enum core_fault {
 	FAULT_RESTAMP,        /* what is learnt from tables gets a version of our own (P2) */
 	FAULT_NO_TOMBSTONE,   /* a deregistration is forgotten at once (P2) */
 	FAULT_ALL_DESIGNATED, /* every FE of a segment speaks for its nodes */
+	FAULT_UNSIGNED,       /* what is heard unsigned binds where a signature is demanded */
+	FAULT_REPLAYED,       /* what was signed once is believed for ever */
 };
 
 struct core_config {

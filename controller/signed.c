@@ -389,7 +389,9 @@ static void judge(struct core *c, const struct heard *h, const struct device *d,
 {
 	struct registration_window *w = window_of(c, d);
 	enum registration_reason stale =
-		registration_window_accept(w, c->config.registration_epoch, &h->message);
+		c->config.fault == FAULT_REPLAYED
+			? REGISTRATION_REASON_NONE
+			: registration_window_accept(w, c->config.registration_epoch, &h->message);
 	struct verdict v =
 		stale == REGISTRATION_REASON_NONE ? decide(c, h, d, n) : challenged(stale);
 
@@ -495,7 +497,7 @@ bool signed_admits(struct core *c, const struct node *n, struct element *e, cons
 	const struct holder *holder = holder_find(c, n->id);
 	bool is_bound;
 
-	if (!holder && !signed_demanded(c, n))
+	if ((!holder && !signed_demanded(c, n)) || c->config.fault == FAULT_UNSIGNED)
 		return true;
 	is_bound = is_attached_at(c, attachment_find(c, n->id), &place);
 	if (!is_bound || !holder || !holder->confirmed)

@@ -41,7 +41,7 @@ void check_binding(struct world *w, uint32_t element, const struct address *addr
 	if (!b || !(b->flags & BINDING_LOCAL) || b->flags & BINDING_MARKED_ONLY)
 		return;
 	place = element * WORLD_PORTS + b->port - 1;
-	if (!h || !mac_equal(&h->mac, &b->mac))
+	if (!h || !signer_has_mac(w, h, &b->mac))
 		world_break(w, "fe%u has a forged binding for %s", element + 1, text_of(address));
 	else if (!(h->was_at[place / 8] & 1u << place % 8) && h->disturbed_us <= w->now_us)
 		world_break(w, "fe%u has a binding for %s at port %u, where it never was",
@@ -241,6 +241,9 @@ static void check_ghost(struct world *w, const struct host *h)
 
 void check_reachable(struct world *w)
 {
+	for (uint32_t i = 0; world_has(w, WORLD_SIGNED) && i < w->options.hosts; i++)
+		if (!signer_is_registered(&w->hosts[i]))
+			host_disturb(&w->hosts[i], w->now_us);
 	if (!check_is_calm(w))
 		return;
 	for (uint32_t i = 0; i < w->options.hosts && !w->broken[0]; i++)

@@ -6,6 +6,12 @@
 
 #define SLICE 4
 
+/* Which device has a node, in the store. */
+struct sim_holder {
+	char device[NAME_SIZE];
+	uint32_t lifetime_s;
+};
+
 static void flush(void *context, struct session *s)
 {
 	wire_flush_core(context, (uint32_t)(uintptr_t)session_handle(s));
@@ -53,9 +59,27 @@ static void forget_attachment(void *context, const char *node)
 	table_remove(&w->store.attachments, key);
 }
 
-static void describe(const struct host *h, struct node *ret)
+static void keep_registration(void *context, const char *node, const char *device,
+			      uint32_t lifetime_s)
 {
-	*ret = (struct node){.mac = h->mac, .address_count = 1, .mobile = true};
+	struct world *w = context;
+	struct sim_holder *kept;
+	char key[NAME_SIZE] = {0};
+
+	snprintf(key, sizeof(key), "%s", node);
+	if (!device) {
+		table_remove(&w->store.holders, key);
+		return;
+	}
+	kept = table_put(&w->store.holders, key, NULL);
+	snprintf(kept->device, sizeof(kept->device), "%s", device);
+	kept->lifetime_s = lifetime_s;
+}
+
+static void describe(const struct world *w, const struct host *h, struct node *ret)
+{
+	*ret = (struct node){
+		.mac = signer_mac((uint32_t)(h - w->hosts), 0), .address_count = 1, .mobile = true};
 	ret->addresses[0] = h->address;
 	if (!address_is_zero(&h->second))
 		ret->addresses[ret->address_count++] = h->second;
@@ -66,6 +90,7 @@ void control_init(struct world *w)
 {
 	table_init(&w->store.nodes, NAME_SIZE, sizeof(struct node), w->options.seed);
 	table_init(&w->store.attachments, NAME_SIZE, sizeof(struct attachment), w->options.seed);
+	table_init(&w->store.holders, NAME_SIZE, sizeof(struct sim_holder), w->options.seed);
 	w->core_config = (struct core_config){
 		.name = "cc",
 		.admission = ADMISSION_STRICT,
@@ -76,6 +101,7 @@ void control_init(struct world *w)
 		.learn_timeout_ms = 5000,
 		.slice = SLICE,
 		.fault = w->options.fault,
+		.registration_lifetime_s = 60,
 		.shared_ports = world_has(w, WORLD_ASKED) ? SHARED_PORTS_ASK : SHARED_PORTS_TRUST,
 	};
 }
@@ -87,21 +113,32 @@ void control_finish(struct world *w)
 	w->core = NULL;
 	table_finish(&w->store.nodes);
 	table_finish(&w->store.attachments);
+	table_finish(&w->store.holders);
 }
 
 static void restore(struct world *w)
 {
 	struct reason why;
 	size_t at = 0;
+	const void *key;
 	void *value;
 
 	while (table_next(&w->store.nodes, &at, NULL, &value))
 		if (core_put_node(w->core, value, world_core_ms(w), &why) < 0)
 			world_break(w, "a restarted controller refuses an acknowledged node: %s",
 				    why.text);
+	for (uint32_t i = 0; world_has(w, WORLD_SIGNED) && i < w->options.hosts; i++)
+		if (w->hosts[i].present)
+			signer_put_devices(w, i);
 	at = 0;
 	while (table_next(&w->store.attachments, &at, NULL, &value))
 		core_restore_attachment(w->core, value);
+	at = 0;
+	while (table_next(&w->store.holders, &at, &key, &value)) {
+		const struct sim_holder *kept = value;
+
+		core_restore_registration(w->core, key, kept->device, kept->lifetime_s);
+	}
 }
 
 static size_t unsent(void *context, const struct session *s)
@@ -112,12 +149,14 @@ static size_t unsent(void *context, const struct session *s)
 void control_start(struct world *w)
 {
 	struct core_shell shell = {flush, drop, on_event, keep_attachment, forget_attachment, w};
-	struct covered_prefix prefix = {.mobile = true};
+	struct covered_prefix prefix = {.mobile = true, .signed_only = world_has(w, WORLD_SIGNED)};
 	struct reason why;
 
 	if (w->core)
 		return;
 	w->store.term++;
+	shell.keep_registration = keep_registration;
+	w->core_config.registration_epoch = random_of(w->options.seed, 0xe90c, w->core_starts) | 1;
 	/* Every other time FEs that come back are compared slice by slice, one in each tick. */
 	if (random_of(w->options.seed, 0x51, w->core_starts) & 1)
 		shell.unsent = unsent;
@@ -128,7 +167,7 @@ void control_start(struct world *w)
 	    address_parse("10.255.255.254", &prefix.gateway) < 0 ||
 	    core_add_prefix(w->core, &prefix, &why) < 0)
 		world_break(w, "the prefix is refused");
-	prefix = (struct covered_prefix){.mobile = true};
+	prefix = (struct covered_prefix){.mobile = true, .signed_only = prefix.signed_only};
 	if (world_has(w, WORLD_DUAL) && (prefix_parse("fd00::/8", &prefix.prefix) < 0 ||
 					 address_parse("fd00::1", &prefix.gateway) < 0 ||
 					 core_add_prefix(w->core, &prefix, &why) < 0))
@@ -155,6 +194,7 @@ static void forget_tail(struct world *w, uint32_t count)
 	/* A tombstone is written with the removal of its node, which was acknowledged. */
 	while (count && table_next(&w->store.attachments, &at, &key, (void **)&a))
 		if (a->state != ATTACHMENT_GONE && !random_below(&r, 4)) {
+			table_remove(&w->store.holders, key);
 			table_remove(&w->store.attachments, key);
 			count--;
 		}
@@ -184,6 +224,7 @@ void control_lose_store(struct world *w)
 {
 	control_crash(w, 500, 0);
 	table_clear(&w->store.attachments);
+	table_clear(&w->store.holders);
 	w->store.term = 0;
 	/* With it go the tombstones: of what was deregistered nobody knows any more. */
 	for (uint32_t i = 0; i < w->options.hosts; i++)
@@ -198,10 +239,12 @@ void control_put_host(struct world *w, uint32_t host)
 	struct reason why;
 	struct node n;
 
-	describe(h, &n);
+	describe(w, h, &n);
 	if (!w->core || core_put_node(w->core, &n, world_core_ms(w), &why) < 0)
 		return;
 	*(struct node *)table_put(&w->store.nodes, h->id, NULL) = n; /* acknowledged: durable */
+	if (world_has(w, WORLD_SIGNED))
+		signer_put_devices(w, host);
 	h->present = true;
 	/* Its FE may be away, and not ask about what it says until it is told to. */
 	host_disturb(h, h->talks_us + QUIET_TALK_US);

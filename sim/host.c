@@ -74,7 +74,7 @@ void host_init(struct world *w, uint32_t index)
 	const uint8_t bytes[4] = {10, (uint8_t)(index >> 8), (uint8_t)index, 5};
 
 	snprintf(h->id, sizeof(h->id), "vm%u", index);
-	h->mac = (struct mac){{2, 0, 0, (uint8_t)(index >> 8), (uint8_t)index, 5}};
+	h->mac = signer_mac(index, 0);
 	h->address = address_from_ipv4(bytes);
 	if (world_has(w, WORLD_DUAL)) {
 		h->second = (struct address){.bytes = {0xfd}};
@@ -201,6 +201,8 @@ void host_arrive(struct world *w, uint32_t index, uint32_t stimulus)
 	host_disturb(h, w->now_us);
 	if (!lan_is_heard(w, h->place) || (s && s->kind == STIMULUS_MOVE_MUTE))
 		host_disturb(h, h->talks_us);
+	if (world_has(w, WORLD_SIGNED))
+		signer_arrive(w, index, s);
 	if (!s || s->kind != STIMULUS_MOVE_MUTE)
 		host_announce(w, index, h->place, &h->mac, true);
 	world_at(w, ARRIVED_US, HAPPENS_HOST_CHECK, index, 0);
@@ -220,6 +222,9 @@ void host_hear(struct world *w, uint32_t element, uint32_t port, const void *fra
 	uint32_t place = element * WORLD_PORTS + port - 1;
 	struct neighbor n;
 
+	for (uint32_t i = 0; world_has(w, WORLD_SIGNED) && i < w->options.hosts; i++)
+		if (lan_joins(w, w->hosts[i].place, place) && signer_hear(w, i, frame, size))
+			return;
 	if (neighbor_parse(frame, size, &n) < 0 || n.kind != NEIGHBOR_ARP_REQUEST)
 		return;
 	for (uint32_t i = 0; i < w->options.hosts; i++)
@@ -294,6 +299,8 @@ static void forge(struct world *w, const struct stimulus *s)
 {
 	struct mac mac = {{2, 0xbad & 0xff, 0, 0, (uint8_t)s->who, 1}};
 
+	if (world_has(w, WORLD_SIGNED))
+		signer_replay(w, s->who, s->where, s->ms);
 	host_announce(w, s->who, s->where, &mac, false);
 }
 
@@ -304,9 +311,11 @@ static void clone(struct world *w, const struct stimulus *s)
 
 	h->clone_place = s->where;
 	h->clone_until_us = w->now_us + s->ms * INT64_C(1000);
-	/* Whoever is damped takes its time to be believed again. */
-	host_disturb(h, h->clone_until_us + INT64_C(180000000));
-	note_place(w, h, s->where);
+	/* Whoever has no key binds nothing; else who is damped takes its time to be believed. */
+	if (!world_has(w, WORLD_SIGNED)) {
+		host_disturb(h, h->clone_until_us + INT64_C(180000000));
+		note_place(w, h, s->where);
+	}
 	host_announce(w, s->who, s->where, &h->mac, true);
 }
 

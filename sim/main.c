@@ -18,10 +18,9 @@ struct task {
 };
 
 static const char *const faults[] = {
-	[FAULT_NO_BARRIER] = "no-barrier",
-	[FAULT_RESTAMP] = "restamp",
-	[FAULT_NO_TOMBSTONE] = "no-tombstone",
-	[FAULT_ALL_DESIGNATED] = "all-designated",
+	[FAULT_NO_BARRIER] = "no-barrier",     [FAULT_RESTAMP] = "restamp",
+	[FAULT_NO_TOMBSTONE] = "no-tombstone", [FAULT_ALL_DESIGNATED] = "all-designated",
+	[FAULT_UNSIGNED] = "unsigned",         [FAULT_REPLAYED] = "replayed",
 };
 
 static const struct {
@@ -30,7 +29,7 @@ static const struct {
 } worlds[] = {
 	{"plain", 0},         {"lans", WORLD_LANS},   {"links", WORLD_LINKS},
 	{"dual", WORLD_DUAL}, {"full", WORLD_FULL},   {"drain", WORLD_DRAIN},
-	{"all", WORLD_ALL},   {"asked", WORLD_ASKED},
+	{"all", WORLD_ALL},   {"asked", WORLD_ASKED}, {"signed", WORLD_SIGNED},
 };
 
 static int usage(int status)
@@ -46,10 +45,12 @@ static int usage(int status)
 		"  --hosts N       (12)\n"
 		"  --seconds N     of simulated time for each seed (120)\n"
 		"  --rate N        things done to the world in a second of a burst (20)\n"
-		"  --world WORLD   plain, lans, links, dual, full, drain, or all of them; may be\n"
-		"                  given more than once (by default each seed draws some)\n"
+		"  --world WORLD   plain, lans, links, dual, full, drain, or all of them; asked "
+		"or\n"
+		"                  signed beside; may be given more than once (by default each\n"
+		"                  seed draws some of 'all')\n"
 		"  --plant FAULT   no-mark, no-barrier, restamp, no-tombstone, all-designated,\n"
-		"                  returns: must be found\n"
+		"                  returns; in signed worlds unsigned, replayed: must be found\n"
 		"  --no-shrink     print the whole script of a failure\n"
 		"  --verbose       print what happens\n");
 	return status;
@@ -100,8 +101,8 @@ static void explain(const struct task *t, const struct world_options *o, const s
 	struct world w;
 
 	printf("BROKEN with seed %llu", (unsigned long long)o->seed);
-	for (unsigned i = 0; i < ARRAY_SIZE(worlds) - 1; i++)
-		if (worlds[i].features & o->features)
+	for (unsigned i = 0; i < ARRAY_SIZE(worlds); i++)
+		if (worlds[i].features != WORLD_ALL && worlds[i].features & o->features)
 			printf(" %s", worlds[i].name);
 	printf(" after %.3f s: %s\n", (double)broken->now_us / 1e6, broken->broken);
 	fflush(stdout);

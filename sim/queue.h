@@ -26,6 +26,7 @@ enum happening_type {
 	HAPPENS_HOST_REVERT, /* a: host */
 	HAPPENS_HOST_RETURN, /* a: host, to the inventory */
 	HAPPENS_HOST_CHECK,  /* a: host */
+	HAPPENS_HOST_SIGN,   /* a: host */
 	HAPPENS_WATCH,
 };
 

@@ -40,6 +40,7 @@ void world_init(struct world *w, const struct world_options *options, const stru
 		.options = *options, .now_us = 1000000, .script = script, .script_count = count};
 	w->elements = memory_alloc_array(options->elements, sizeof(*w->elements));
 	w->hosts = memory_alloc_array(options->hosts, sizeof(*w->hosts));
+	signer_start(w);
 	control_init(w);
 	control_start(w);
 	for (uint32_t i = 0; i < options->elements; i++) {
@@ -60,8 +61,10 @@ void world_finish(struct world *w)
 	control_finish(w);
 	for (uint32_t i = 0; i < w->options.elements; i++)
 		sim_element_finish(&w->elements[i]);
-	for (uint32_t i = 0; i < w->options.hosts; i++)
+	for (uint32_t i = 0; i < w->options.hosts; i++) {
+		signer_stop(&w->hosts[i]);
 		free(w->hosts[i].was_at);
+	}
 	free(w->elements);
 	free(w->hosts);
 	queue_finish(&w->queue);
@@ -198,6 +201,9 @@ static void take(struct world *w, const struct happening *h)
 		return;
 	case HAPPENS_HOST_CHECK:
 		check_arrived(w, h->a);
+		return;
+	case HAPPENS_HOST_SIGN:
+		signer_step(w, h->a);
 		return;
 	case HAPPENS_HOST_REVERT:
 		host_revert(w, h->a);

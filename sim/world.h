@@ -1,13 +1,13 @@
-/* One world: a controller, its FEs, the wires between them, hosts that move, and whatever goes
- *wrong. The real cores (controller/core.h, fe/agent.h) run in it; time, delays and faults come from
- *a seed and a script, so that every run can be replayed exactly (design P1).
+/* One world: a controller, its FEs, the wires between them, hosts that move, and what goes wrong.
+ * The real cores (controller/core.h, fe/agent.h) run in it; time, delays and faults come from
+ * a seed and a script, so that every run can be replayed exactly (design P1).
  *
  *	main.c     seeds, scripts, shrinking        script.c   what is done to the world
  *	world.c    the clock and the events         check.c    what must hold (the invariants)
  *	element.c  an FE and its wire               control.c  the controller and its store
  *	host.c     nodes, impostors                 plane.c    an FE's data plane
  *	lan.c      LANs that several FEs share      walk.c     a packet's way
- *	link.c     the links between the FEs
+ *	link.c     the links between the FEs	signer.c   nodes that must sign
  */
 #pragma once
 
@@ -23,6 +23,9 @@
 #define LAN_ELEMENTS 3         /* FEs on one LAN, each with its last access port */
 #define LINK_PORT 11           /* an FE's device towards the next in the ring; and the other way: */
 #define LINK_PORT_BACK 12
+#define SIGNER_DEVICES 2
+#define SIGNER_OVERHEARD 4
+#define SIGNER_MESSAGE_MAX 1024
 
 /* What there is in a world besides FEs and nodes with an address. */
 enum world_feature {
@@ -32,7 +35,9 @@ enum world_feature {
 	WORLD_FULL = 1 << 3,  /* some FEs have small tables */
 	WORLD_DRAIN = 1 << 4, /* FEs are taken out of service and into it again */
 	WORLD_ALL = (1 << 5) - 1,
-	WORLD_ASKED = 1 << 5, /* claims on shared ports are asked about; drawn by no seed */
+	/* Drawn by no seed: */
+	WORLD_ASKED = 1 << 5,  /* claims on shared ports are asked about */
+	WORLD_SIGNED = 1 << 6, /* nodes must sign */
 };
 
 /* What can be done to the world from outside.  'who' and 'where' mean what is said. */
@@ -84,6 +89,21 @@ struct sim_element {
 	int64_t disturbed_us; /* when something last went wrong here */
 };
 
+struct signer_message {
+	uint8_t bytes[SIGNER_MESSAGE_MAX];
+	size_t size;
+	uint32_t place; /* where it was said */
+};
+
+/* What a host runs to sign, where it must. */
+struct signer {
+	struct victor_register *client; /* NULL: not yet */
+	unsigned device;                /* which of its own it is on */
+	int64_t next_us;
+	struct signer_message overheard[SIGNER_OVERHEARD];
+	unsigned overheard_count;
+};
+
 struct host {
 	char id[NAME_SIZE];
 	struct mac mac;
@@ -97,6 +117,7 @@ struct host {
 	int64_t clone_until_us;
 	uint32_t clone_place;
 	uint8_t *was_at; /* bit for each place where somebody used its MAC and address */
+	struct signer signer;
 };
 
 struct world_options {
@@ -116,6 +137,7 @@ struct sim_store {
 	uint16_t term;
 	struct table nodes;       /* durable when acknowledged */
 	struct table attachments; /* a copy that lags */
+	struct table holders;     /* likewise: which device a node is on */
 };
 
 struct world {
@@ -247,6 +269,22 @@ void host_answer(struct world *w, uint32_t index, uint32_t place);
 void host_revert(struct world *w, uint32_t index);
 void host_announce(struct world *w, uint32_t index, uint32_t place, const struct mac *mac,
 		   bool as_request);
+
+/* signer.c */
+void signer_start(struct world *w);
+void signer_stop(struct host *h);
+struct mac signer_mac(uint32_t host, unsigned device);
+bool signer_has_mac(const struct world *w, const struct host *h, const struct mac *mac);
+void signer_put_devices(struct world *w, uint32_t host);
+/* It is at its place now; NULL: for the first time. */
+void signer_arrive(struct world *w, uint32_t host, const struct stimulus *s);
+void signer_step(struct world *w, uint32_t host);
+/* False: the frame is not for it, or no registration. */
+bool signer_hear(struct world *w, uint32_t host, const void *frame, size_t size);
+/* As far as it knows. */
+bool signer_is_registered(const struct host *h);
+/* Somebody at 'place', or where it was heard, says again what the host said. */
+void signer_replay(struct world *w, uint32_t host, uint32_t place, uint32_t which);
 
 /* check.c */
 /* An FE's entry for an address changed. */

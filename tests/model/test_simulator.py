@@ -25,7 +25,7 @@ def test_no_invariant_breaks_in_a_slice_of_worlds() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("world", ["lans", "all", "asked"])
+@pytest.mark.parametrize("world", ["lans", "all", "asked", "signed"])
 def test_nor_where_elements_share_lans_links_and_small_tables(world: str) -> None:
     done = simulate("--world", world, "--seed", "1000", "--events",
                     "6000000" if WHOLE else "60000")
@@ -39,6 +39,14 @@ def test_nor_where_elements_share_lans_links_and_small_tables(world: str) -> Non
 def test_a_planted_fault_is_found(fault: str, seed: str) -> None:
     done = simulate("--plant", fault, "--seed", "1" if WHOLE else seed, "--events", "20000000",
                     "--no-shrink")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "BROKEN with seed" in done.stdout
+
+
+@pytest.mark.parametrize("fault, seed", [("unsigned", "9"), ("replayed", "24")])
+def test_nor_may_signatures_be_done_without(fault: str, seed: str) -> None:
+    done = simulate("--world", "signed", "--plant", fault, "--seed", "1" if WHOLE else seed,
+                    "--events", "20000000", "--no-shrink")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "BROKEN with seed" in done.stdout
 
