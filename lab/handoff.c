@@ -17,8 +17,8 @@
  *
  * Who has an orchestrator is told by it of the move: --orchestrator names a datagram socket, which
  * gets "moved PORT" when the move's call has returned, before the station announces itself, and
- * with
- * --prepare-ms "prepare PORT" so long before the move.
+ * with --prepare-ms "prepare PORT" so long before the move.  The station announces itself by
+ * gratuitous ARP; --announce makes that RARP, or nothing, for those that need no announcement.
  *
  * Prints one JSON object.  Uses probe.c, air.c, netns.c and tally.c; lab/handoff.py runs it. */
 #include "base/memory.h"
@@ -47,7 +47,7 @@
 
 struct options {
 	const char *air, *ports[2], *host, *host_device, *host_address, *host_mac, *peer,
-		*peer_address, *orchestrator;
+		*peer_address, *orchestrator, *announce;
 	long moves, probe_us, ping_ms, rest_ms, pause_ms, prepare_ms, timeout_ms, flight_us,
 		failures, seed;
 	bool details, progress;
@@ -133,6 +133,7 @@ static struct options parse_options(int argc, char **argv)
 			    .pause_ms = 15,
 			    .timeout_ms = 2000,
 			    .failures = 3,
+			    .announce = "arp",
 			    .seed = 1};
 	struct {
 		const char *name;
@@ -146,6 +147,7 @@ static struct options parse_options(int argc, char **argv)
 		{"host-mac", &o.host_mac, NULL, 0, 0},
 		{"peer", &o.peer, NULL, 0, 0},
 		{"peer-address", &o.peer_address, NULL, 0, 0},
+		{"announce", &o.announce, NULL, 0, 0},
 		{"moves", NULL, &o.moves, 1, 1000000},
 		{"probe-us", NULL, &o.probe_us, 50, 100000},
 		{"ping-ms", NULL, &o.ping_ms, 1, 1000},
@@ -188,7 +190,9 @@ static struct options parse_options(int argc, char **argv)
 		if (table[i].text != NULL && *table[i].text == NULL)
 			usage();
 	}
-	if (o.ports[0] == NULL || optind != argc)
+	if (o.ports[0] == NULL || optind != argc ||
+	    (strcmp(o.announce, "arp") != 0 && strcmp(o.announce, "rarp") != 0 &&
+	     strcmp(o.announce, "nothing") != 0))
 		usage();
 	return o;
 }
@@ -203,6 +207,16 @@ static struct in_addr parse_address(const char *text)
 }
 
 /* ---- the start ---- */
+
+/* "Which address has this MAC?" (RFC 903): what a hypervisor says in its guest's name. */
+static void make_rarp(struct announcement *a)
+{
+	a->ethernet.ether_type = htons(ETHERTYPE_REVARP);
+	a->arp.ea_hdr.ar_op = htons(ARPOP_RREQUEST);
+	memcpy(a->arp.arp_tha, a->arp.arp_sha, ETH_ALEN);
+	memset(a->arp.arp_spa, 0, sizeof(a->arp.arp_spa));
+	memset(a->arp.arp_tpa, 0, sizeof(a->arp.arp_tpa));
+}
 
 static void fill_announcement(struct handoff *h)
 {
@@ -225,6 +239,8 @@ static void fill_announcement(struct handoff *h)
 					.ar_op = htons(ARPOP_REQUEST)};
 	memcpy(a->arp.arp_spa, &address, sizeof(address));
 	memcpy(a->arp.arp_tpa, &address, sizeof(address));
+	if (strcmp(h->options.announce, "rarp") == 0)
+		make_rarp(a);
 }
 
 static void open_announcer(struct handoff *h, struct netns *host)
@@ -318,6 +334,13 @@ static void tell(const struct handoff *h, const char *what, unsigned port)
 		die(h->options.orchestrator, errno);
 }
 
+static void announce(const struct handoff *h)
+{
+	if (strcmp(h->options.announce, "nothing") != 0 &&
+	    send(h->announce, &h->announcement, sizeof(h->announcement), 0) < 0)
+		die("the announcement", errno);
+}
+
 static void move_once(struct handoff *h, struct move *m)
 {
 	int64_t timeout = h->options.timeout_ms * NS_PER_MS;
@@ -333,8 +356,7 @@ static void move_once(struct handoff *h, struct move *m)
 	if (r < 0)
 		die("the kernel refused the move", r);
 	tell(h, "moved", !h->at);
-	if (send(h->announce, &h->announcement, sizeof(h->announcement), 0) < 0)
-		die("the announcement", errno);
+	announce(h);
 	r = air_set_carrier(&h->air, h->at, false);
 	if (r < 0)
 		die("the old port's carrier", r);

@@ -24,7 +24,7 @@ PAUSE_MS = 15                # lab-handoff's own, after a move; then up to that 
 
 def _command(lab: Lab, moves: int, peer: str, seed: int, details: bool, pause_ms: int,
              flight_ms: float, failures: int, orchestrator: str | None,
-             prepare_ms: int) -> list[str]:
+             prepare_ms: int, announce: str) -> list[str]:
     dock, host, other = lab.dock(HOST), lab.host(HOST), lab.host(peer)
     at = lab.place(HOST)
     ports = sorted(dock.places, key=lambda place: place.name != at)
@@ -35,21 +35,23 @@ def _command(lab: Lab, moves: int, peer: str, seed: int, details: bool, pause_ms
             "--peer", netns.path_of(other.netns), "--peer-address", other.address,
             "--moves", str(moves), "--seed", str(seed), "--pause-ms", str(pause_ms), "--progress",
             "--flight-us", str(round(flight_ms * 1000)), "--failures", str(failures),
+            "--announce", announce,
             *(["--orchestrator", orchestrator, "--prepare-ms", str(prepare_ms)]
               if orchestrator else []), *(["--details"] if details else [])]
 
 
 def measure(lab: Lab, moves: int, *, peer: str = PEER, seed: int = 1, details: bool = False,
             pause_ms: int = PAUSE_MS, flight_ms: float = 0, failures: int = 3,
-            orchestrator: str | None = None, prepare_ms: int = 0,
+            orchestrator: str | None = None, prepare_ms: int = 0, announce: str = "arp",
             progress: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
     """So many moves; the figures. LabError if nothing flows to begin with. `pause_ms`: what a move
     needs at least to be told everywhere, before the next one; `flight_ms`: the delay lines between
     the two hosts, one way; `failures`: moves that never end, before it gives up; `orchestrator`: a
-    datagram socket that is told of moves, and `prepare_ms` before them (handoff.c says how)."""
+    datagram socket that is told of moves, and `prepare_ms` before them (handoff.c says how);
+    `announce`: by arp, by rarp, or nothing."""
     process = subprocess.Popen(
         _command(lab, moves, peer, seed, details, pause_ms, flight_ms, failures, orchestrator,
-                 prepare_ms), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                 prepare_ms, announce), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, start_new_session=True)
     try:
         said = _follow(process, moves, progress)
