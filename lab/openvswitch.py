@@ -74,7 +74,7 @@ class Database(Daemon):
             if self.topology.pki:
                 own = pki.files(self.topology, "fe", self.element.name)
                 self.vsctl("--no-wait", "set-ssl", own["key"], own["certificate"], own["ca"])
-            self.vsctl("--no-wait", *self._bridges())
+            self.vsctl("--no-wait", *self.bridges())
 
     def vsctl(self, *words: str) -> str:
         """Runs ovs-vsctl on this database."""
@@ -84,7 +84,7 @@ class Database(Daemon):
             raise DaemonError(f"ovs-vsctl {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
 
-    def _bridges(self) -> list[str]:
+    def bridges(self) -> list[str]:
         """One transaction; the words are those of docs/open-vswitch.md."""
         e = self.element
         scheme = "ssl" if self.topology.pki else "tcp"

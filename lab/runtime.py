@@ -92,6 +92,7 @@ class Lab:
     make_topology: Callable[[], Topology]
     element_settings: dict[str, Any] = {}    # what its elements' configurations have besides
     late: tuple[str, ...] = ()    # elements that are started by hand
+    switch_database = openvswitch.Database    # what describes a switch's bridges
 
     def __init__(self, instance: str | None = None, *, delays: dict[str, float] | None = None,
                  start_daemons: bool = True, run_dir: Path | str | None = None,
@@ -330,7 +331,7 @@ class Lab:
                     element.name, element.name, lambda e=element: self._element_command(e))
 
     def _declare_switch(self, element: Element) -> None:
-        database = openvswitch.Database(element, self.topology, self.netns(element.name),
+        database = self.switch_database(element, self.topology, self.netns(element.name),
                                         self.run_dir, self._note_processes)
         self._daemons[database.name] = database
         self._daemons[element.name] = openvswitch.Switch(
