@@ -3,7 +3,6 @@
  * a second, and what a million of them need in time and memory.
  *
  *	bench-forward packet local|external|encapsulate|decapsulate|drop 4|6 COUNT ROUNDS
- *	bench-forward lockstep victor|kernel|fib|redirect 4|6 COUNT ROUNDS
  *	bench-forward update 4|6 COUNT
  *	bench-forward fill 4|6 COUNT
  *
@@ -293,8 +292,8 @@ static void fill(struct forward *f, uint64_t least)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: bench-forward packet|lockstep CASE 4|6 COUNT ROUNDS | update|fill "
-			"4|6 COUNT\n");
+	fprintf(stderr,
+		"usage: bench-forward packet CASE 4|6 COUNT ROUNDS | update|fill 4|6 COUNT\n");
 	return 2;
 }
 
@@ -302,11 +301,10 @@ int main(int argc, char **argv)
 {
 	struct forward f = {.ops = datapath_operations(), .directory = "/tmp/victor-fwd-XXXXXX"};
 	bool packets = argc == 6 && strcmp(argv[1], "packet") == 0;
-	bool steps = argc == 6 && strcmp(argv[1], "lockstep") == 0;
 	uint64_t least;
 	bool fills = argc == 4 && strcmp(argv[1], "fill") == 0;
 
-	if (!packets && !steps && !fills && !(argc == 4 && strcmp(argv[1], "update") == 0))
+	if (!packets && !fills && !(argc == 4 && strcmp(argv[1], "update") == 0))
 		return usage();
 	f.is_ipv6 = strcmp(argv[argc == 6 ? 3 : 2], "6") == 0;
 	f.count = (uint32_t)strtoul(argv[argc == 6 ? 4 : 3], NULL, 0);
@@ -324,8 +322,6 @@ int main(int argc, char **argv)
 	check(&f, f.entry ? 0 : errno, "the entry");
 	if (packets)
 		packet(&f, argv[2], atoi(argv[5]));
-	else if (steps)
-		lockstep(&f, argv[2], atoi(argv[5]));
 	else if (fills)
 		fill(&f, least);
 	else

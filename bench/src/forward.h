@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
-/* What forward.c tells forward.bpf.c about the packet that it is to run a program with. */
+/* What the packet is that a program is run with: forward.c and lanes.c tell their programs. */
 #pragma once
 
 #include <linux/types.h>
@@ -13,6 +13,6 @@ struct forward_shape {
 	__u32 base, count; /* they are base + 0 to count - 1 */
 	__u32 state;       /* of the generator; not zero */
 	__u32 sum;         /* of the IPv4 header but for that and the check; 0: none is made */
-	__u32 out_ifindex, through_ifindex; /* lockstep: the generator's device, the sink's */
+	__u32 out_ifindex, through_ifindex; /* lanes: the generator's device, the sink's */
 	__u8 head[FORWARD_HEAD];
 };

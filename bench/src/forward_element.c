@@ -68,10 +68,12 @@ void shell(struct forward *f, const char *format, ...)
 {
 	char text[256];
 	va_list arguments;
+	int size;
 
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	size = vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	check(f, size >= (int)sizeof(text) ? E2BIG : 0, text);
 	check(f, system(text) ? EIO : 0, text);
 }
 
@@ -79,8 +81,9 @@ void devices_make(struct forward *f)
 {
 	for (unsigned i = ACCESS; i <= EXTERNAL; i++) {
 		shell(f,
-		      "ip link add %s mtu %u address 02:00:00:00:01:%02x type veth peer name "
-		      "%s-peer mtu 1600 && ip link set %s up && ip link set %s-peer up",
+		      "ip link add %s mtu %u address 02:00:00:00:01:%02x numtxqueues 2 "
+		      "numrxqueues 2 type veth peer name %s-peer mtu 1600 numtxqueues 2 "
+		      "numrxqueues 2 && ip link set %s up && ip link set %s-peer up",
 		      devices[i], i == BACKPLANE ? 1600 : 1500, i, devices[i], devices[i],
 		      devices[i]);
 		f->ifindex[i] = if_nametoindex(devices[i]);

@@ -43,6 +43,3 @@ void bindings_set(struct forward *f, bool local);
 /* The case's frame, and its size; 'shape' says where its destination is and what a run changes. */
 uint32_t frame_make(const struct forward *f, const char *which, struct forward_shape *shape,
 		    uint8_t *frame);
-
-/* forward_lockstep.c: the whole way from one device to another, one packet after the other. */
-void lockstep(struct forward *f, const char *path, int rounds);
