@@ -13,12 +13,13 @@ all.
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ ROUTER_SYSCTLS = {"net.ipv4.ip_forward": "1", "net.ipv4.conf.all.send_redirects"
 IPV6_SYSCTLS = {"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.default.disable_ipv6": "0",
                 "net.ipv6.conf.all.accept_dad": "0", "net.ipv6.conf.default.accept_dad": "0"}
 IPV6_ROUTER_SYSCTLS = {"net.ipv6.conf.all.forwarding": "1", "net.ipv6.conf.default.forwarding": "1"}
+FIRST_INDEX = 101
 WAN = "wan"    # the namespace of the delay lines
 
 
@@ -200,7 +202,8 @@ class Lab:
         netns.create(self.netns(node.name) for node in nodes)
         for node in nodes:
             netns.sysctl(self.netns(node.name), self._sysctls(node))
-        netns.batch(line for link in self.topology.links for line in self._veth_lines(link))
+        index = itertools.count(FIRST_INDEX)
+        netns.batch(line for link in self.topology.links for line in self._veth_lines(link, index))
         for node in nodes:
             lines = self._node_lines(node)
             netns.batch(lines, self.netns(node.name))
@@ -227,13 +230,16 @@ class Lab:
             settings = settings | IPV6_SYSCTLS | (IPV6_ROUTER_SYSCTLS if node.forwards else {})
         return settings
 
-    def _veth_lines(self, link: Link) -> list[str]:
+    def _veth_lines(self, link: Link, index: Iterator[int]) -> list[str]:
+        """No two devices have one index: the kernel takes a veth whose other end has the same for
+        no virtual one, and tells of its carrier once a second."""
         pairs = [(link.a, link.b)]
         if link.name in self.delays:
             near, far = (End(WAN, device) for device in self._delay_devices(link.name))
             pairs = [(link.a, near), (far, link.b)]
-        return [f"link add {_settings(a, link)} netns {self.netns(a.node)} type veth "
-                f"peer {_settings(b, link)} netns {self.netns(b.node)}" for a, b in pairs]
+        return [f"link add {_settings(a, link)} index {next(index)} netns {self.netns(a.node)} "
+                f"type veth peer {_settings(b, link)} index {next(index)} "
+                f"netns {self.netns(b.node)}" for a, b in pairs]
 
     def _delay_devices(self, link: str) -> tuple[str, str]:
         number = sorted(self.delays).index(link)
