@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from . import figure2, netns, routing
 from .daemons import program
@@ -60,30 +60,68 @@ def bird_config(i: int, others: Iterable[int], reflects: bool = False) -> str:
 def topology() -> Topology:
     t = Topology(name="peers", controller="", controller_address="",
                  picture=(__doc__ or "").split("\n\n")[1])
+    add_underlay(t)
+    add_station(t, lambda i: End(f"fe{i}", "ap0", (f"{GATEWAY}/32",), mac=figure2.GATEWAY_MAC))
+    return t
+
+
+def add_underlay(t: Topology, bridges: tuple[Bridge, ...] = (), mtu: int = 1500) -> None:
+    """The sites, each with these bridges, the centre, and the client."""
     t.node("core", bridges=(Bridge("br0"),))
     for i in SITES:
         others = () if i == 1 else ("192.0.2.0/24 via 172.16.0.1",)
-        t.node(f"fe{i}", routes=others, forwards=True)
+        t.node(f"fe{i}", routes=others, forwards=True, bridges=bridges)
         t.link(f"backplane{i}", End(f"fe{i}", "bp0", (f"172.16.0.{i}/24",)),
-               End("core", f"net{i}", bridge="br0"))
+               End("core", f"net{i}", bridge="br0"), mtu)
     t.node("centre")
     t.link("backplane4", End("centre", "bp0", ("172.16.0.4/24",)),
-           End("core", "net4", bridge="br0"))
+           End("core", "net4", bridge="br0"), mtu)
     t.node("client", routes=("default via 192.0.2.1",))
     t.link("outside", End("client", "eth0", (f"{figure2.CLIENT_ADDRESS}/24",)),
            End("fe1", "ext0", ("192.0.2.1/24",)))
     t.hosts.append(Host("client", "eth0", figure2.CLIENT_ADDRESS, ""))
+
+
+def add_station(t: Topology, port: Callable[[int], End]) -> None:
+    """`port`: the access port of a site."""
     t.node("air", bridges=(Bridge("laptop"),))
     t.node("laptop", routes=(f"default via {GATEWAY}",))
     t.link("wlan", End("laptop", "wlan0", (f"{STATION}/16",), mac=STATION_MAC),
            End("air", "sta", bridge="laptop"))
     for i in (2, 3):
-        t.link(f"ap{i - 1}", End("air", f"ap{i - 1}", bridge="laptop"),
-               End(f"fe{i}", "ap0", (f"{GATEWAY}/32",), mac=figure2.GATEWAY_MAC))
+        t.link(f"ap{i - 1}", End("air", f"ap{i - 1}", bridge="laptop"), port(i))
     t.hosts.append(Host("laptop", "wlan0", STATION, STATION_MAC))
     t.docks["laptop"] = Dock("air", "laptop", "sta", at="ap1", carrier=True, places=(
         Place("ap1", "ap1", "fe2", "ap0"), Place("ap2", "ap2", "fe3", "ap0")))
-    return t
+
+
+def delays(delay_ms: float) -> dict[str, float]:
+    """Any two of the sites and the centre are so far apart."""
+    return {f"backplane{i}": delay_ms / 2 for i in (*SITES, CENTRE)} if delay_ms else {}
+
+
+def know_gateway(lab: RuntimeLab) -> None:
+    """The station need not ask for it."""
+    netns.batch([f"neigh replace {GATEWAY} lladdr {figure2.GATEWAY_MAC} dev wlan0 nud permanent"],
+                lab.netns("laptop"))
+
+
+def wait_reachable(lab: RuntimeLab) -> None:
+    """The station announces itself until what hears it has begun to listen."""
+    deadline = time.monotonic() + REACHABLE_S
+    lab.host("laptop").announce()
+    while not lab.host("client").ping(STATION):
+        if time.monotonic() > deadline:
+            raise LabError("the client does not reach the station")
+        lab.host("laptop").announce()
+
+
+def wait_for(what: str, ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + REACHABLE_S
+    while not ready():
+        if time.monotonic() > deadline:
+            raise LabError(f"no {what}")
+        time.sleep(0.1)
 
 
 class Lab(RuntimeLab):
@@ -92,8 +130,7 @@ class Lab(RuntimeLab):
     make_topology = staticmethod(topology)
 
     def __init__(self, name: str, system: str, delay_ms: float = 0) -> None:
-        super().__init__(name, start_daemons=False, delays={
-            f"backplane{i}": delay_ms / 2 for i in (*SITES, CENTRE)} if delay_ms else {})
+        super().__init__(name, start_daemons=False, delays=delays(delay_ms))
         self.system = system
 
     def up(self) -> None:
@@ -101,12 +138,10 @@ class Lab(RuntimeLab):
         for i in (2, 3):
             netns.batch([f"neigh replace {STATION} lladdr {STATION_MAC} dev ap0 nud permanent"],
                         self.netns(f"fe{i}"))
-        netns.batch([f"neigh replace {GATEWAY} lladdr {figure2.GATEWAY_MAC} dev wlan0 "
-                     "nud permanent"], self.netns("laptop"))
+        know_gateway(self)
         self._start_attach()
-        if self.system != "routes":
-            self._start_bird()
-        self.wait_reachable()
+        self.start_routers()
+        wait_reachable(self)
 
     def _start_attach(self) -> None:
         sites = [f"{netns.path_of(self.netns(f'fe{i}'))},172.16.0.{i}{'' if i == 1 else ',ap0'}"
@@ -115,7 +150,10 @@ class Lab(RuntimeLab):
         self.add_daemon("attach", "core",
                         lambda: [program("lab/lab-attach"), *how, STATION, *sites]).start()
 
-    def _start_bird(self) -> None:
+    def start_routers(self) -> None:
+        """Whoever tells the other sites what lab-attach wrote, and waits for its sessions."""
+        if self.system == "routes":
+            return
         reflector = self.system == "bird-reflector"
         routers = [routing.Bird(self, f"fe{i}", bird_config(
             i, (CENTRE,) if reflector else set(SITES) - {i})) for i in SITES]
@@ -123,25 +161,12 @@ class Lab(RuntimeLab):
             routers.append(routing.Bird(self, "centre", bird_config(CENTRE, SITES, reflects=True)))
         for router in routers:
             router.start()
-        deadline = time.monotonic() + REACHABLE_S
-        while not all(self._is_established(router) for router in routers):
-            if time.monotonic() > deadline:
-                raise LabError(f"{self.system}: BIRD's sessions do not come up")
-            time.sleep(0.1)
+        wait_for("BGP sessions of BIRD's", lambda: all(map(self._is_established, routers)))
 
     @staticmethod
     def _is_established(router: routing.Router) -> bool:
         return len(ESTABLISHED.findall(router.ask("show protocols"))) == router.text.count(
             "protocol bgp")
-
-    def wait_reachable(self) -> None:
-        """The station announces itself until what hears it has begun to listen."""
-        self.host("laptop").announce()
-        deadline = time.monotonic() + REACHABLE_S
-        while not self.host("client").ping(STATION):
-            if time.monotonic() > deadline:
-                raise LabError(f"{self.system}: the client does not reach the station")
-            self.host("laptop").announce()
 
 
 def bird_version() -> str:
