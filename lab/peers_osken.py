@@ -6,8 +6,7 @@ Open vSwitches that have a VXLAN port to each other one. It hears the announceme
 from __future__ import annotations
 
 import json
-import re
-import subprocess
+from importlib import metadata
 from pathlib import Path
 
 from . import figure2, openvswitch, rows, switches
@@ -62,10 +61,7 @@ class Lab(switches.Lab):
 
 
 def version() -> str:
-    said = subprocess.run([MANAGER, "--version"], text=True, check=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT).stdout
-    found = re.search(r"\d+\.\d+\.\d+", said)
-    return f"{found.group() if found else '?'}, Open vSwitch {rows.ovs_version()}"
+    return f"{metadata.version('os-ken')}, Open vSwitch {rows.ovs_version()}"
 
 
 SYSTEMS = (System("osken", "os-ken with Open vSwitch", ANNOUNCEMENT, version, Lab,

@@ -44,7 +44,7 @@ START_S, POLL_S = 30.0, 0.02
 PAUSE_MS = 100
 # Of "ovn-multichassis": how long before the move both chassis are named, and after it the old one is
 # taken out. A live migration takes longer.
-PREPARE_MS, FINISH_MS = 200, 50
+PREPARE_MS, FINISH_MS = 150, 50
 Transaction = list[Any]
 
 

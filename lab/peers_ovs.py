@@ -22,7 +22,7 @@ from .switches import SWITCHES
 from .topology import Place
 
 SWITCHED, PACKAGES = "VICTOR with Open vSwitch", ("openvswitch-switch",)
-SWITCH_PAUSE_MS = 100    # an Open vSwitch is left alone for 50 ms after each change
+SWITCH_PAUSE_MS = 60    # an Open vSwitch is left alone for 50 ms after each change
 CONFIRM_MS = 5
 ERROR = re.compile(r'"error":"([^"]*)"')
 # Of a move that is to be confirmed: what the station sent at its new place has done it already.
