@@ -12,10 +12,10 @@
  * Which claims are taken at once, and what becomes of the others, is in probing.c.
  *
  * A fresh claim can still be old news where the new FE's connection is slow: A to B and back to A,
- * with B's announcement arriving last.  So after a move the place that was left is asked once, if
- * its port is up and the node was heard there within the last second.  An answer from there is a
- * fresh claim; it moves the node back, and is not looked at twice.  Any other answer is:
- * its question may be from before the node moved within one FE, of which no other FE is told. */
+ * with B's announcement arriving last.  So when a move is over the place that was left is asked
+ *once, if its port is up and the node was heard there within the last second.  An answer from there
+ *is a fresh claim; it moves the node back, and is not looked at twice.  Any other answer is: its
+ *question may be from before the node moved within one FE, of which no other FE is told. */
 #include "controller/record.h"
 
 #include "controller/admission.h"
@@ -117,8 +117,24 @@ void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 	     : claim->elicited            ? "it answers there"
 					  : "it speaks there");
 	r->looked = look ? left : (struct place){0};
-	if (look)
+	if (look && c->look_count == LOOKS_MAX)
 		probe_place(c, r, &left);
+	else if (look)
+		name_copy(c->looks[c->look_count++], r->a.node);
+	c->owes_barriers |= look;
+}
+
+/* A place whose port lost its carrier meanwhile has told what was to be asked. */
+void attachment_look_again(struct core *c)
+{
+	for (unsigned i = 0; i < c->look_count; i++) {
+		const struct attachment_record *r = attachment_find(c, c->looks[i]);
+
+		if (r && !r->detached && r->a.state == ATTACHMENT_ACTIVE && r->looked.fe &&
+		    element_place_up(c, &r->looked))
+			probe_place(c, r, &r->looked);
+	}
+	c->look_count = 0;
 }
 
 static void confirm(struct core *c, struct attachment_record *r)

@@ -59,6 +59,8 @@ struct claim {
 
 struct attachment_record *attachment_find(const struct core *c, const char *node);
 void attachment_claim(struct core *c, const struct node *n, const struct claim *claim);
+/* The moves are over: asks at the places that nodes left. */
+void attachment_look_again(struct core *c);
 int attachment_prepare(struct core *c, const struct node *n, const struct place *asked,
 		       struct reason *why);
 int attachment_confirm(struct core *c, const char *node, struct reason *why);

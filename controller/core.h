@@ -199,10 +199,10 @@ void core_session_receive(struct session *s, const uint8_t *bytes, size_t size, 
 void core_session_close(struct session *s, const char *reason, int64_t now_ms);
 struct channel *session_channel(struct session *s);
 void *session_handle(const struct session *s);
-/* Elements that only have to know where a node is now are sent its flow-mods at once, and the
- * barrier behind them here, when the move is over: one for all that was sent meanwhile, and a
- * barrier's reply is work that would delay other elements' flow-mods.  Within a few ms of a call
- * that left some owed; core_tick does it too. */
+/* In a move elements are sent their flow-mods at once, and the barrier behind them here, when the
+ * move is over: one for all that was sent meanwhile, and a barrier's reply is work that would delay
+ * other elements' flow-mods.  The place that a node left is asked then, too.  Within a few ms of a
+ * call that left some owed; core_tick does it too. */
 bool core_owes_barriers(const struct core *c);
 void core_send_barriers(struct core *c);
 /* An FE that has come back is compared with what it should have in slices of less than a

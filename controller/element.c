@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FEW_ELEMENTS 16
+
 struct element *element_find(const struct core *c, uint32_t id)
 {
 	return id <= ELEMENT_ID_MAX ? c->by_id[id] : NULL;
@@ -246,26 +248,28 @@ void element_settle(struct element *e, uint32_t xid)
 	}
 }
 
-/* 'rest': of the FEs that a change is told to last.  Their bytes, and all while more messages of
- * this connection have arrived, are written out with whatever else those bring (design P5: nothing
- * waits that is not here yet). */
+/* 'rest': of the FEs that a change is told to last.  Where they are many, their bytes, and all
+ * while more messages of this connection have arrived, are written out with whatever else those
+ * bring (design P5: nothing waits that is not here yet).  Where they are few they are told before
+ * people, the store and the log are. */
 static void flush(struct element *e, bool rest)
 {
 	struct core *c = e->core;
+	bool soon = c->receiving && c->receiving->more;
 
 	e->sent = c->change;
 	if (out(e)->size > CHANNEL_OUT_MAX)
 		e->session->doomed = "it does not read what it is sent";
-	if (c->shell.flush_soon && (rest || (c->receiving && c->receiving->more)))
+	if (c->shell.flush_soon && (soon || (rest && c->element_count > FEW_ELEMENTS)))
 		c->shell.flush_soon(c->shell.context, e->session);
 	else
 		c->shell.flush(c->shell.context, e->session);
 }
 
-void element_commit_later(struct element *e)
+void element_commit_later(struct element *e, bool rest)
 {
 	e->owes_barrier = e->core->owes_barriers = true;
-	flush(e, true);
+	flush(e, rest);
 }
 
 void element_commit(struct element *e, bool synchronizes)
@@ -297,6 +301,7 @@ bool core_owes_barriers(const struct core *c)
 void core_send_barriers(struct core *c)
 {
 	c->owes_barriers = false;
+	attachment_look_again(c);
 	for (unsigned i = 0; i < c->element_count; i++)
 		if (c->elements[i]->owes_barrier && c->elements[i]->session)
 			element_commit(c->elements[i], false);

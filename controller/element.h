@@ -36,9 +36,9 @@ void element_delete_group(struct element *e, uint32_t fe);
 void element_queue(struct element *e, const struct buffer *messages, unsigned flow_mods,
 		   int growth);
 void element_commit(struct element *e, bool synchronizes /* the end of a comparison */);
-/* The same for an FE from which no claim is awaited: what was queued goes at once, the barrier with
- * whatever is sent next, or by core_send_barriers(). */
-void element_commit_later(struct element *e);
+/* The same in a move: what was queued goes at once, the barrier with the next question to it, or by
+ * core_send_barriers().  'rest': it has no part in the move. */
+void element_commit_later(struct element *e, bool rest);
 /* The reply to a barrier. */
 void element_settle(struct element *e, uint32_t xid);
 /* Deletes a rule that the FE made by itself; at once, and nobody waits for it. */

@@ -181,10 +181,19 @@ static void encode(const struct difference *d, uint32_t xid, struct buffer *b)
 	}
 }
 
+/* A switch has its packet-ins late enough without waiting for the barrier. */
+static void commit(struct element *e, bool rest)
+{
+	if (e->ovs)
+		element_commit(e, false);
+	else
+		element_commit_later(e, rest);
+}
+
 static void send(struct element *e, const struct difference *d, const struct buffer *messages)
 {
 	element_queue(e, messages, d->put_count + d->delete_count, d->growth);
-	element_commit(e, false);
+	commit(e, false);
 }
 
 static void involve(struct change *ch, uint32_t fe)
@@ -321,10 +330,7 @@ static unsigned tell_rest(struct change *ch, bool borders, const struct broadcas
 		    is_switch(c, e->id) != (b->to == PLANNER_OTHER_SWITCH))
 			continue;
 		element_queue(e, b->messages, b->d.put_count + b->d.delete_count, b->d.growth);
-		if (e->ovs)
-			element_commit(e, false);
-		else
-			element_commit_later(e);
+		commit(e, true);
 		told++;
 	}
 	return told;

@@ -24,6 +24,7 @@
 /* After a move, the place that the node left is asked once whether the node is still there, if it
  * was heard there this recently: see attachment.c. */
 #define SECOND_LOOK_MS 1000
+#define LOOKS_MAX 64 /* that wait until the moves are over */
 
 struct attachment_record;
 struct ovs; /* ovs.h */
@@ -246,9 +247,11 @@ struct core {
 	struct table drained;   /* char[NAME_SIZE] -> bool: elements that drain */
 	struct table segments;  /* uint32_t id -> struct segment */
 	struct session *sessions;
-	const struct channel *receiving; /* whose bytes are being taken; NULL: nobody's */
-	bool has_switches;               /* some element is an Open vSwitch */
-	bool owes_barriers;              /* some element does */
+	const struct channel *receiving;  /* whose bytes are being taken; NULL: nobody's */
+	bool has_switches;                /* some element is an Open vSwitch */
+	bool owes_barriers;               /* some element does, or somebody is to be asked */
+	char looks[LOOKS_MAX][NAME_SIZE]; /* nodes whose last place is to be asked */
+	unsigned look_count;
 	struct buffer scratch, switch_scratch;
 	struct backplane_link **links;
 	unsigned link_count;

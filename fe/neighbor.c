@@ -171,7 +171,7 @@ static void announce(struct neighborhood *n, const struct pipeline_address *at,
 	buffer_clear(&n->frame);
 	neighbor_build_announcement(&n->frame, d->vlan, &d->gateway_mac, &at->address);
 	r = p->ops->transmit(p->context, d->port, n->frame.data, n->frame.size);
-	if (r < 0)
+	if (r < 0 && r != -ENOBUFS && r != -ENETDOWN) /* it left because its port went down */
 		log_warn_rl("port %u: no announcement for a departed node: %s", d->port,
 			    strerror(-r));
 }

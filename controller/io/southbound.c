@@ -200,12 +200,21 @@ static void on_busy(uv_idle_t *idle)
 {
 }
 
+static void on_barriers(uv_timer_t *timer)
+{
+	struct southbound *sb = timer->data;
+
+	core_send_barriers(sb->core);
+}
+
 /* FEs that have come back have their turn when all that has arrived was heard. */
 static void on_before_poll(uv_prepare_t *prepare)
 {
 	struct southbound *sb = prepare->data;
 
 	write_waiting(sb);
+	if (core_owes_barriers(sb->core) && !uv_is_active((uv_handle_t *)&sb->barriers))
+		(void)uv_timer_start(&sb->barriers, on_barriers, BARRIERS_MS, 0);
 	if (core_is_comparing(sb->core) && core_compare(sb->core)) {
 		write_waiting(sb);
 		(void)uv_idle_start(&sb->busy, on_busy);
@@ -264,13 +273,6 @@ static void end_of_stream(struct connection *c, int error)
 							       : uv_strerror(error));
 }
 
-static void on_barriers(uv_timer_t *timer)
-{
-	struct southbound *sb = timer->data;
-
-	core_send_barriers(sb->core);
-}
-
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *piece)
 {
 	struct connection *c = stream->data;
@@ -291,8 +293,6 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *piece)
 	}
 	if (size > 0 && c->session)
 		core_session_receive(c->session, bytes, (size_t)size, clock_now_ms());
-	if (core_owes_barriers(sb->core) && !uv_is_active((uv_handle_t *)&sb->barriers))
-		(void)uv_timer_start(&sb->barriers, on_barriers, BARRIERS_MS, 0);
 }
 
 /* 'address' is left as it is where there is none. */
