@@ -20,10 +20,9 @@ from typing import Any, NamedTuple
 
 INSTANCES = Path("/sys/kernel/tracing/instances")
 BUFFER_KB = 100000
-READ, WRITE, SENDTO, BPF = 0, 1, 44, 321       # system calls of x86-64
+READ, WRITE, SENDTO = 0, 1, 44                 # system calls of x86-64
 MOVE_SIZE, ANNOUNCEMENT_SIZE = 0x98, 0x2a      # what lab-handoff sends: to netlink, to the network
 PACKET_IN_MIN, BARRIER_SIZE = 0x50, 0x8
-BPF_UPDATE = 2
 SPAN_US = 5000
 LINE = re.compile(r"^\s*(.+)-(\d+)\s+\[(\d+)\] \S+\s+([\d.]+): (\w+): (.*)$")
 CALL = re.compile(r"NR (\d+) \((.*)\)")
@@ -144,9 +143,9 @@ def _read_one(events: list[Event], names: list[str]) -> Move | None:
     for name in elements:
         told = next((e for e in events if e.at > heard.at and (e.who, e.kind, e.call) ==
                      (name, "exit", READ) and e.result >= PACKET_IN_MIN), None)
-        update = told and next((e for e in events if e.at > told.at and e.who == name and e.call ==
-                                BPF and e.kind == "enter" and e.arguments[0] == BPF_UPDATE), None)
-        done = update and _first(events, update.at, name, "exit", BPF)
+        # Bindings are written to mapped memory: by the next system call they are there.
+        done = told and next((e for e in events if e.at > told.at and e.who == name
+                              and e.kind == "enter"), None)
         if not done:
             return None
         move.bound[name] = done.at
