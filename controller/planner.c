@@ -95,8 +95,9 @@ static unsigned node_rules(const struct core *c, uint32_t x, const struct port *
 		const struct address *at = &n->addresses[i];
 
 		if (here.fe == x && here.port) {
-			rules[count++] = local_rule(n, at, &here, &gateway_mac, cookie);
+			/* What it sends needs nobody else to be told. */
 			rules[count++] = guard_rule(n, at, &here, cookie);
+			rules[count++] = local_rule(n, at, &here, &gateway_mac, cookie);
 		} else if (here.fe != x && reachable(c, here.fe)) {
 			rules[count++] = foreign_rule(n, at, here.fe, foreign_cookie);
 		}
