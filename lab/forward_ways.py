@@ -2,35 +2,45 @@
 docs/forwarding.md): in lockstep on one core, with a core for the way alone, and on two cores at once.
 
 All ways are up at the same time (lab/lanes.py), and each measurement takes a moment of each in turn.
+Peers with processes of their own come from forward_ovs.py and forward_dpdk.py.
 """
 
 from __future__ import annotations
 
 import platform
+import subprocess
+import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import NamedTuple
 
 from . import rows
-from .lanes import Lanes
+from .lanes import Lanes, LanesError
 
 Say = Callable[[str], None]
 LIMIT_SPARE = 16
 CASES = {"local": "local delivery", "encapsulate": "encapsulation, IP-in-IP",
          "decapsulate": "decapsulation, IP-in-IP", "drop": "drop, nobody has the address"}
 FIRST, SECOND = 0, 1    # cores
+WARM_FRAMES, WARM_S = 3, 10    # to each destination; at most so long
 
 
 class Way(NamedTuple):
-    """One system's; `lane` is its name in bench-lanes, `device` where frames come in by."""
+    """One system's. It is in softirqs, or in a process."""
     system: str
     version: str | None
-    lane: str
-    device: str
+    lane: str                # its name in bench-lanes
+    device: str              # frames come in by it
     cases: tuple[str, ...] = ("local",)
-    pids: Callable[[], list[int]] = list    # processes that it runs in; none: it is in softirqs
-    lockstep: bool = True    # it gives the core back when it has nothing to do
-    spreads: bool = True     # the destination is of interest to it
+    pid: int = 0
+    place: Callable[[int], None] = lambda core: None    # moves the process to a core
+    polls: bool = False      # it takes a core for itself, and never gives it back in its turn
+    turn: Callable[[], AbstractContextManager[object]] = nullcontext
+    busy: Callable[[], float] | None = None    # ns a packet of the last turn, where it found any
+
+    @property
+    def pids(self) -> list[int]:
+        return [self.pid] if self.pid else []
 
 
 def in_kernel() -> list[tuple[str, Way]]:
@@ -40,7 +50,7 @@ def in_kernel() -> list[tuple[str, Way]]:
         ("victor", Way("victor-fe", None, "victor", "acc", ("local", "decapsulate", "drop"))),
         ("kernel", Way("Linux forwarding", release, "kernel", "kerneli", ("local", "drop"))),
         ("fib", Way("XDP with bpf_fib_lookup", release, "fib", "fibi")),
-        ("redirect", Way("XDP that only redirects", release, "floor", "floori", spreads=False))]
+        ("redirect", Way("XDP that only redirects", release, "floor", "floori"))]
 
 
 def number(count: int) -> str:
@@ -61,7 +71,7 @@ class Turns:
         self.lanes, self.rounds, self.ms, self.say = lanes, rounds, ms, say
         self.rows: list[rows.Row] = []
 
-    def _row(self, way: Way, what: str, metric: str, unit: str, values: list[float]) -> None:
+    def row(self, way: Way, what: str, metric: str, unit: str, values: list[float]) -> None:
         if not values:
             return
         self.rows.append(rows.row(what, metric, unit, len(values), rows.spread(values),
@@ -69,81 +79,153 @@ class Turns:
         self.say(f"{way.system}, {what}: {rows.spread(values)['median']:.4g} {unit}")
 
     def lockstep(self, ways: Iterable[Way], case: str, what: str, spread: int) -> None:
-        ways = [way for way in ways if case in way.cases and way.lockstep]
-        ns: dict[Way, list[float]] = {way: [] for way in ways}
-        lost: dict[Way, list[float]] = {way: [] for way in ways}
+        ways = [way for way in ways if case in way.cases and not way.polls]
+        found: dict[Way, list[dict[str, float]]] = {way: [] for way in ways}
         for way in ways:
-            if not way.pids():
-                self.lanes.warm(way.lane, case, spread, self.ms // 4)
+            way.place(FIRST)
+            self._warm(way, case, spread)
         for _ in range(self.rounds):
             for way in ways:
-                found = self.lanes.lockstep(way.lane, case, spread, self.ms, way.pids(), FIRST)
-                ns[way].append(found["ns"])
-                lost[way].append(100 * (1 - min(found["carried"], 1)))
+                found[way].append(self.lanes.lockstep(way.lane, case, spread, self.ms, way.pids,
+                                                      FIRST))
         for way in ways:
             name = f"lockstep, {CASES[case]}, {what}"
-            self._row(way, name, "CPU time a packet", "ns", ns[way])
-            if case != "drop" and max(lost[way]) > 1:
-                self._row(way, name, "frames lost", "%", lost[way])
+            self.row(way, name, "CPU time a packet", "ns", [one["ns"] for one in found[way]])
+            lost = [max(0.0, 100 * (1 - one["carried"])) for one in found[way]]
+            if case != "drop" and max(lost) > 1:
+                self.row(way, name, "frames lost", "%", lost)
+            if not way.pid:
+                self.row(way, name, "cache misses a packet", "1", [
+                    one["cache_misses"] / one["sent"] for one in found[way]
+                    if "cache_misses" in one])
+
+    def _warm(self, way: Way, case: str, spread: int) -> None:
+        """The kernel's until nothing is lost; a process until its caches had time to fill."""
+        if not way.pid:
+            self.lanes.warm(way.lane, case, spread, self.ms // 4)
+            return
+        self.warm_up(way, spread)
+
+    def warm_up(self, way: Way, spread: int) -> None:
+        came, end = 0, time.monotonic() + WARM_S
+        while came < WARM_FRAMES * spread and time.monotonic() < end:
+            one = self.lanes.free(way.lane, spread, self.ms, way.pids) if way.polls else \
+                self.lanes.lockstep(way.lane, "local", spread, self.ms, way.pids, FIRST)
+            came += one["received"]
 
     def alone(self, ways: Iterable[Way], what: str, spread: int) -> None:
         """With the second core to itself, the generator on the first."""
         ways = list(ways)
-        rate: dict[Way, list[float]] = {way: [] for way in ways}
-        ns: dict[Way, list[float]] = {way: [] for way in ways}
+        found: dict[Way, list[dict[str, float]]] = {way: [] for way in ways}
         pids: dict[Way, list[int]] = {}
         with ExitStack() as stack:
             for way in ways:
-                pids[way] = way.pids() or self.lanes.thread(way.device, SECOND)
-                if not way.pids():
+                pids[way] = way.pids or self.lanes.thread(way.device, SECOND)
+                if not way.pid:
                     stack.callback(self.lanes.unthread, way.device)
-                self.lanes.free(way.lane, spread, self.ms, pids[way])
-            for _ in range(self.rounds):
+                way.place(SECOND)
+            for number in range(self.rounds + 1):
                 for way in ways:
-                    found = self.lanes.free(way.lane, spread, self.ms, pids[way])
-                    if found["received"]:
-                        rate[way].append(found["rate"] / 1e6)
-                        ns[way].append(found["ns"])
+                    with way.turn():
+                        one = self.lanes.free(way.lane, spread, self.ms, pids[way])
+                    if number and one["received"]:    # the first is not counted
+                        found[way].append({**one, "busy": way.busy() if way.busy else 0})
         for way in ways:
             name = f"a core of its own, local delivery, {what}"
-            self._row(way, name, "packets a second", "M/s", rate[way])
-            self._row(way, name, "CPU time a packet, its core", "ns", ns[way])
+            self.row(way, name, "packets a second", "M/s", [
+                one["rate"] / 1e6 for one in found[way]])
+            self.row(way, name, "CPU time a packet, its core", "ns", [
+                one["ns"] for one in found[way]])
+            if way.busy:
+                self.row(way, name, "CPU time a packet, in bursts that found any", "ns", [
+                    one["busy"] for one in found[way]])
 
     def scaling(self, ways: Iterable[Way], what: str, spread: int) -> None:
         """Generator, way and sink on one core; and on each of two, by queues of their own."""
-        ways = [way for way in ways if not way.pids()]
+        ways = [way for way in ways if not way.pid]
         rates: dict[tuple[Way, str], list[float]] = {
             (way, cores): [] for way in ways for cores in ("0", "01")}
         for _ in range(self.rounds):
             for (way, cores), found in rates.items():
                 found.append(self.lanes.both(way.lane, spread, self.ms, cores) / 1e6)
         for (way, cores), found in rates.items():
-            self._row(way, f"in lockstep on {'one core' if cores == '0' else 'each of two cores'}, "
+            self.row(way, f"in lockstep on {'one core' if cores == '0' else 'each of two cores'}, "
                       f"local delivery, {what}", "packets a second", "M/s", found)
         for way in ways:
             both = [two / one for one, two in zip(rates[way, "0"], rates[way, "01"])]
-            self._row(way, f"local delivery, {what}", "two cores' rate by one's", "x", both)
+            self.row(way, f"local delivery, {what}", "two cores' rate by one's", "x", both)
 
 
-def measure(family: int, counts: list[int], rounds: int, ms: int, say: Say) -> list[rows.Row]:
+class Peer(NamedTuple):
+    """What is measured beside the kernel's ways."""
+    ways: list[Way]
+    grow: Callable[[int], float]    # to so many destinations; the seconds that it took
+    # A way that can only be measured after the others, since it polls all the time.
+    polling: tuple[Way, Callable[[], AbstractContextManager[object]]] | None = None
+
+
+# Starts a peer in the lanes' namespace; what ends it goes on the stack.
+Start = Callable[[Lanes, int, ExitStack], Peer]
+
+
+def measure(family: int, counts: list[int], rounds: int, ms: int, say: Say,
+            starts: Iterable[Start] = ()) -> list[rows.Row]:
     ways = [way for _, way in in_kernel()]
-    with Lanes(family, 2 * max(counts) + LIMIT_SPARE) as lanes:
+    with ExitStack() as stack:
+        lanes = stack.enter_context(Lanes(family, 2 * max(counts) + LIMIT_SPARE))
         for kind, way in in_kernel():
             lanes.ask("lane", way.lane, kind)
         turns = Turns(lanes, rounds, ms, say)
+        peers = started(turns, starts, max(counts), stack)
+        everybody = ways + [way for peer in peers for way in peer.ways]
         for count in counts:
-            lanes.ask("grow", count, "local")
+            grow(turns, peers, count)
             for spread in sorted({1, count}):
                 what = f"IPv{family}, {of(count, spread)}"
                 for case in ("local", "decapsulate"):
-                    turns.lockstep(ways, case, what, spread)
+                    turns.lockstep(everybody, case, what, spread)
                 if spread == count == counts[-1]:
                     turns.lockstep(ways, "drop", what, spread)
                     turns.scaling(ways, what, spread)
                 if spread == count:
-                    turns.alone(ways, what, spread)
+                    turns.alone(everybody, what, spread)
+                    for peer in peers:
+                        poll(turns, peer, what, spread)
         encapsulating(turns, ways[0]._replace(cases=("encapsulate",)), family, counts)
     return turns.rows
+
+
+def started(turns: Turns, starts: Iterable[Start], capacity: int, stack: ExitStack) -> list[Peer]:
+    """Those that start: the others are measured all the same."""
+    found = []
+    for start in starts:
+        with ExitStack() as own:
+            try:
+                found.append(start(turns.lanes, capacity, own))
+            except (LanesError, OSError, subprocess.SubprocessError) as error:
+                turns.say(f"left out: {start.__name__}: {error}")
+                continue
+            stack.push(own.pop_all())
+    return found
+
+
+def grow(turns: Turns, peers: list[Peer], count: int) -> None:
+    turns.lanes.ask("grow", count, "local")
+    for peer in peers:
+        seconds = peer.grow(count)
+        turns.row(peer.ways[0], f"destinations are loaded, {number(count)}", "time", "s", [seconds])
+
+
+def poll(turns: Turns, peer: Peer, what: str, spread: int) -> None:
+    if not peer.polling:
+        return
+    way, polling = peer.polling
+    try:
+        with polling():
+            turns.warm_up(way, spread)
+            turns.alone([way], what, spread)
+    except LanesError as error:
+        turns.say(f"left out: {way.system}, {what}: {error}")
 
 
 def encapsulating(turns: Turns, way: Way, family: int, counts: list[int]) -> None:

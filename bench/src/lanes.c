@@ -24,12 +24,15 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <linux/perf_event.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,7 +49,8 @@ struct generator {
 	bool yields;     /* to any other process on its core */
 	unsigned core;
 	pthread_t thread;
-	uint64_t sent, cpu_ns;
+	uint64_t sent, cpu_ns, misses;
+	bool counts_misses; /* there are counters for that */
 	int result;
 };
 
@@ -107,6 +111,24 @@ static uint64_t processes_ns(const struct job *job)
 	return sum;
 }
 
+/* Of the last level of caches, in this thread and the softirqs in it; none: there is no such
+ * counter, as in most virtual machines. */
+static int misses_open(void)
+{
+	struct perf_event_attr counter = {.type = PERF_TYPE_HARDWARE,
+					  .size = sizeof(counter),
+					  .config = PERF_COUNT_HW_CACHE_MISSES};
+
+	return (int)syscall(SYS_perf_event_open, &counter, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static void misses_close(struct generator *g, int fd)
+{
+	g->counts_misses = fd >= 0 && read(fd, &g->misses, sizeof(g->misses)) == sizeof(g->misses);
+	if (fd >= 0)
+		close(fd);
+}
+
 static void *generate(void *argument)
 {
 	struct generator *g = argument;
@@ -115,8 +137,8 @@ static void *generate(void *argument)
 	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = g->frame,
 			    .data_size_in = context.data_end, .ctx_in = &context,
 			    .ctx_size_in = sizeof(context), .repeat = CHUNK,
-			    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 64);
-	int fd = bpf_program__fd(g->lanes->program->progs.lane_generate);
+			    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = g->yields ? 32 : 64);
+	int fd = bpf_program__fd(g->lanes->program->progs.lane_generate), misses;
 	uint64_t begin;
 	cpu_set_t one;
 
@@ -125,12 +147,14 @@ static void *generate(void *argument)
 	g->result = sched_setaffinity(0, sizeof(one), &one) ? -errno : 0;
 	if (g->yields && !g->result)
 		g->result = sched_setscheduler(0, SCHED_IDLE, &none) ? -errno : 0;
+	misses = misses_open();
 	begin = now_ns();
 	do {
 		g->result = g->result ? g->result : bpf_prog_test_run_opts(fd, &options);
 		g->sent += CHUNK;
 	} while (!g->result && wall_ns() < g->end_ns);
 	g->cpu_ns = now_ns() - begin;
+	misses_close(g, misses);
 	return NULL;
 }
 
@@ -150,7 +174,7 @@ static void settle(const struct lanes *l)
 static void measure(struct lanes *l, const struct job *job)
 {
 	struct generator generator[GENERATORS] = {};
-	uint64_t sent = 0, cpu = 0, begin, took, before, arrived, others;
+	uint64_t sent = 0, cpu = 0, misses = 0, begin, took, before, arrived, others;
 	unsigned count = (unsigned)strlen(job->cores);
 	uint8_t frame[256] = {};
 
@@ -175,6 +199,7 @@ static void measure(struct lanes *l, const struct job *job)
 		check(&l->forward, generator[i].result, "live frames");
 		sent += generator[i].sent;
 		cpu += generator[i].cpu_ns;
+		misses += generator[i].misses;
 	}
 	if (!job->free && job->pid_count)
 		settle(l);
@@ -183,8 +208,11 @@ static void measure(struct lanes *l, const struct job *job)
 	took = wall_ns() - begin;
 	settle(l);
 	printf("{\"sent\": %lu, \"received\": %lu, \"generator_ns\": %lu, \"others_ns\": %lu, "
-	       "\"wall_ns\": %lu}\n",
+	       "\"wall_ns\": %lu",
 	       sent, arrived, cpu, others, took);
+	if (generator[0].counts_misses)
+		printf(", \"cache_misses\": %lu", misses);
+	printf("}\n");
 }
 
 /* ---- commands ---- */
@@ -244,6 +272,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	log_start("bench-lanes", LOG_LEVEL_ERROR);
+	signal(SIGINT, SIG_IGN); /* it ends with its input, and cleans up */
 	f->is_ipv6 = strcmp(argv[1], "6") == 0;
 	devices_make(f);
 	element_open(f, (uint32_t)strtoul(argv[2], NULL, 0));

@@ -1,6 +1,9 @@
 """bench/forward's ways (lab/forward_ways.py) carry frames and make rows. How fast is not looked at."""
 
-from lab import forward_ways
+import os
+
+import pytest
+from lab import bench, forward_dpdk, forward_peers, forward_ways
 
 
 def test_every_way_carries_frames_from_the_generator_to_the_sink():
@@ -17,3 +20,17 @@ def test_every_way_carries_frames_from_the_generator_to_the_sink():
         row["metric"] for row in found}
     assert all(row["median"] > 0 for row in found)
     assert len(said) == len(found)
+
+
+@pytest.mark.skipif("VICTOR_TEST_ALL" not in os.environ, reason="VICTOR_TEST_ALL is not set")
+@pytest.mark.parametrize("peer", ["ovs", "dpdk"])
+def test_a_peer_carries_frames_beside_the_kernels_ways_and_leaves_nothing(peer):
+    start, packages = forward_peers.PEERS[peer]
+    bench.need(print, *packages)
+    pages = forward_dpdk.HUGE.read_text()
+    found = forward_ways.measure(4, [64], rounds=3, ms=200, say=print, starts=[start])
+    names = {row["system"] for row in found if row["metric"] == "packets a second"}
+    others = {name for name in names if name.startswith(("Open vSwitch", "DPDK"))}
+    assert len(others) == {"ovs": 3, "dpdk": 4}[peer]
+    assert all(row["median"] > 0 for row in found if row["system"] in others)
+    assert forward_dpdk.HUGE.read_text() == pages
