@@ -43,6 +43,7 @@
 #include <unistd.h>
 
 #define NS_PER_MS 1000000LL
+#define SPREAD_NS (15 * NS_PER_MS)
 #define MARGIN_NS (1 * NS_PER_MS)
 
 struct options {
@@ -316,13 +317,15 @@ static void sleep_ns(int64_t ns)
 		;
 }
 
-/* From the base to twice that: moves must not beat against the probes. */
+/* From the base to 15 ms more, or to twice that: moves must not beat against the probes. */
 static int64_t randomized(struct handoff *h, int64_t base_ns)
 {
+	int64_t more = base_ns < SPREAD_NS ? base_ns : SPREAD_NS;
+
 	h->random ^= h->random << 13;
 	h->random ^= h->random >> 7;
 	h->random ^= h->random << 17;
-	return base_ns + (int64_t)(h->random % (uint64_t)(base_ns + 1));
+	return base_ns + (int64_t)(h->random % (uint64_t)(more + 1));
 }
 
 static void tell(const struct handoff *h, const char *what, unsigned port)

@@ -19,11 +19,13 @@ import statistics
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from . import handoff, rows
 from .state import LabError
+from .targets import number
 
 ANNOUNCEMENT, ORCHESTRATOR = "the announcement", "an orchestrator"
 OURS = "victor-fe"
@@ -91,6 +93,30 @@ class Found:
     def text(self) -> str:
         median = statistics.median(self.values["outage"]) if self.values["outage"] else 0
         return f"{self.case}, {self.system.title}: median {median:.2f} ms, load {self.loads[-1]}"
+
+
+def markdown(made: list[Found]) -> str:
+    """A table for each case, as docs/handoff.md has them: outages in ms, probes as medians."""
+    head = ("", "told by", "moves", "failed", "min", "median", "p99", "max", "from the station",
+            "to the station", "lost", "duplicated", "reordered", "late")
+    lines = []
+    for case, group in groupby(made, key=lambda found: found.case):
+        lines += [f"**{case}**", "", "| " + " | ".join(head) + " |",
+                  "| --- | --- |" + " ---: |" * (len(head) - 2)]
+        for found in group:
+            if not found.loads:
+                lines.append(f"| {found.system.name} | {found.system.told_by} | left out |")
+                continue
+            outage = rows.spread(found.values["outage"])
+            medians = [rows.spread(values)["median"]
+                       for metric, values in found.values.items() if metric != "outage"]
+            cells = [f"{found.system.name} ({found.version})", found.system.told_by,
+                     f"{len(found.values['outage'])}", f"{found.failed}",
+                     *(number(outage[at]) for at in rows.SPREAD), *map(number, medians)]
+            lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    loads = [load for found in made for load in found.loads]
+    return "\n".join([*lines, f"Load average {min(loads):.1f} to {max(loads):.1f}.", ""])
 
 
 def registry() -> dict[str, System]:

@@ -1,5 +1,5 @@
-"""Handoffs beside each other (peers.py) as a picture: for each case, which share of a system's moves
-was over within what time. Needs matplotlib.
+"""Handoffs beside each other (peers.py) as a picture: for each case, which share of a system's
+moves was over within what time. Needs matplotlib.
 """
 
 from __future__ import annotations

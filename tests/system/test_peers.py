@@ -21,10 +21,11 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_two_moves_of_two_systems_give_rows_of_the_shape(tmp_path: Path) -> None:
-    file, picture = tmp_path / "peers.json", tmp_path / "peers.svg"
+    file, picture, table = (tmp_path / f"peers.{kind}" for kind in ("json", "svg", "md"))
     draws = importlib.util.find_spec("matplotlib") is not None
     done = run("--systems", "victor,bird", "--rounds", "1", "--moves", "2", "--delay-ms", "0",
-               "--json", str(file), *(("--picture", str(picture)) if draws else ()))
+               "--json", str(file), "--markdown", str(table),
+               *(("--picture", str(picture)) if draws else ()))
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text())
     assert found["benchmark"] == "peers" and all(set(row) == KEYS for row in found["rows"])
@@ -37,6 +38,7 @@ def test_two_moves_of_two_systems_give_rows_of_the_shape(tmp_path: Path) -> None
         assert 0 < mine["outage"]["min"] <= mine["outage"]["max"]
         assert mine["outage"]["max"] == max(mine[f"outage, {way} the station"]["max"]
                                             for way in ("from", "to"))
+    assert table.read_text().count(f"| {peers.ANNOUNCEMENT} | 2 |") == 2
     assert not draws or picture.read_text().lstrip().startswith("<?xml")
 
 
