@@ -366,7 +366,8 @@ static void move_once(struct handoff *h, struct move *m)
 	m->down = probe_now_ns();
 	h->at = !h->at;
 	for (unsigned way = 0; way < 2; way++)
-		m->first[way] = probe_first_after(h->probe, way, m->t1, timeout);
+		m->first[way] =
+			probe_first_after(h->probe, way, m->t1, m->t0 + timeout - probe_now_ns());
 	sleep_ns(randomized(h, h->options.rest_ms * NS_PER_MS));
 	r = air_set_carrier(&h->air, !h->at, true);
 	if (r < 0)

@@ -149,4 +149,4 @@ def round_of(system: System, instance: str, moves: int, delay_ms: float,
     with system.lab(instance, delay_ms) as lab:
         return system.measure(lab, moves, details=True, progress=progress, flight_ms=delay_ms,
                               failures=FAILURES_MAX,
-                              pause_ms=round(system.pause_ms + 3 * delay_ms))
+                              pause_ms=round(system.pause_ms + 2 * delay_ms))

@@ -6,10 +6,10 @@
 
 EVPN ("frr-evpn", "frr-evpn-reflector"): VXLAN between the sites' bridges, which all have the
 station's subnet and the same gateway (asymmetric IRB), so FE1 routes into the tunnel. The bridge
-learns the station's MAC from its announcement, and the kernel its address (arp_accept); zebra hears
-of both and bgpd tells them as one route with a mobility sequence (RFC 7432, section 15). Duplicate
+learns the station's MAC from its announcement, and the kernel its address by ARP (arp_accept);
+zebra hears of both and bgpd tells them with a mobility sequence (RFC 7432, section 15). Duplicate
 detection, which would freeze an address that moves five times in three minutes, is off, and zebra's
-own wait before it looks at its queue is taken away.
+own wait before it looks at its queue is taken away. docs/handoff.md tells why it takes as long.
 
 Host routes ("frr"): as BIRD's of peers_routes.py, whose lab it is.
 """
@@ -27,7 +27,7 @@ from .runtime import Lab as RuntimeLab
 from .topology import Bridge, End, Topology
 
 VNI, BRIDGE = 100, "br100"
-SETTLE_MS = 150    # what its two timers of 50 ms and the old site's withdrawal take after a move
+SETTLE_MS = 110    # what its two timers of 50 ms and the old site's withdrawal take after a move
 
 ROUTER = """hostname site{i}
 zebra work-queue 0

@@ -5,6 +5,7 @@ moves was over within what time. Needs matplotlib.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from .charts import COLOURS, OURS
 from .peers import Found
 
+DIGITS = re.compile(r"(?<=[0-9]\.[0-9])[0-9]+")    # of a point: more than one is none's to see
 WIDTH_INCHES, CASE_INCHES = 8.6, 3.6
 
 
@@ -21,6 +23,7 @@ def picture(made: Sequence[Found]) -> str:
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "victor"    # the same figures, the same file
+    matplotlib.rcParams["svg.fonttype"] = "none"
     from matplotlib import pyplot
 
     measured = [found for found in made if found.values["outage"]]
@@ -33,7 +36,7 @@ def picture(made: Sequence[Found]) -> str:
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     pyplot.close(figure)
-    return text.getvalue()
+    return DIGITS.sub("", text.getvalue())
 
 
 def _colours(measured: list[Found]) -> dict[str, str]:

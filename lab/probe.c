@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define PROBE_PORT 7100
-#define RING_SIZE 8192
+#define RING_SIZE 16384 /* longer than a move may take */
 #define PINGS_MAX (1u << 20)
 #define SOCKET_BUFFER (4 << 20)
 #define DRAIN_NS 300000000LL
