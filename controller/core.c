@@ -64,6 +64,7 @@ struct core *core_create(const struct core_config *config, const struct core_she
 	c->term = term ? term : 1;
 	c->started_ms = c->now_ms = c->second_ms = now_ms;
 	c->learning = true;
+	c->stencils = stencils_create();
 	rebuild_begin(c);
 	inventory_init(&c->inventory, seed);
 	devices_init(&c->devices, seed + 12);
@@ -99,6 +100,7 @@ void core_destroy(struct core *c)
 	devices_finish(&c->devices);
 	inventory_finish(&c->inventory);
 	free(c->wishes);
+	stencils_destroy(c->stencils);
 	buffer_finish(&c->scratch);
 	buffer_finish(&c->switch_scratch);
 	free(c);

@@ -205,6 +205,10 @@ void *session_handle(const struct session *s);
  * call that left some owed; core_tick does it too. */
 bool core_owes_barriers(const struct core *c);
 void core_send_barriers(struct core *c);
+/* Where very many elements are told, a second write to each costs more than replies that come
+ * early.  Of a session whose bytes were put off (flush_soon), when they are about to be written:
+ * true: the barrier was added, and all is flushed. */
+bool core_end_with_barrier(struct session *s);
 /* An FE that has come back is compared with what it should have in slices of less than a
  * millisecond: one for each FE that takes more.  False: nothing could be done, until an FE has
  * taken more of what was written. */

@@ -136,19 +136,16 @@ bool element_place_up(const struct core *c, const struct place *place)
 	return p && p->present && p->up;
 }
 
-/* The message's xid is the change it belongs to, so that one encoding serves every FE. */
-static void put_flow_mod(struct buffer *b, const struct rule *rule,
-			 enum ofp_flow_mod_command command, uint32_t xid)
-{
-	struct ofp_flow_mod mod;
-
-	rule_to_flow_mod(rule, command, &mod);
-	ofp_flow_mod_encode(b, xid, &mod);
-}
-
 static struct buffer *out(struct element *e)
 {
 	return &e->session->channel.out;
+}
+
+/* The message's xid is the change it belongs to, so that one encoding serves every FE. */
+static void put_flow_mod(struct element *e, const struct rule *rule,
+			 enum ofp_flow_mod_command command)
+{
+	stencils_flow_mod(e->core->stencils, rule, command, (uint32_t)e->core->change, out(e));
 }
 
 static void count_message(struct element *e)
@@ -159,14 +156,14 @@ static void count_message(struct element *e)
 
 void element_put_rule(struct element *e, const struct rule *rule, bool is_new)
 {
-	put_flow_mod(out(e), rule, OFPFC_ADD, (uint32_t)e->core->change);
+	put_flow_mod(e, rule, OFPFC_ADD);
 	count_message(e);
 	e->rule_count += is_new;
 }
 
 void element_delete_rule(struct element *e, const struct rule *rule)
 {
-	put_flow_mod(out(e), rule, OFPFC_DELETE_STRICT, (uint32_t)e->core->change);
+	put_flow_mod(e, rule, OFPFC_DELETE_STRICT);
 	count_message(e);
 	if (e->rule_count)
 		e->rule_count--;
@@ -298,6 +295,16 @@ bool core_owes_barriers(const struct core *c)
 	return c->owes_barriers;
 }
 
+bool core_end_with_barrier(struct session *s)
+{
+	struct element *e = s->element;
+
+	if (!e || !e->owes_barrier || s->core->element_count < MANY_ELEMENTS)
+		return false;
+	element_commit(e, false);
+	return true;
+}
+
 void core_send_barriers(struct core *c)
 {
 	c->owes_barriers = false;
@@ -311,7 +318,7 @@ void element_withdraw_rule(struct element *e, const struct rule *rule)
 {
 	if (!e->synced)
 		return;
-	put_flow_mod(out(e), rule, OFPFC_DELETE_STRICT, (uint32_t)e->core->change);
+	put_flow_mod(e, rule, OFPFC_DELETE_STRICT);
 	count_message(e);
 	e->core->shell.flush(e->core->shell.context, e->session);
 }

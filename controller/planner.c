@@ -168,18 +168,14 @@ static void diff(const struct change *ch, uint32_t x, struct difference *d)
 	compare(d, before, after);
 }
 
-static void encode(const struct difference *d, uint32_t xid, struct buffer *b)
+static void encode(const struct core *c, const struct difference *d, struct buffer *b)
 {
-	struct ofp_flow_mod mod;
+	uint32_t xid = (uint32_t)c->change;
 
-	for (unsigned i = 0; i < d->put_count; i++) {
-		rule_to_flow_mod(d->puts[i], OFPFC_ADD, &mod);
-		ofp_flow_mod_encode(b, xid, &mod);
-	}
-	for (unsigned i = 0; i < d->delete_count; i++) {
-		rule_to_flow_mod(d->deletes[i], OFPFC_DELETE_STRICT, &mod);
-		ofp_flow_mod_encode(b, xid, &mod);
-	}
+	for (unsigned i = 0; i < d->put_count; i++)
+		stencils_flow_mod(c->stencils, d->puts[i], OFPFC_ADD, xid, b);
+	for (unsigned i = 0; i < d->delete_count; i++)
+		stencils_flow_mod(c->stencils, d->deletes[i], OFPFC_DELETE_STRICT, xid, b);
 }
 
 /* A switch has its packet-ins late enough without waiting for the barrier. */
@@ -274,7 +270,7 @@ static void tell_involved(struct change *ch)
 		if (!e || !e->synced)
 			continue;
 		buffer_clear(&c->scratch);
-		encode(&d, (uint32_t)c->change, &c->scratch);
+		encode(c, &d, &c->scratch);
 		send(e, &d, &c->scratch);
 		if (puts_foreign(&d))
 			ch->r->element_version_guessed = false; /* one knows it now */
@@ -315,7 +311,7 @@ static bool prepare_broadcast(const struct change *ch, struct broadcast *b)
 	if (!b->d.put_count && !b->d.delete_count)
 		return false;
 	buffer_clear(b->messages);
-	encode(&b->d, (uint32_t)ch->c->change, b->messages);
+	encode(ch->c, &b->d, b->messages);
 	return true;
 }
 
@@ -381,7 +377,7 @@ static bool put_difference(struct element *e, struct difference *d, unsigned bef
 	if (!d->put_count && !d->delete_count)
 		return false;
 	buffer_clear(&e->core->scratch);
-	encode(d, (uint32_t)e->core->change, &e->core->scratch);
+	encode(e->core, d, &e->core->scratch);
 	element_queue(e, &e->core->scratch, d->put_count + d->delete_count, d->growth);
 	return true;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "controller/core.h"
+#include "pipeline/stencil.h"
 
 #define ELEMENT_ID_MAX 65535u
 #define ECHO_INTERVAL_MS 1000u
@@ -18,6 +19,7 @@
 #define SIGHTINGS_HELD_MAX 1024
 #define SIGHTING_SIZE 128 /* of a frame: enough for ARP, and for ND with its options */
 #define DEFAULT_VRF 0u
+#define MANY_ELEMENTS 32 /* from so many on each is written to once: core_end_with_barrier */
 #define TERM_JUMP_MAX 16384 /* a term further ahead than this is a fault, not a lost store */
 
 #define CLAIMANTS_MAX 3 /* besides the first one, while both places are asked */
@@ -253,6 +255,7 @@ struct core {
 	char looks[LOOKS_MAX][NAME_SIZE]; /* nodes whose last place is to be asked */
 	unsigned look_count;
 	struct buffer scratch, switch_scratch;
+	struct stencils *stencils;
 	struct backplane_link **links;
 	unsigned link_count;
 	unsigned comparing;     /* sessions, in compare.c */

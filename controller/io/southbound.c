@@ -171,6 +171,8 @@ static void write_waiting(struct southbound *sb)
 
 	while ((c = sb->waiting)) {
 		stop_waiting(c);
+		if (c->session && core_end_with_barrier(c->session))
+			continue;
 		if (c->session && session_channel(c->session)->out.size)
 			southbound_write(c);
 	}

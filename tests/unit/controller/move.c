@@ -2,7 +2,7 @@
 #include "fake_element.h"
 #include "main.h"
 
-#include "controller/state.h"
+#include "controller/element.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -125,6 +125,41 @@ static void each_element_is_sent_one_barrier_behind_its_rules(void **state)
 	assert_int_equal(barriers[1], 1);
 	assert_int_equal(barriers[2], 1);
 	assert_int_equal(barriers[3], 1);
+	world_destroy(w);
+}
+
+static void where_many_elements_are_told_each_is_written_to_once(void **state)
+{
+	struct world *w = world_with_vm1_at(2, 2);
+	unsigned owing = 0;
+
+	for (uint32_t id = 1000; id < 1000 + MANY_ELEMENTS; id++)
+		assert_non_null(element_obtain(w->core, id));
+	w->holds_barriers = true;
+	fake_announces(w, 3, 3, VM1, IP1);
+	world_run(w);
+	for (unsigned i = 0; i < w->fake_count; i++)
+		owing += core_end_with_barrier(w->fakes[i].session);
+	assert_int_equal(owing, 1); /* the others have had theirs with their own rules */
+	core_send_barriers(w->core);
+	world_run(w);
+	owing = 0;
+	for (unsigned i = 0; i < w->log_count; i++)
+		owing += w->log[i].fe == 1 && w->log[i].what == LOG_BARRIER;
+	assert_int_equal(owing, 1);
+	world_destroy(w);
+}
+
+static void where_few_are_the_barrier_comes_later(void **state)
+{
+	struct world *w = world_with_vm1_at(2, 2);
+
+	w->holds_barriers = true;
+	fake_announces(w, 3, 3, VM1, IP1);
+	world_run(w);
+	for (unsigned i = 0; i < w->fake_count; i++)
+		assert_false(core_end_with_barrier(w->fakes[i].session));
+	assert_true(core_owes_barriers(w->core));
 	world_destroy(w);
 }
 
@@ -424,6 +459,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_new_element_is_told_first_then_the_old_then_borders_then_the_rest),
 	cmocka_unit_test(the_old_element_gets_the_foreign_rule_before_it_loses_the_local_one),
 	cmocka_unit_test(each_element_is_sent_one_barrier_behind_its_rules),
+	cmocka_unit_test(where_many_elements_are_told_each_is_written_to_once),
+	cmocka_unit_test(where_few_are_the_barrier_comes_later),
 	cmocka_unit_test(a_move_within_one_element_sends_the_others_nothing),
 	cmocka_unit_test(an_announcement_at_the_same_place_changes_nothing),
 	cmocka_unit_test(a_late_announcement_does_not_move_a_node_back),
