@@ -8,12 +8,12 @@
  * buried when every FE has acknowledged the deletion. */
 #include "controller/record.h"
 
+#include "base/text.h"
 #include "controller/admission.h"
 #include "controller/element.h"
 #include "controller/planner.h"
 #include "controller/signed.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct attachment_record *attachment_find(const struct core *c, const char *node)
@@ -49,9 +49,9 @@ const char *record_place_text(const struct core *c, const struct place *p, char 
 	const struct element *e = element_find(c, p->fe);
 	const struct port *port = e ? element_find_port(e, p->port) : NULL;
 
-	snprintf(text, 96, "%s port %u%s%s%s", e ? e->name : "?", p->port,
-		 port && port->name[0] ? " (" : "", port ? port->name : "",
-		 port && port->name[0] ? ")" : "");
+	text_format(text, 96, "%s port %u%s%s%s", e ? e->name : "?", p->port,
+		    port && port->name[0] ? " (" : "", port ? port->name : "",
+		    port && port->name[0] ? ")" : "");
 	return text;
 }
 

@@ -3,6 +3,7 @@
 #include "controller/state.h"
 
 #include "base/log.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -121,7 +122,7 @@ void report(struct core *c, enum event_kind kind, const struct attachment *a,
 	if (e)
 		name_copy(event.element, e->name);
 	va_start(arguments, format);
-	vsnprintf(event.text, sizeof(event.text), format, arguments);
+	text_format_list(event.text, sizeof(event.text), format, arguments);
 	va_end(arguments);
 	log_event(&event);
 	c->shell.event(c->shell.context, &event);

@@ -74,8 +74,13 @@ int complain(const struct reason *why);
 struct column;
 int ctl_list(struct ctl *ctl, const char *pattern, const char *key, const struct column *columns,
 	     size_t count, const char *nothing);
+/* The same where the list may be long: in as many pieces as it takes. */
+int ctl_list_all(struct ctl *ctl, const char *path, const char *key, const struct column *columns,
+		 size_t count, const char *nothing);
 /* backplane.c: two of the commands that look. */
 int show_links(struct ctl *ctl);
 int show_paths(struct ctl *ctl);
 /* One GET; NULL after a complaint. */
 struct json_object *ctl_get(struct ctl *ctl, const char *pattern);
+/* As many GETs as it takes; the object has all of the list 'key', in order of id or node. */
+struct json_object *ctl_get_all(struct ctl *ctl, const char *path, const char *key);

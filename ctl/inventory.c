@@ -81,7 +81,8 @@ static int write_to(struct ctl *ctl, struct json_object *nodes, struct json_obje
 
 static int export_inventory(struct ctl *ctl)
 {
-	struct json_object *nodes = ctl_get(ctl, "/v1/nodes"), *elements = NULL, *drained;
+	struct json_object *nodes = ctl_get_all(ctl, "/v1/nodes", "nodes"), *elements = NULL,
+			   *drained;
 	struct json_object *devices;
 	int status = EXIT_FAILURE;
 
@@ -330,7 +331,7 @@ static int import_inventory(struct ctl *ctl)
 	free(text);
 	if (result < 0)
 		return complain(&m.why);
-	nodes = ctl_get(ctl, "/v1/nodes");
+	nodes = ctl_get_all(ctl, "/v1/nodes", "nodes");
 	if (!nodes) {
 		inventory_file_finish(&file);
 		return EXIT_FAILURE;

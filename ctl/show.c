@@ -33,21 +33,6 @@ struct json_object *ctl_get(struct ctl *ctl, const char *pattern)
 	return answer;
 }
 
-int ctl_list(struct ctl *ctl, const char *pattern, const char *key, const struct column *columns,
-	     size_t count, const char *nothing)
-{
-	struct json_object *answer = ctl_get(ctl, pattern);
-
-	if (!answer)
-		return EXIT_FAILURE;
-	if (ctl->json)
-		print_json(answer);
-	else
-		print_table(print_find(answer, key), columns, count, nothing);
-	json_object_put(answer);
-	return EXIT_SUCCESS;
-}
-
 /* ---- cells ---- */
 
 static void write_up(struct json_object *row, char cell[CELL_SIZE])
@@ -258,8 +243,8 @@ static int show_nodes(struct ctl *ctl)
 		{"SOURCE", "source"},
 	};
 
-	return ctl_list(ctl, "/v1/nodes", "nodes", columns, COUNT(columns),
-			"No nodes. Add one: victorctl node add ID --address A --mac M");
+	return ctl_list_all(ctl, "/v1/nodes", "nodes", columns, COUNT(columns),
+			    "No nodes. Add one: victorctl node add ID --address A --mac M");
 }
 
 static int show_attachments(struct ctl *ctl)
@@ -273,8 +258,8 @@ static int show_attachments(struct ctl *ctl)
 		{"PROBLEM", "problem"},   {"SINCE", "since"},
 	};
 
-	return ctl_list(ctl, "/v1/attachments", "attachments", columns, COUNT(columns),
-			"No node is attached anywhere.");
+	return ctl_list_all(ctl, "/v1/attachments", "attachments", columns, COUNT(columns),
+			    "No node is attached anywhere.");
 }
 
 /* ---- forwarding: the paper's Table 1 ---- */

@@ -254,22 +254,12 @@ static void get_links(struct call *c)
 	call_answer(c, 200, view_links(c->nb->core));
 }
 
-static void get_nodes(struct call *c)
-{
-	call_answer(c, 200, view_nodes(c->nb->core, c->nb->config));
-}
-
 static void get_node(struct call *c)
 {
 	const struct node *n = take_node(c);
 
 	if (n)
 		call_answer(c, 200, view_node(c->nb->core, c->nb->config, n));
-}
-
-static void get_attachments(struct call *c)
-{
-	call_answer(c, 200, view_attachments(c->nb->core));
 }
 
 static void get_refusals(struct call *c)
@@ -368,7 +358,7 @@ static const struct route routes[] = {
 	{"GET", "/v1/prefixes", ROLE_READ, false, get_prefixes},
 	{"GET", "/v1/exits", ROLE_READ, false, get_exits},
 	{"GET", "/v1/links", ROLE_READ, false, get_links},
-	{"GET", "/v1/nodes", ROLE_READ, false, get_nodes},
+	{"GET", "/v1/nodes", ROLE_READ, false, call_get_nodes},
 	{"GET", "/v1/nodes/{}", ROLE_READ, false, get_node},
 	{"PUT", "/v1/nodes/{}", ROLE_OPERATE, false, call_put_node},
 	{"DELETE", "/v1/nodes/{}", ROLE_OPERATE, false, call_delete_node},
@@ -378,7 +368,7 @@ static const struct route routes[] = {
 	{"GET", "/v1/devices", ROLE_READ, false, call_get_all_devices},
 	{"GET", "/v1/devices/secrets", ROLE_ADMIN, false, call_get_secrets},
 	{"GET", "/v1/registrations", ROLE_READ, false, call_get_registrations},
-	{"GET", "/v1/attachments", ROLE_READ, false, get_attachments},
+	{"GET", "/v1/attachments", ROLE_READ, false, call_get_attachments},
 	{"GET", "/v1/trace", ROLE_READ, false, get_trace},
 	{"GET", "/v1/backup", ROLE_ADMIN, false, call_get_backup},
 	{"GET", "/v1/refusals", ROLE_READ, false, get_refusals},

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,8 +128,9 @@ static void count_attachment(void *to, const struct attachment *a)
 static void write_attachments(struct buffer *out, const struct core *core)
 {
 	unsigned states[ATTACHMENT_PROVISIONAL + 1] = {0};
+	size_t at = 0;
 
-	core_attachments(core, count_attachment, states);
+	(void)core_attachments_page(core, &at, UINT_MAX, count_attachment, states);
 	begin(out, "attachments", "gauge", "Attachments by state.");
 	for (unsigned i = 0; i < ARRAY_SIZE(states); i++)
 		sample(out, "attachments", "state", attachment_state_name((enum attachment_state)i),

@@ -75,6 +75,9 @@ void call_put_devices(struct call *c);
 void call_get_registrations(struct call *c);
 /* The node is removed: its devices, too. */
 void devices_forget(struct call *c, const char *node);
+/* northbound_pages.c */
+void call_get_nodes(struct call *c);
+void call_get_attachments(struct call *c);
 /* northbound_backup.c */
 void call_get_backup(struct call *c);
 /* northbound_admission.c */

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,13 +248,17 @@ static void collect_attachment(void *to, const struct attachment *a)
 	json_object_array_add(c->list, make_attachment(c->core, c->names, a));
 }
 
-struct json_object *view_attachments(const struct core *core)
+struct json_object *view_attachments(const struct core *core, struct page *page)
 {
 	struct names names;
 	struct collecting c = {.core = core, .names = &names, .list = json_object_new_array()};
 
 	names_init(&names, core);
-	core_attachments(core, collect_attachment, &c);
+	if (page->limit)
+		page->more =
+			core_attachments_page(core, &page->at, page->limit, collect_attachment, &c);
+	else
+		core_attachments(core, collect_attachment, &c);
 	names_finish(&names);
 	return wrap("attachments", c.list);
 }
@@ -288,14 +293,18 @@ static void collect_node(void *to, const struct node *n)
 	json_object_array_add(c->list, make_node(c, n));
 }
 
-struct json_object *view_nodes(const struct core *core, const struct config *config)
+struct json_object *view_nodes(const struct core *core, const struct config *config,
+			       struct page *page)
 {
 	struct names names;
 	struct collecting c = {
 		.core = core, .config = config, .names = &names, .list = json_object_new_array()};
 
 	names_init(&names, core);
-	core_nodes(core, collect_node, &c);
+	if (page->limit)
+		page->more = core_nodes_page(core, &page->at, page->limit, collect_node, &c);
+	else
+		core_nodes(core, collect_node, &c);
 	names_finish(&names);
 	return wrap("nodes", c.list);
 }
@@ -580,9 +589,10 @@ struct json_object *view_status(const struct core *core, int64_t started_ms)
 	const struct core_config *config = core_get_config(core);
 	struct json_object *o = json_object_new_object();
 	unsigned elements[2] = {0, 0}, attachments = 0;
+	size_t at = 0;
 
 	core_elements(core, count_element, elements);
-	core_attachments(core, count_attachment, &attachments);
+	(void)core_attachments_page(core, &at, UINT_MAX, count_attachment, &attachments);
 	add_text(o, "name", config->name);
 	add_text(o, "software", "victor-controller " VICTOR_VERSION);
 	add_number(o, "term", core_term(core));

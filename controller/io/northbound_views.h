@@ -17,10 +17,17 @@ struct json_object *view_exits(const struct core *core);
 /* northbound_links.c */
 struct json_object *view_links(const struct core *core);
 struct json_object *view_paths(const struct core *core, uint32_t from, uint32_t to);
-struct json_object *view_nodes(const struct core *core, const struct config *config);
+/* A piece of a long list; all of it, sorted, where 'limit' is 0. */
+struct page {
+	unsigned limit;
+	size_t at; /* where it begins, then where the next one does: core_nodes_page */
+	bool more;
+};
+struct json_object *view_nodes(const struct core *core, const struct config *config,
+			       struct page *page);
 struct json_object *view_node(const struct core *core, const struct config *config,
 			      const struct node *n);
-struct json_object *view_attachments(const struct core *core);
+struct json_object *view_attachments(const struct core *core, struct page *page);
 struct json_object *view_attachment(const struct core *core, const struct attachment *a);
 /* northbound_admission.c */
 struct json_object *view_words(const struct words *w);

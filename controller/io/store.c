@@ -18,7 +18,7 @@
 LOG_MODULE("store");
 
 #define KEEP_MS 100
-#define REST_FACTOR 3 /* attachments rest so much longer than their last job took */
+#define REST_FACTOR 7 /* attachments rest so much longer than their last job took */
 
 struct node_change {
 	struct node_change *next;
@@ -277,7 +277,7 @@ static void start_job(struct store *s)
 	}
 }
 
-/* Where more nodes move than can be written, the worker takes a quarter of one core: a node that
+/* Where more nodes move than can be written, the worker takes an eighth of one core: a node that
  * moves again meanwhile is written once. */
 static void on_timer(uv_timer_t *timer)
 {

@@ -181,6 +181,27 @@ class Daemon(unittest.TestCase):
         self.api.check(event, {"$ref": "#/components/schemas/Event"}, "event")
         self.assertEqual((fields["event"], fields["id"]), (event["kind"], str(event["revision"])))
 
+    def test_a_long_list_comes_in_pieces_that_have_each_node_once(self):
+        for i in range(1, 10):
+            self.ask("PUT", "/v1/nodes/{id}", f"/v1/nodes/vm{i}", {"addresses": [f"10.10.1.{i}"]}, 201)
+        met, after = [], ""
+        while after is not None:
+            piece = self.ask("GET", "/v1/nodes", f"/v1/nodes?limit=4{after}")
+            self.assertLessEqual(len(piece["nodes"]), 4)
+            met += [node["id"] for node in piece["nodes"]]
+            after = f"&after={piece['next']}" if "next" in piece else None
+        self.assertEqual(sorted(met), sorted(["fixed"] + [f"vm{i}" for i in range(1, 10)]))
+        whole = [node["id"] for node in self.ask("GET", "/v1/nodes")["nodes"]]
+        self.assertEqual(whole, sorted(met))
+
+    def test_pieces_that_cannot_be_are_refused(self):
+        for query in ["limit=x", "limit=-1", "limit=1001", "limit=5&after=x", "after=3",
+                      "limit=99999999999999999999"]:
+            self.ask("GET", "/v1/nodes", f"/v1/nodes?{query}", expected=400)
+            self.ask("GET", "/v1/attachments", f"/v1/attachments?{query}", expected=400)
+        self.assertEqual(self.ask("GET", "/v1/nodes", "/v1/nodes?limit=5&after=999999"),
+                         {"nodes": []})
+
     def test_a_restart_has_a_later_term_and_the_nodes(self):
         self.ask("PUT", "/v1/nodes/{id}", "/v1/nodes/vm1", {"addresses": ["10.10.0.9"]}, 201)
         term = self.ask("GET", "/v1/status")["term"]

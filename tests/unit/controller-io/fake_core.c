@@ -394,6 +394,24 @@ void core_attachments(const struct core *c, void (*each)(void *to, const struct 
 		each(to, &c->attachments[i]);
 }
 
+bool core_nodes_page(const struct core *c, size_t *at, unsigned count,
+		     void (*each)(void *to, const struct node *), void *to)
+{
+	void *value;
+
+	for (; count && table_next(&c->inventory.nodes, at, NULL, &value); count--)
+		each(to, value);
+	return count == 0;
+}
+
+bool core_attachments_page(const struct core *c, size_t *at, unsigned count,
+			   void (*each)(void *to, const struct attachment *), void *to)
+{
+	for (; count && *at < c->attachment_count; count--)
+		each(to, &c->attachments[(*at)++]);
+	return count == 0;
+}
+
 const struct attachment *core_attachment(const struct core *c, const char *node)
 {
 	return find(c, node);

@@ -1,0 +1,26 @@
+/* Long lists in pieces: in the order in which the tables have them, so that a piece costs what it
+ * has, and not what the list has. */
+#include "controller/core.h"
+
+#include "controller/state.h"
+
+bool core_nodes_page(const struct core *c, size_t *at, unsigned count,
+		     void (*each)(void *to, const struct node *), void *to)
+{
+	void *node;
+
+	for (; count && table_next(&c->inventory.nodes, at, NULL, &node); count--)
+		each(to, node);
+	return count == 0;
+}
+
+bool core_attachments_page(const struct core *c, size_t *at, unsigned count,
+			   void (*each)(void *to, const struct attachment *), void *to)
+{
+	struct attachment_record *r;
+
+	for (; count && table_next(&c->records, at, NULL, (void **)&r); count--)
+		if (!r->detached)
+			each(to, &r->a);
+	return count == 0;
+}
