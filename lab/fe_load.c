@@ -4,7 +4,7 @@
  *
  * Speaks raw OpenFlow to the controller's IPv4 address.  There can be NODES nodes, each a number.
  * Commands come by standard input, a line each; each is answered, when all of it has happened or
- * 300 s have passed ("done": false), by a line of JSON:
+ * 900 s have passed ("done": false), by a line of JSON:
  *
  *	connect COUNT              so many more elements, until all are synchronised
  *	announce FIRST COUNT WINDOW
@@ -29,7 +29,7 @@
 #include <sys/resource.h>
 
 #define EVENTS_MAX 1024
-#define TIMEOUT_NS 300000000000ll
+#define TIMEOUT_NS 900000000000ll
 #define WAIT_MS 10
 #define BURST 512 /* announcements between two looks at what came */
 
