@@ -296,8 +296,8 @@ void core_ports(const struct core *c, uint32_t fe, void (*each)(void *to, const 
 void core_nodes(const struct core *c, void (*each)(void *to, const struct node *), void *to);
 void core_attachments(const struct core *c, void (*each)(void *to, const struct attachment *),
 		      void *to);
-/* So many of them at most, in no order, from '*at' on, which begins as 0 and is then where to go on.
- * False: these were the last.  What is there from the first piece to the last is met once. */
+/* So many of them at most, in no order, from '*at' on, which begins as 0 and is then where to go
+ * on. False: these were the last.  What is there from the first piece to the last is met once. */
 bool core_nodes_page(const struct core *c, size_t *at, unsigned count,
 		     void (*each)(void *to, const struct node *), void *to);
 bool core_attachments_page(const struct core *c, size_t *at, unsigned count,

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FEW_ELEMENTS 16
-
 struct element *element_find(const struct core *c, uint32_t id)
 {
 	return id <= ELEMENT_ID_MAX ? c->by_id[id] : NULL;
@@ -299,7 +297,7 @@ bool core_end_with_barrier(struct session *s)
 {
 	struct element *e = s->element;
 
-	if (!e || !e->owes_barrier || s->core->element_count < MANY_ELEMENTS)
+	if (!e || !e->owes_barrier || s->core->element_count <= FEW_ELEMENTS)
 		return false;
 	element_commit(e, false);
 	return true;

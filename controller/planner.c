@@ -181,7 +181,7 @@ static void encode(const struct core *c, const struct difference *d, struct buff
 /* A switch has its packet-ins late enough without waiting for the barrier. */
 static void commit(struct element *e, bool rest)
 {
-	if (e->ovs)
+	if (e->ovs || (!rest && e->core->element_count > FEW_ELEMENTS))
 		element_commit(e, false);
 	else
 		element_commit_later(e, rest);

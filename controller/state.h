@@ -19,7 +19,9 @@
 #define SIGHTINGS_HELD_MAX 1024
 #define SIGHTING_SIZE 128 /* of a frame: enough for ARP, and for ND with its options */
 #define DEFAULT_VRF 0u
-#define MANY_ELEMENTS 32 /* from so many on each is written to once: core_end_with_barrier */
+/* Where there are more, each is written to once for a move: a second write for its barrier costs
+ * more than replies that come early. */
+#define FEW_ELEMENTS 16
 #define TERM_JUMP_MAX 16384 /* a term further ahead than this is a fault, not a lost store */
 
 #define CLAIMANTS_MAX 3 /* besides the first one, while both places are asked */

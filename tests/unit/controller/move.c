@@ -133,7 +133,7 @@ static void where_many_elements_are_told_each_is_written_to_once(void **state)
 	struct world *w = world_with_vm1_at(2, 2);
 	unsigned owing = 0;
 
-	for (uint32_t id = 1000; id < 1000 + MANY_ELEMENTS; id++)
+	for (uint32_t id = 1000; id < 1000 + FEW_ELEMENTS; id++)
 		assert_non_null(element_obtain(w->core, id));
 	w->holds_barriers = true;
 	fake_announces(w, 3, 3, VM1, IP1);
