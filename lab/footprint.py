@@ -67,9 +67,10 @@ def said(*command: str) -> str:
 
 
 def private_kib(rollup: str) -> int:
-    """Of /proc/PID/smaps_rollup: what is nobody else's."""
-    return sum(int(line.split()[1]) for line in rollup.splitlines()
-               if line.startswith(("Private_Clean", "Private_Dirty")))
+    """Of /proc/PID/smaps_rollup: what it has written and is nobody else's. (What it only reads is
+    "clean", and private as long as nobody else has the same library.)"""
+    return next(int(line.split()[1]) for line in rollup.splitlines()
+                if line.startswith("Private_Dirty:"))
 
 
 def maps_bytes(infos: Iterable[str]) -> int:
