@@ -65,6 +65,8 @@ def _draw(ax: Any, metric: str, unit: str, group: list[Row], colours: dict[str, 
     positive = [value for value in values if value > 0]
     if positive and len(positive) == len(values) and max(values) > WIDE_SPAN * min(values):
         ax.set_xscale("log")
+    else:
+        ax.ticklabel_format(axis="x", useOffset=False)
     for y, row in enumerate(group):
         colour, median = colours[row["system"]], row["median"]
         low = median if row["min"] is None else row["min"]

@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from lab.targets import Figure, Target  # noqa: E402
+from lab.targets import TARGETS, Figure, Target  # noqa: E402
 
 
 def row(median, system="victor-fe", metric="outage", p99=None):
@@ -69,3 +69,34 @@ def test_a_file_that_is_none_of_a_benchmark_is_refused_by_its_name(tmp_path):
     assert done.returncode == 1
     assert str(other) in done.stderr and "bench/run" in done.stderr
     assert report(str(tmp_path / "none.json")).returncode == 1
+
+
+def benchmarks():
+    listed = subprocess.run([ROOT / "bench/run", "--list"], text=True, capture_output=True,
+                            check=True).stdout
+    return [line.split()[0] for line in listed.splitlines()]
+
+
+def test_each_target_is_a_benchmarks():
+    wanted = {figure.benchmark for target in TARGETS
+              for figure in (target.figure, target.beside) if figure}
+    assert wanted <= set(benchmarks())
+
+
+def test_the_page_has_a_picture_and_the_figures_of_every_benchmark(tmp_path):
+    pytest.importorskip("matplotlib")
+    files = []
+    for name in benchmarks():
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(json.dumps(document(name, row(0.5, p99=1), row(None, metric="lost"))))
+    done = report(*map(str, files), "--html", str(tmp_path / "page.html"), "--pictures",
+                  str(tmp_path / "pictures"), "--table")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page.html").read_text()
+    for name in benchmarks():
+        assert f"<h2>{name}</h2>" in page
+        assert (tmp_path / "pictures" / f"{name}.svg").exists()
+    assert page.count("<svg") == len(files)
+    assert "a &lt;fast&gt; one" in page
+    assert done.stdout.startswith("| what | must | stretch | measured | verdict |")
+    assert "| handoff, p99 | ≤ 3 ms | ≤ 1 ms | 1 ms | stretch met |" in done.stdout
