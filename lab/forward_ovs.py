@@ -142,14 +142,18 @@ class OpenVSwitch:
 
     def _tool(self, name: str, *words: str, text: str | None = None,
               timeout_s: float = START_TIMEOUT_S) -> str:
-        done = subprocess.run(self._command(name, *words), input=text, text=True,
-                              capture_output=True, timeout=timeout_s)
+        try:
+            done = subprocess.run(self._command(name, *words), input=text, text=True,
+                                  capture_output=True, timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise LanesError(f"{name} does not end in {timeout_s:g} s") from error
         if done.returncode != 0:
             raise LanesError(f"{name} {words[0]}: {done.stderr.strip()[-300:]}")
         return done.stdout
 
     def _vsctl(self, *words: str) -> str:
-        return self._tool("ovs-vsctl", f"--db=unix:{self.directory}/db.sock", *words)
+        return self._tool("ovs-vsctl", f"--db=unix:{self.directory}/db.sock", *words,
+                          timeout_s=LOAD_TIMEOUT_S)    # with many flows it takes its time
 
     def _load(self, flows: str) -> None:
         """In one bundle: all or none."""

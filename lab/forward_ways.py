@@ -22,7 +22,7 @@ LIMIT_SPARE = 16
 CASES = {"local": "local delivery", "encapsulate": "encapsulation, IP-in-IP",
          "decapsulate": "decapsulation, IP-in-IP", "drop": "drop, nobody has the address"}
 FIRST, SECOND = 0, 1    # cores
-WARM_FRAMES, WARM_S = 3, 10    # to each destination; at most so long
+WARM_FRAMES, WARM_S = 3, 8    # to each destination; at most so long
 
 
 class Way(NamedTuple):
@@ -171,28 +171,34 @@ Start = Callable[[Lanes, int, ExitStack], Peer]
 def measure(family: int, counts: list[int], rounds: int, ms: int, say: Say,
             starts: Iterable[Start] = ()) -> list[rows.Row]:
     ways = [way for _, way in in_kernel()]
-    with ExitStack() as stack:
-        lanes = stack.enter_context(Lanes(family, 2 * max(counts) + LIMIT_SPARE))
+    with Lanes(family, 2 * max(counts) + LIMIT_SPARE) as lanes:
         for kind, way in in_kernel():
             lanes.ask("lane", way.lane, kind)
         turns = Turns(lanes, rounds, ms, say)
-        peers = started(turns, starts, max(counts), stack)
-        everybody = ways + [way for peer in peers for way in peer.ways]
-        for count in counts:
-            grow(turns, peers, count)
-            for spread in sorted({1, count}):
-                what = f"IPv{family}, {of(count, spread)}"
-                for case in ("local", "decapsulate"):
-                    turns.lockstep(everybody, case, what, spread)
-                if spread == count == counts[-1]:
-                    turns.lockstep(ways, "drop", what, spread)
-                    turns.scaling(ways, what, spread)
-                if spread == count:
-                    turns.alone(everybody, what, spread)
-                    for peer in peers:
-                        poll(turns, peer, what, spread)
+        with ExitStack() as stack:
+            peers = started(turns, starts, max(counts), stack)
+            for count in counts:
+                grow(turns, peers, count)
+                for spread in sorted({1, count}):
+                    compare(turns, ways, peers, f"IPv{family}, {of(count, spread)}", spread)
+                if count == counts[-1]:
+                    what = f"IPv{family}, {of(count, count)}"
+                    turns.lockstep(ways, "drop", what, count)
+                    turns.scaling(ways, what, count)
+                turns.alone(everybody(ways, peers), f"IPv{family}, {of(count, count)}", count)
+                for peer in peers:
+                    poll(turns, peer, f"IPv{family}, {of(count, count)}", count)
         encapsulating(turns, ways[0]._replace(cases=("encapsulate",)), family, counts)
     return turns.rows
+
+
+def everybody(ways: list[Way], peers: list[Peer]) -> list[Way]:
+    return ways + [way for peer in peers for way in peer.ways]
+
+
+def compare(turns: Turns, ways: list[Way], peers: list[Peer], what: str, spread: int) -> None:
+    for case in ("local", "decapsulate"):
+        turns.lockstep(everybody(ways, peers), case, what, spread)
 
 
 def started(turns: Turns, starts: Iterable[Start], capacity: int, stack: ExitStack) -> list[Peer]:

@@ -179,8 +179,6 @@ static void measure(struct lanes *l, const struct job *job)
 	uint8_t frame[256] = {};
 
 	lane_frame(l, job->lane, job->which, job->spread, frame);
-	for (unsigned i = 0; i < LANE_CORES; i++)
-		l->program->bss->core[i].state = 88172645 + i;
 	before = received(l);
 	others = processes_ns(job);
 	begin = wall_ns();
@@ -278,6 +276,10 @@ int main(int argc, char **argv)
 	element_open(f, (uint32_t)strtoul(argv[2], NULL, 0));
 	l.program = lanes_bpf__open_and_load();
 	check(f, l.program ? 0 : errno, "the lanes' programs");
+	/* Never again, so that no measurement meets the destinations that another left in a cache.
+	 */
+	for (unsigned i = 0; i < LANE_CORES; i++)
+		l.program->bss->core[i].state = 88172645 + i;
 	while (fgets(line, sizeof(line), stdin))
 		command(&l, line);
 	lanes_bpf__destroy(l.program);
