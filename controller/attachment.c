@@ -70,10 +70,10 @@ static void move(struct core *c, struct attachment_record *r, const struct place
 		 enum proof proof, enum event_kind kind, const char *reason)
 {
 	struct attachment after = r->a;
+	const struct place left = r->a.place;
 	bool first = r->detached;
 	char from[96], place[96];
 
-	record_place_text(c, &r->a.place, from);
 	after.version = record_next_version(c);
 	if (others_hear(c, r, to)) {
 		after.element_version = after.version;
@@ -95,7 +95,8 @@ static void move(struct core *c, struct attachment_record *r, const struct place
 		       "%s: attached to %s", r->a.node, record_place_text(c, to, place));
 	else
 		report(c, kind, &r->a, element_find(c, to->fe), to->port, "%s: from %s to %s: %s",
-		       r->a.node, from, record_place_text(c, to, place), reason);
+		       r->a.node, record_place_text(c, &left, from),
+		       record_place_text(c, to, place), reason);
 }
 
 void attachment_move_by_claim(struct core *c, struct attachment_record *r,

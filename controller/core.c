@@ -82,6 +82,7 @@ void core_destroy(struct core *c)
 {
 	if (!c)
 		return;
+	report_log(c);
 	while (c->sessions)
 		session_end(c->sessions, "the controller ends", true);
 	backplane_finish(c);

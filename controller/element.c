@@ -306,6 +306,7 @@ bool core_end_with_barrier(struct session *s)
 void core_send_barriers(struct core *c)
 {
 	c->owes_barriers = false;
+	report_log(c);
 	attachment_look_again(c);
 	for (unsigned i = 0; i < c->element_count; i++)
 		if (c->elements[i]->owes_barrier && c->elements[i]->session)

@@ -108,6 +108,23 @@ static void log_event(const struct event *e)
 	}
 }
 
+/* The kernel takes as long for a line as for an element's flow-mods: elements go first. */
+static bool log_later(struct core *c, const struct event *e)
+{
+	if (e->kind != EVENT_MOVED || c->unlogged_count == UNLOGGED_MAX)
+		return false;
+	memcpy(c->unlogged[c->unlogged_count++], e->text, sizeof(e->text));
+	c->owes_barriers = true;
+	return true;
+}
+
+void report_log(struct core *c)
+{
+	for (unsigned i = 0; i < c->unlogged_count; i++)
+		log_info_rl("%s", c->unlogged[i]);
+	c->unlogged_count = 0;
+}
+
 void report(struct core *c, enum event_kind kind, const struct attachment *a,
 	    const struct element *e, uint32_t port, const char *format, ...)
 {
@@ -124,6 +141,9 @@ void report(struct core *c, enum event_kind kind, const struct attachment *a,
 	va_start(arguments, format);
 	text_format_list(event.text, sizeof(event.text), format, arguments);
 	va_end(arguments);
-	log_event(&event);
+	if (!log_later(c, &event)) {
+		report_log(c);
+		log_event(&event);
+	}
 	c->shell.event(c->shell.context, &event);
 }

@@ -28,6 +28,7 @@
 /* After a move, the place that the node left is asked once whether the node is still there, if it
  * was heard there this recently: see attachment.c. */
 #define SECOND_LOOK_MS 1000
+#define UNLOGGED_MAX 16
 #define LOOKS_MAX 64 /* that wait until the moves are over */
 
 struct attachment_record;
@@ -251,11 +252,13 @@ struct core {
 	struct table drained;   /* char[NAME_SIZE] -> bool: elements that drain */
 	struct table segments;  /* uint32_t id -> struct segment */
 	struct session *sessions;
-	const struct channel *receiving;  /* whose bytes are being taken; NULL: nobody's */
-	bool has_switches;                /* some element is an Open vSwitch */
-	bool owes_barriers;               /* some element does, or somebody is to be asked */
+	const struct channel *receiving; /* whose bytes are being taken; NULL: nobody's */
+	bool has_switches;               /* some element is an Open vSwitch */
+	bool owes_barriers; /* some element does, or there is else to do after a move */
 	char looks[LOOKS_MAX][NAME_SIZE]; /* nodes whose last place is to be asked */
 	unsigned look_count;
+	char unlogged[UNLOGGED_MAX][256]; /* report.c: what an event says */
+	unsigned unlogged_count;
 	struct buffer scratch, switch_scratch;
 	struct stencils *stencils;
 	struct backplane_link **links;
@@ -278,6 +281,8 @@ void text_clean(char *text, size_t size);
 struct attachment;
 void report(struct core *c, enum event_kind kind, const struct attachment *a,
 	    const struct element *e, uint32_t port, const char *format, ...) PRINTF_LIKE(6, 7);
+/* The moves are over: what was said of them meanwhile is logged. */
+void report_log(struct core *c);
 
 /* signed.c: a prefix of the node demands signatures. */
 bool signed_demanded(const struct core *c, const struct node *n);

@@ -127,7 +127,7 @@ static bool send_up(struct agent *a, const struct upcall *u)
 void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms)
 {
 	struct claim claim;
-	bool claims, sent;
+	bool sent;
 
 	set_now(a, now_ms);
 	if (u->reason == UPCALL_CONTROL) {
@@ -143,13 +143,12 @@ void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms)
 			(void)send_up(a, u);
 		return;
 	}
-	claims = neighborhood_read_claim(&a->neighborhood, u, &claim);
-	if (claims && u->reason == UPCALL_STRANGER &&
+	if (u->reason == UPCALL_STRANGER && neighborhood_read_claim(&a->neighborhood, u, &claim) &&
 	    neighborhood_was_said(&a->neighborhood, &claim))
 		return;
 	sent = send_up(a, u); /* before all else: this is the start of a move */
 	router_heard(&a->router, u);
-	if (!claims)
+	if (!neighborhood_read_claim(&a->neighborhood, u, &claim))
 		return;
 	neighborhood_keep(&a->neighborhood, &claim, a->frame.data, a->frame.size, sent);
 	neighborhood_heard(&a->neighborhood, &claim);
