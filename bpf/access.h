@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/deliver.h"
+#include "bpf/fast.h"
 #include "bpf/nd.h"
 #include "bpf/registration.h"
 #include "bpf/segment.h"
@@ -215,12 +216,16 @@ static __noinline int access_ip(struct __sk_buff *skb, const struct map_config *
 SEC("tc")
 int victor_access(struct __sk_buff *skb)
 {
-	struct map_port *in = lookup_port(skb->ifindex);
-	struct map_config *cfg = lookup_config();
+	__u32 out = fast_tc(skb), refused;
+	struct map_port *in;
+	struct map_config *cfg;
 	struct packet p = {};
-	__u32 refused;
 	__u8 type;
 
+	if (out)
+		return (int)bpf_redirect(out, 0);
+	in = lookup_port(skb->ifindex);
+	cfg = lookup_config();
 	if (!in || !cfg || !parse_ethernet(tc_cursor(skb, sizeof(struct ethhdr)), &p))
 		return VERDICT_PASS;
 	p.vlan = tc_vlan(skb);

@@ -47,38 +47,64 @@ __noinline __u32 binding_search(const struct map_address_key *key, __u32 home, _
 	return 0;
 }
 
-/* The record's number; 0: there is none.  Inline where packets pass: a return costs as much as a
- * bucket does. */
-static __always_inline __u32 binding_find_inline(const struct map_address_key *key)
+/* Where a key may be: both lines are on their way from memory while the packet is still read. */
+struct binding_aim {
+	struct map_bucket *bucket; /* NULL: there is no table */
+	__u32 home, mark, bits;
+};
+
+static __always_inline struct binding_aim binding_aim_at(const struct map_address_key *key)
 {
-	__u32 zero = 0, hash, home, bits, mark, range, slot;
+	__u32 zero = 0, hash;
 	const struct map_shape *shape = bpf_map_lookup_elem(&binding_shape, &zero);
-	struct map_bucket *bucket;
+	struct binding_aim aim = {};
+	struct map_binding *guess;
 
 	if (!shape)
-		return 0;
+		return aim;
 	hash = binding_hash(shape, key);
-	home = binding_home(shape, hash);
-	bits = shape->index_bits & 31;
-	mark = hash << bits;
-	range = 1u << bits;
-	bucket = bpf_map_lookup_elem(&binding_buckets, &home);
-	if (!bucket)
+	aim.home = binding_home(shape, hash);
+	aim.bits = shape->index_bits & 31;
+	aim.mark = hash << aim.bits;
+	guess = binding_at(binding_guess(shape, hash));
+	if (guess)
+		(void)*(volatile __u32 *)guess;
+	aim.bucket = bpf_map_lookup_elem(&binding_buckets, &aim.home);
+	if (aim.bucket)
+		(void)*(volatile __u32 *)&aim.bucket->overflow;
+	return aim;
+}
+
+/* The record's number; 0: there is none.  Inline where packets pass: a return costs as much as a
+ * bucket does. */
+static __always_inline __u32 binding_find_aimed(const struct binding_aim *aim,
+						const struct map_address_key *key)
+{
+	__u32 range = 1u << (aim->bits & 31), slot;
+
+	if (!aim->bucket)
 		return 0;
 #pragma clang loop unroll(full)
 	for (int i = 0; i < BINDING_SLOTS; i++) {
-		slot = *(volatile __u32 *)&bucket->slots[i] ^ mark;
+		slot = *(volatile __u32 *)&aim->bucket->slots[i] ^ aim->mark;
 		/* A free slot looks like a record 0, which is nobody's. */
 		if (slot < range)
 			goto found;
 	}
-	if (!*(volatile __u32 *)&bucket->overflow)
+	if (!*(volatile __u32 *)&aim->bucket->overflow)
 		return 0;
-	return binding_search(key, home, mark, bits);
+	return binding_search(key, aim->home, aim->mark, aim->bits);
 found:
 	if (slot && binding_is_of(slot, key))
 		return slot;
-	return binding_search(key, home, mark, bits);
+	return binding_search(key, aim->home, aim->mark, aim->bits);
+}
+
+static __always_inline __u32 binding_find_inline(const struct map_address_key *key)
+{
+	const struct binding_aim aim = binding_aim_at(key);
+
+	return binding_find_aimed(&aim, key);
 }
 
 __noinline __u32 binding_find(const struct map_address_key *key)

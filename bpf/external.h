@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/deliver.h"
+#include "bpf/fast.h"
 #include "bpf/tunnel.h"
 
 /* ---- external ports ---- */
@@ -52,11 +53,17 @@ static __always_inline int external_bounce(struct __sk_buff *skb, const struct m
 SEC("tc")
 int victor_external(struct __sk_buff *skb)
 {
-	struct map_port *in = lookup_port(skb->ifindex);
-	struct map_config *cfg = lookup_config();
-	struct cursor c = tc_cursor(skb, HEADERS_SIZE);
+	__u32 out = skb->pkt_type == PACKET_HOST ? fast_tc(skb) : 0;
 	struct packet p = {.decrement = 1};
+	struct map_config *cfg;
+	struct map_port *in;
+	struct cursor c;
 
+	if (out)
+		return (int)bpf_redirect(out, 0);
+	in = lookup_port(skb->ifindex);
+	cfg = lookup_config();
+	c = tc_cursor(skb, HEADERS_SIZE);
 	if (!in || !cfg || skb->pkt_type != PACKET_HOST || !parse_ethernet(c, &p) ||
 	    !port_admits(in, &p) || (p.ethertype != ETH_P_IP && p.ethertype != ETH_P_IPV6))
 		return VERDICT_PASS;

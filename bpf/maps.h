@@ -39,6 +39,13 @@ struct {
 } outputs SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DATAPLANE_FAST_PORTS);
+	__type(key, __u32);
+	__type(value, struct map_fast_port);
+} fast_ports SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, DATAPLANE_PORT_LIMIT);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -130,21 +130,36 @@ static uint32_t find_single(struct binding_table *t)
 	return 0;
 }
 
-static uint32_t find_pair(struct binding_table *t)
+static bool is_pair_free(const struct binding_table *t, uint32_t unit)
 {
-	uint32_t words = t->shape->unit_count / 64, at = t->pair_at;
+	return is_free(t, unit) && (!has_second(unit) || is_free(t, unit + 1));
+}
 
-	for (uint32_t i = 0; i < words; i++, at = at ? at - 1 : words - 1) {
-		for (uint64_t left = t->free[at]; left; left &= left - 1) {
-			uint32_t unit = at * 64 + (uint32_t)__builtin_ctzll(left);
+/* 0: none in that word of the bitmap. */
+static uint32_t find_pair_at(const struct binding_table *t, uint32_t word)
+{
+	for (uint64_t left = t->free[word]; left; left &= left - 1) {
+		uint32_t unit = word * 64 + (uint32_t)__builtin_ctzll(left);
 
-			if (begins_line(unit) && (!has_second(unit) || is_free(t, unit + 1))) {
-				t->pair_at = at;
-				return unit;
-			}
-		}
+		if (begins_line(unit) && is_pair_free(t, unit))
+			return unit;
 	}
 	return 0;
+}
+
+/* Where readers look at once, or near it, where they have the page at least. */
+static uint32_t find_pair(struct binding_table *t, uint32_t guess)
+{
+	uint32_t words = t->shape->unit_count / 64, at = t->pair_at, unit;
+
+	if (is_pair_free(t, guess))
+		return guess;
+	unit = find_pair_at(t, guess / 64);
+	for (uint32_t i = 0; i < words && !unit; i++, at = at ? at - 1 : words - 1) {
+		unit = find_pair_at(t, at);
+		t->pair_at = at;
+	}
+	return unit;
 }
 
 static void end_grace(struct binding_table *t)
@@ -158,13 +173,13 @@ static void end_grace(struct binding_table *t)
 }
 
 /* 0: there is no room. */
-static uint32_t take(struct binding_table *t, bool pair)
+static uint32_t take(struct binding_table *t, bool pair, uint32_t guess)
 {
-	uint32_t unit = pair ? find_pair(t) : find_single(t);
+	uint32_t unit = pair ? find_pair(t, guess) : find_single(t);
 
 	if (!unit && t->retired_count) {
 		end_grace(t);
-		unit = pair ? find_pair(t) : find_single(t);
+		unit = pair ? find_pair(t, guess) : find_single(t);
 	}
 	if (unit)
 		set_record_free(t, unit, pair, false);
@@ -183,10 +198,10 @@ static void retire(struct binding_table *t, uint32_t unit)
 	t->retired[t->retired_count++] = unit << 1 | pair;
 }
 
-static uint32_t write_record(struct binding_table *t, const struct map_binding *b)
+static uint32_t write_record(struct binding_table *t, const struct map_binding *b, uint32_t hash)
 {
 	bool pair = b->kind & MAP_BINDING_PAIR;
-	uint32_t unit = take(t, pair);
+	uint32_t unit = take(t, pair, binding_guess(t->shape, hash));
 
 	if (unit)
 		memcpy(record_at(t, unit), b, pair ? sizeof(*b) : BINDING_UNIT);
@@ -278,7 +293,7 @@ static int insert(struct binding_table *t, const struct place *p, const struct m
 		return -ENOSPC;
 	while (bucket < p->home + BINDING_PROBES && !(slot = free_slot(&t->buckets[bucket])))
 		bucket++;
-	unit = slot ? write_record(t, b) : 0;
+	unit = slot ? write_record(t, b, p->hash) : 0;
 	if (!unit)
 		return -ENOSPC;
 	count_past(t, p->home, bucket, 1);
@@ -289,7 +304,7 @@ static int insert(struct binding_table *t, const struct place *p, const struct m
 
 static int replace(struct binding_table *t, const struct place *p, const struct map_binding *b)
 {
-	uint32_t unit = write_record(t, b);
+	uint32_t unit = write_record(t, b, p->hash);
 
 	if (!unit)
 		return -ENOSPC;

@@ -353,6 +353,7 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, s
 		return reason_set(why, -EIO, "the number of CPUs is not known: is /sys mounted?");
 	dp = datapath_create(config);
 	dp->cpus = (unsigned)cpus;
+	dp->xdp = config->xdp;
 	result = bpffs_lock(dp, why);
 	result = result ? result : load(dp, config, why);
 	result = result ? result : sockets_open(dp, why);
@@ -420,6 +421,7 @@ static void detach_others(const struct datapath *dp)
 	} else {
 		while (!bpf_map_get_next_key(fd, previous, &ifindex)) {
 			previous = &ifindex;
+			datapath_xdp_detach(ifindex);
 			datapath_filter_detach(ifindex);
 		}
 	}

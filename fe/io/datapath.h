@@ -34,6 +34,10 @@ struct datapath_guard {
 };
 #define DATAPATH_SHIELDS_MAX 256
 
+/* Where packets go the short way at XDP: nowhere; on devices behind which is a wire; on all that take
+ * such a program (their senders must leave no sums and no segments to devices). */
+enum datapath_xdp { DATAPATH_XDP_OFF, DATAPATH_XDP_AUTO, DATAPATH_XDP_ON };
+
 struct datapath_config {
 	uint32_t fe; /* 1..65535 */
 	struct backplane backplane;
@@ -42,6 +46,7 @@ struct datapath_config {
 	uint64_t seed;
 	const char *pin_directory;
 	struct datapath_guard guard;
+	enum datapath_xdp xdp;
 };
 
 /* What datapath_ops functions get as 'context' points to one of these, or to a struct that begins

@@ -96,6 +96,7 @@ static bool promiscuous_set(const struct datapath *dp, uint32_t ifindex, bool on
 
 static void device_maps_remove(struct datapath *dp, uint32_t ifindex)
 {
+	datapath_fast_remove(dp, ifindex);
 	bpf_map_delete_elem(map_fd(dp->skeleton->maps.ports), &ifindex);
 	bpf_map_delete_elem(map_fd(dp->skeleton->maps.limits), &ifindex);
 	if (dp->config.backplane_ifindex == ifindex) {
@@ -106,6 +107,7 @@ static void device_maps_remove(struct datapath *dp, uint32_t ifindex)
 
 static void device_release(struct datapath *dp, struct datapath_device *d)
 {
+	datapath_xdp_detach(d->port.ifindex);
 	datapath_filter_detach(d->port.ifindex);
 	if (d->promiscuous)
 		promiscuous_set(dp, d->port.ifindex, false);
@@ -140,6 +142,8 @@ static int device_maps_write(struct datapath *dp, const struct datapath_device *
 	if (!result)
 		result = bpf_map_update_elem(map_fd(dp->skeleton->maps.ports), &port->ifindex, &in,
 					     0);
+	if (!result)
+		result = datapath_fast_write(dp, d, &in);
 	if (!result && port->role == PORT_BACKPLANE && !port->link &&
 	    (!dp->config.backplane_ifindex || dp->config.backplane_ifindex == port->ifindex)) {
 		dp->config.backplane_ifindex = port->ifindex;
@@ -180,6 +184,8 @@ int datapath_port_set(void *context, const struct datapath_port *port)
 	d->adopted = false;
 	if (!d->promiscuous && port->role == PORT_ACCESS)
 		d->promiscuous = promiscuous_set(dp, port->ifindex, true);
+	if (!d->attached)
+		datapath_xdp_set(dp, d);
 	result = device_maps_write(dp, d);
 	if (!result && !d->attached)
 		result = datapath_filter_attach(program, port->ifindex, BPF_TC_INGRESS);

@@ -19,6 +19,7 @@ struct datapath_device {
 	struct datapath_port port;
 	bool attached;    /* by this process: the filter runs this process's program */
 	bool promiscuous; /* we made it so */
+	bool xdp;         /* the short way runs at XDP too */
 	bool adopted;     /* known from the pins, not set again yet */
 };
 
@@ -34,6 +35,7 @@ struct datapath {
 	int raw_fd[2]; /* sends IP packets of ours: v4, v6 */
 	int route_fd;  /* asks for the devices' counters, makes the inner device */
 	unsigned cpus;
+	enum datapath_xdp xdp;
 	bool adopted;
 	bool migrates;          /* some pinned maps must be made anew */
 	bool bindings_move;     /* those of the bindings are among them */
@@ -85,6 +87,14 @@ void datapath_detach_all(struct datapath *dp);
 int datapath_filter_attach(const struct bpf_program *program, uint32_t ifindex,
 			   enum bpf_tc_attach_point point);
 void datapath_filter_detach(uint32_t ifindex);
+
+/* datapath_xdp.c.  set: attaches or detaches as configured, before the device's maps are written;
+ * where it cannot be, a line says so and tc does it all.  detach: only what is ours. */
+void datapath_xdp_set(struct datapath *dp, struct datapath_device *device);
+void datapath_xdp_detach(uint32_t ifindex);
+int datapath_fast_write(const struct datapath *dp, const struct datapath_device *device,
+			const struct map_port *in);
+void datapath_fast_remove(const struct datapath *dp, uint32_t ifindex);
 
 /* The device of the long way, for dp->config.fe; a warning if it cannot be had. */
 void datapath_inner_open(struct datapath *dp);

@@ -109,3 +109,14 @@ static inline __attribute__((always_inline)) __u32 binding_home(const struct map
 {
 	return (__u32)(((__u64)hash * shape->bucket_count) >> 32);
 }
+
+/* Where the writer puts a record of two units if it can: the beginning of a cache line.  A reader
+ * that asks for that line together with the bucket waits for both at once; where the record is
+ * still is what the slot says. */
+static inline __attribute__((always_inline)) __u32 binding_guess(const struct map_shape *shape,
+								 __u32 hash)
+{
+	__u32 unit = (__u32)(((__u64)(hash * 0x85ebca6bu) * shape->unit_count) >> 32);
+
+	return unit ^ ((unit / BINDING_CHUNK + unit) & 1);
+}

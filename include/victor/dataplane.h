@@ -151,6 +151,7 @@ _Static_assert(sizeof(struct map_config) == 52 + 2 * sizeof(struct map_underlay)
 #define MAP_PORT_ADMITTED6 32 /* IPv6 too */
 #define MAP_ROLE_ACCESS 1     /* enum port_role (pipeline/experimenter.h) */
 #define MAP_ROLE_BACKPLANE 2
+#define MAP_ROLE_EXTERNAL 3
 struct map_port { /* by ifindex */
 	__u8 trial[DATAPLANE_TRIAL];
 	__u32 number;
@@ -161,6 +162,21 @@ struct map_port { /* by ifindex */
 	__u8 kind; /* of a provisioned backplane device: enum map_link_kind; 0: the underlay */
 };
 _Static_assert(sizeof(struct map_port) == 12 + DATAPLANE_TRIAL, "map_port has hidden padding");
+
+/* What the short way (bpf/fast.h) asks of a port, by the lower bits of its ifindex: the element of
+ * another port, or of none, is no harm but that packets go the long way. */
+#define DATAPLANE_FAST_PORTS 1024
+struct map_fast_port {
+	__u32 ifindex; /* 0: none */
+	__u32 number;
+	__u32 vrf;
+	__u8 role, flags; /* as in struct map_port */
+	__u8 xdp;         /* frames may come in and go out at XDP */
+	__u8 pad;
+	__u8 mac[6]; /* the device's */
+	__u8 pad2[2];
+};
+_Static_assert(sizeof(struct map_fast_port) == 24, "map_fast_port has hidden padding");
 
 struct map_output {    /* by port number */
 	__u32 ifindex; /* 0: no such port */
