@@ -101,6 +101,7 @@ void element_open(struct forward *f, uint32_t limit)
 								    {}},
 				    .binding_limit = limit,
 				    .seed = 7,
+				    .xdp = f->xdp ? DATAPATH_XDP_ON : DATAPATH_XDP_OFF,
 				    .pin_directory = f->directory};
 	struct reason why = {};
 

@@ -17,6 +17,7 @@ struct forward {
 	struct forward_bpf *entry;
 	char directory[32];
 	bool is_ipv6;
+	bool xdp; /* the element's short way runs at XDP too */
 	uint32_t count;
 	uint32_t ifindex[5];
 	struct mac mac[5];

@@ -87,6 +87,22 @@ static int read_agent(const struct reading *r)
 	return result;
 }
 
+static int read_xdp(const struct reading *r)
+{
+	static const char *const names[] = {
+		[DATAPATH_XDP_OFF] = "off", [DATAPATH_XDP_AUTO] = "auto", [DATAPATH_XDP_ON] = "on"};
+	const char *said = r->yaml->xdp;
+
+	if (!said)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(said, names[i]) == 0) {
+			r->config->xdp = (enum datapath_xdp)i;
+			return 0;
+		}
+	return config_refuse(r, AT("xdp"), "xdp '%s': write off, auto or on", said);
+}
+
 static int read_announce(const struct reading *r)
 {
 	const uint32_t *patience = r->yaml->announce.patience_s;
@@ -398,6 +414,8 @@ int config_parse(const char *path, const char *text, size_t size, struct config 
 		result = read_settings(&r);
 	if (result == 0)
 		result = config_read_guard(&r);
+	if (result == 0)
+		result = read_xdp(&r);
 	if (result == 0)
 		result = read_ports(&r);
 	config_lines_destroy(lines);

@@ -33,6 +33,7 @@ struct config {
 	unsigned daemon_count;
 	char backplane_device[OFP_PORT_NAME_SIZE]; /* empty: there is none */
 	unsigned backplane_line;
+	enum datapath_xdp xdp;
 	struct datapath_guard guard; /* its 'shield' is the next; with controllers' addresses */
 	struct prefix *shield;
 	struct port_match *matches; /* the backplane first */

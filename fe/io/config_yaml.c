@@ -110,6 +110,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	TEXT(listen, yaml_config),
 	TEXT(state, yaml_config),
 	TEXT(log, yaml_config),
+	TEXT(xdp, yaml_config),
 	NUMBER_OR_NOT(binding_limit, yaml_config),
 	CYAML_FIELD_MAPPING_PTR("backplane", OPTIONAL_POINTER, struct yaml_config, backplane,
 				backplane_fields),

@@ -40,7 +40,7 @@ struct yaml_tls {
 };
 
 struct yaml_config {
-	char *name, *inspect, *listen, *state, *log;
+	char *name, *inspect, *listen, *state, *log, *xdp;
 	char **controllers;
 	unsigned controllers_count;
 	char **routing_daemons;

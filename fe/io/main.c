@@ -329,6 +329,7 @@ static struct datapath_config datapath_settings(const struct config *c)
 		.seed = make_seed(),
 		.pin_directory = c->state,
 		.guard = c->guard,
+		.xdp = c->xdp,
 	};
 }
 

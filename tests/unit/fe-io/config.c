@@ -177,6 +177,25 @@ static void both_families_are_read_with_their_spread_and_class(void **state)
 	config_finish(&c);
 }
 
+static void xdp_is_off_unless_said(void **state)
+{
+	static const struct {
+		const char *text;
+		enum datapath_xdp xdp;
+	} cases[] = {{"name: a\nid: 1\n", DATAPATH_XDP_OFF},
+		     {"name: a\nid: 1\nxdp: off\n", DATAPATH_XDP_OFF},
+		     {"name: a\nid: 1\nxdp: auto\n", DATAPATH_XDP_AUTO},
+		     {"name: a\nid: 1\nxdp: on\n", DATAPATH_XDP_ON}};
+	struct config c;
+	struct reason why;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(parse(cases[i].text, &c, &why), 0);
+		assert_int_equal(c.xdp, cases[i].xdp);
+		config_finish(&c);
+	}
+}
+
 static void its_ports_are_read_with_their_roles(void **state)
 {
 	struct config c;
@@ -252,6 +271,7 @@ static const struct {
 	{"name: a\nid: 1\nstate: /sys/fs/bpf/x\n", "fe.yaml:3: ", "/run/victor"},
 	{"name: a\nid: 1\nrouting_daemons: [ bird.pid ]\n", "fe.yaml:3: ", "absolute path"},
 	{"name: a\nid: 1\nlog: loud\n", "fe.yaml:3: ", "debug"},
+	{"name: a\nid: 1\nxdp: yes\n", "fe.yaml:3: ", "write off, auto or on"},
 	{"name: a\nid: 1\nbinding_limit: 0\n", "fe.yaml:3: ", "from 1"},
 	{"name: a\nid: 1\ntimers:\n  tentative_ms: 1\n", "fe.yaml:4: ", "milliseconds"},
 	{"name: a\nid: 1\ntimers:\n  tentative: 1\n", "fe.yaml:4: ", "tentative"},
@@ -323,6 +343,7 @@ int main(void)
 		cmocka_unit_test(a_good_file_is_read),
 		cmocka_unit_test(provisioned_links_are_backplane_ports_of_a_kind),
 		cmocka_unit_test(both_families_are_read_with_their_spread_and_class),
+		cmocka_unit_test(xdp_is_off_unless_said),
 		cmocka_unit_test(its_ports_are_read_with_their_roles),
 		cmocka_unit_test(the_routing_daemons_pid_files_are_read),
 		cmocka_unit_test(the_guard_is_read_and_keeps_nodes_from_controllers),
