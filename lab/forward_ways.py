@@ -48,6 +48,7 @@ def in_kernel() -> list[tuple[str, Way]]:
     release = platform.release()
     return [
         ("victor", Way("victor-fe", None, "victor", "acc", ("local", "decapsulate", "drop"))),
+        ("victor-xdp", Way("victor-fe, XDP", None, "xdp", "acc")),
         ("kernel", Way("Linux forwarding", release, "kernel", "kerneli", ("local", "drop"))),
         ("fib", Way("XDP with bpf_fib_lookup", release, "fib", "fibi")),
         ("redirect", Way("XDP that only redirects", release, "floor", "floori"))]

@@ -101,7 +101,6 @@ void element_open(struct forward *f, uint32_t limit)
 								    {}},
 				    .binding_limit = limit,
 				    .seed = 7,
-				    .xdp = f->xdp ? DATAPATH_XDP_ON : DATAPATH_XDP_OFF,
 				    .pin_directory = f->directory};
 	struct reason why = {};
 
@@ -124,6 +123,19 @@ static void ports_set(struct forward *f)
 
 		check(f, f->ops->port_set(f, &p), "a port");
 	}
+}
+
+void element_xdp(struct forward *f, bool on)
+{
+	struct datapath *dp = f->context.datapath;
+
+	if (f->xdp == on)
+		return;
+	f->xdp = on;
+	dp->xdp = on ? DATAPATH_XDP_ON : DATAPATH_XDP_OFF;
+	for (uint32_t number = ACCESS; number <= EXTERNAL; number++)
+		((struct datapath_device *)table_get(&dp->devices, &number))->attached = false;
+	ports_set(f);
 }
 
 static void prefix_set(struct forward *f, uint8_t kind, const char *text)

@@ -39,6 +39,8 @@ struct address numbered(const struct forward *f, uint32_t i);
 void devices_make(struct forward *f);
 void element_open(struct forward *f, uint32_t limit);
 void surroundings_set(struct forward *f);
+/* From now on its short way runs at XDP too, or at tc alone. */
+void element_xdp(struct forward *f, bool on);
 struct datapath_binding binding_make(const struct forward *f, uint32_t i, bool local);
 void bindings_set(struct forward *f, bool local);
 /* The case's frame, and its size; 'shape' says where its destination is and what a run changes. */

@@ -8,7 +8,7 @@
  *
  * Commands come by standard input, one a line, each answered by a line of JSON:
  *
- *	lane NAME victor|kernel|fib|redirect|peer
+ *	lane NAME victor|victor-xdp|kernel|fib|redirect|peer
  *	grow COUNT local|foreign      bindings, routes
  *	measure NAME local|external|encapsulate|decapsulate|drop SPREAD lockstep|free CORES MS [PID
  *...]

@@ -15,6 +15,7 @@ enum lane_kind {
 	LANE_FIB,      /* an XDP program that asks the kernel lane's routes (bpf_fib_lookup) */
 	LANE_REDIRECT, /* an XDP program that sends everything on: the least that there can be */
 	LANE_PEER,     /* what somebody else puts between the two devices */
+	LANE_XDP,      /* the element's own ports, whose short way runs at XDP */
 };
 
 /* in-peer -> in = the way = out -> out-peer; the devices are NAMEi, NAMEi-peer, NAMEo, NAMEo-peer.

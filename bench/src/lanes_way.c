@@ -11,7 +11,7 @@
 
 #define DEVICE_NAME 16
 
-static const char *const kinds[] = {"victor", "kernel", "fib", "redirect", "peer"};
+static const char *const kinds[] = {"victor", "kernel", "fib", "redirect", "peer", "victor-xdp"};
 
 /* The devices by which each case of the element comes in and goes out. */
 static const struct ports {
@@ -83,6 +83,19 @@ static void kernel_make(struct lanes *l, const char *name)
 	l->has_routes = true;
 }
 
+static bool is_victor(const struct lane *lane)
+{
+	return lane->kind == LANE_VICTOR || lane->kind == LANE_XDP;
+}
+
+static bool has_victor(const struct lanes *l, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (is_victor(&l->lane[i]))
+			return true;
+	return false;
+}
+
 static void victor_make(struct lanes *l)
 {
 	static const char *const out[] = {"acc2", "bp"};
@@ -114,8 +127,9 @@ void lane_make(struct lanes *l, const char *name, const char *kind)
 			      .mac = {{0x02, 0, 0, 0, 2, (uint8_t)l->count}}};
 	snprintf(lane->name, sizeof(lane->name), "%s", name);
 	l->count++;
-	if (lane->kind == LANE_VICTOR) {
-		victor_make(l);
+	if (is_victor(lane)) {
+		if (!has_victor(l, l->count - 1))
+			victor_make(l);
 		return;
 	}
 	pair_make(l, lane);
@@ -131,10 +145,8 @@ void lane_make(struct lanes *l, const char *name, const char *kind)
 void lanes_grow(struct lanes *l, uint32_t count, bool local)
 {
 	struct forward *f = &l->forward;
-	bool victor = false;
+	bool victor = has_victor(l, l->count);
 
-	for (unsigned i = 0; i < l->count; i++)
-		victor = victor || l->lane[i].kind == LANE_VICTOR;
 	for (uint32_t i = l->bindings[local]; victor && i < count; i++) {
 		const struct datapath_binding b = binding_make(f, i, local);
 
@@ -184,8 +196,10 @@ uint32_t lane_frame(struct lanes *l, const struct lane *lane, const char *which,
 		    uint8_t *frame)
 {
 	struct forward_shape *shape = &l->program->bss->shape;
-	const struct forward *f = &l->forward;
+	struct forward *f = &l->forward;
 
+	if (is_victor(lane))
+		element_xdp(f, lane->kind == LANE_XDP);
 	frame_make(f, which, shape, frame);
 	if (lane->kind == LANE_KERNEL)
 		memcpy(frame, lane->mac.bytes, 6);
@@ -196,7 +210,7 @@ uint32_t lane_frame(struct lanes *l, const struct lane *lane, const char *which,
 	shape->count = spread;
 	if (strcmp(which, "drop") == 0)
 		shape->base += 1u << 23; /* covered, and nobody's */
-	if (lane->kind == LANE_VICTOR) {
+	if (is_victor(lane)) {
 		for (unsigned i = 0; i < ARRAY_SIZE(ports); i++)
 			if (strcmp(ports[i].name, which) == 0)
 				shape->out_ifindex = index_of(l, ports[i].in, "-peer");

@@ -34,8 +34,8 @@ struct datapath_guard {
 };
 #define DATAPATH_SHIELDS_MAX 256
 
-/* Where packets go the short way at XDP: nowhere; on devices behind which is a wire; on all that take
- * such a program (their senders must leave no sums and no segments to devices). */
+/* Where packets go the short way at XDP: nowhere; on devices behind which is a wire; on all that
+ * take such a program (their senders must leave no sums and no segments to devices). */
 enum datapath_xdp { DATAPATH_XDP_OFF, DATAPATH_XDP_AUTO, DATAPATH_XDP_ON };
 
 struct datapath_config {
