@@ -4,7 +4,7 @@
  *
  * Speaks raw OpenFlow to the controller's IPv4 address.  There can be NODES nodes, each a number.
  * Commands come by standard input, a line each; each is answered, when all of it has happened or
- * 900 s have passed ("done": false), by a line of JSON:
+ * 900 s have passed or a connection was lost meanwhile ("done": false), by a line of JSON:
  *
  *	connect COUNT              so many more elements, until all are synchronised
  *	announce FIRST COUNT WINDOW
@@ -102,9 +102,10 @@ static void speak(struct load *l, unsigned node, unsigned element)
 	struct load_node *n = &l->nodes[node];
 	struct load_element *e = &l->elements[element];
 
-	n->port = LOAD_PORT;
-	if (n->speaks && n->element == element)
-		n->port = n->port == LOAD_PORT ? LOAD_PORT + 1 : LOAD_PORT;
+	if (n->speaks && n->element == element && n->port == LOAD_PORT)
+		n->port = LOAD_PORT + 1;
+	else
+		n->port = LOAD_PORT;
 	n->element = (uint16_t)element;
 	n->speaks = true;
 	load_put_announcement(&e->out, node, n->port, false);
@@ -125,10 +126,11 @@ static unsigned place_for(const struct load *l, unsigned node, bool moves)
 static void speak_many(struct load *l, unsigned first, unsigned count, unsigned window, bool moves)
 {
 	uint64_t before = l->admitted, flow_mods = l->flow_mods, bytes = l->bytes_in;
+	uint64_t losses = l->losses; /* what was said on a lost connection is never answered */
 	int64_t begun = load_now_ns(), end = begun + TIMEOUT_NS;
 	unsigned sent = 0;
 
-	while (l->admitted - before < count && load_now_ns() < end) {
+	while (l->admitted - before < count && l->losses == losses && load_now_ns() < end) {
 		unsigned burst = 0;
 
 		while (sent < count && sent - (l->admitted - before) < window && burst++ < BURST) {

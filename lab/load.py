@@ -103,7 +103,7 @@ class Pair:
         self.generator.stdin.flush()
         answer: dict[str, Any] = json.loads(self.generator.stdout.readline() or "{}")
         if not answer.get("done"):
-            raise LoadError(f"{' '.join(map(str, words))}: {answer or 'fe-load ended'}")
+            raise LoadError(f"{' '.join(map(str, words))}: {str(answer or 'fe-load ended'):.100}")
         return answer
 
     def rss_kib(self) -> int:
