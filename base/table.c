@@ -1,7 +1,7 @@
-/* Linear probing over slots of (hash, number of the entry): a lookup touches one cache line of
- * slots and one entry.  Entries lie in chunks and never move; chunks grow with the table until they
- * have CHUNK_ENTRIES, so that a small table is small and a large one has no room to spare.  Removed
- * slots keep a tombstone until the next growth; the numbers of removed entries are given again. */
+/* An index of the entries' numbers: a lookup touches one cache line of slots and one entry. Entries
+ * lie in chunks and never move; chunks grow with the table until they have CHUNK_ENTRIES, so that a
+ * small table is small and a large one has no room to spare.  The numbers of removed entries are
+ * given again. */
 #include "base/table.h"
 
 #include "base/memory.h"
@@ -16,13 +16,10 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #endif
 
-#define INITIAL_CAPACITY 16
 #define FIRST_ENTRIES 4 /* of the first chunk; each next one has twice as many */
 #define GROWING_CHUNKS 8
 #define CHUNK_ENTRIES (FIRST_ENTRIES << GROWING_CHUNKS)
 #define GROWING_ENTRIES (CHUNK_ENTRIES - FIRST_ENTRIES) /* in all chunks that are smaller */
-
-enum { SLOT_EMPTY, SLOT_REMOVED, SLOT_FIRST };
 
 struct table_chunk {
 	uint64_t live[CHUNK_ENTRIES / 64];
@@ -78,33 +75,10 @@ static void set_live(struct table *t, uint32_t number, bool is)
 		t->chunks[chunk]->live[place / 64] &= ~bit;
 }
 
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint32_t hash_key(const struct table *t, const void *key)
-{
-	const uint8_t *bytes = key;
-	uint64_t h = t->seed ^ 0x9e3779b97f4a7c15ULL;
-
-	for (size_t left = t->key_size; left;) {
-		uint64_t words[2] = {0};
-		size_t take = left < 16 ? left : 16;
-
-		memcpy(words, bytes, take);
-		h = fold(words[0] ^ h, words[1] ^ 0xd6e8feb86659fd93ULL) + h;
-		bytes += take;
-		left -= take;
-	}
-	return (uint32_t)fold(h, 0xa0761d6478bd642fULL ^ t->key_size);
-}
-
 void table_init(struct table *t, size_t key_size, size_t value_size, uint64_t seed)
 {
-	*t = (struct table){.key_size = key_size, .value_size = value_size, .seed = seed};
+	*t = (struct table){.key_size = key_size, .value_size = value_size};
+	index_init(&t->index, seed);
 }
 
 void table_init_keyed(struct table *t, size_t key_size, size_t value_size, uint64_t seed)
@@ -118,10 +92,9 @@ void table_clear(struct table *t)
 	for (uint32_t i = 0; i < t->chunk_count; i++)
 		free(t->chunks[i]);
 	free(t->chunks);
-	free(t->slots);
-	t->slots = NULL;
+	index_finish(&t->index);
 	t->chunks = NULL;
-	t->count = t->used = t->capacity = 0;
+	t->count = 0;
 	t->chunk_count = t->numbers = t->free = 0;
 }
 
@@ -130,49 +103,18 @@ void table_finish(struct table *t)
 	table_clear(t);
 }
 
-static struct table_slot *find(const struct table *t, const void *key, uint32_t hash)
+/* The entry with this key; NULL: there is none. */
+static uint8_t *find(const struct table *t, const void *key, uint32_t hash, uint32_t *ret_number)
 {
-	if (!t->capacity)
-		return NULL;
-	for (size_t i = hash & (t->capacity - 1);; i = (i + 1) & (t->capacity - 1)) {
-		struct table_slot *slot = &t->slots[i];
+	struct index_walk walk = index_walk(&t->index, hash);
 
-		if (slot->entry == SLOT_EMPTY)
-			return NULL;
-		if (slot->entry != SLOT_REMOVED && slot->hash == hash &&
-		    memcmp(entry_at(t, slot->entry - SLOT_FIRST), key, t->key_size) == 0)
-			return slot;
+	while (index_next(&t->index, &walk, ret_number)) {
+		uint8_t *entry = entry_at(t, *ret_number);
+
+		if (memcmp(entry, key, t->key_size) == 0)
+			return entry;
 	}
-}
-
-static void place_slot(struct table *t, struct table_slot slot)
-{
-	size_t i = slot.hash & (t->capacity - 1);
-
-	while (t->slots[i].entry != SLOT_EMPTY)
-		i = (i + 1) & (t->capacity - 1);
-	t->slots[i] = slot;
-}
-
-/* Keeps the load at or below 3/4, tombstones included. */
-static void make_room(struct table *t)
-{
-	if (t->capacity && (t->used + 1) * 4 <= t->capacity * 3)
-		return;
-
-	struct table_slot *old = t->slots;
-	size_t old_capacity = t->capacity;
-
-	if (!t->capacity)
-		t->capacity = INITIAL_CAPACITY;
-	while ((t->count + 1) * 2 > t->capacity)
-		t->capacity *= 2;
-	t->slots = memory_alloc_array(t->capacity, sizeof(*t->slots));
-	for (size_t i = 0; i < old_capacity; i++)
-		if (old[i].entry >= SLOT_FIRST)
-			place_slot(t, old[i]);
-	t->used = t->count;
-	free(old);
+	return NULL;
 }
 
 static void add_chunk(struct table *t)
@@ -222,39 +164,37 @@ static void release_entry(struct table *t, uint32_t number)
 
 void *table_get(const struct table *t, const void *key)
 {
-	struct table_slot *slot = find(t, key, hash_key(t, key));
+	uint32_t number;
+	uint8_t *entry = find(t, key, index_hash(&t->index, key, t->key_size), &number);
 
-	return slot ? entry_at(t, slot->entry - SLOT_FIRST) + value_offset(t) : NULL;
+	return entry ? entry + value_offset(t) : NULL;
 }
 
 void *table_put(struct table *t, const void *key, bool *created)
 {
-	uint32_t hash = hash_key(t, key), number;
-	struct table_slot *slot = find(t, key, hash);
-	uint8_t *entry;
+	uint32_t number, hash = index_hash(&t->index, key, t->key_size);
+	uint8_t *entry = find(t, key, hash, &number);
 
 	if (created)
-		*created = !slot;
-	if (slot)
-		return entry_at(t, slot->entry - SLOT_FIRST) + value_offset(t);
+		*created = !entry;
+	if (entry)
+		return entry + value_offset(t);
 	number = take_entry(t);
 	entry = entry_at(t, number);
 	memcpy(entry, key, t->key_size);
-	make_room(t);
-	place_slot(t, (struct table_slot){hash, number + SLOT_FIRST});
+	index_add(&t->index, hash, number);
 	t->count++;
-	t->used++;
 	return entry + value_offset(t);
 }
 
 bool table_remove(struct table *t, const void *key)
 {
-	struct table_slot *slot = find(t, key, hash_key(t, key));
+	uint32_t number, hash = index_hash(&t->index, key, t->key_size);
 
-	if (!slot)
+	if (!find(t, key, hash, &number))
 		return false;
-	release_entry(t, slot->entry - SLOT_FIRST);
-	slot->entry = SLOT_REMOVED;
+	index_remove(&t->index, hash, number);
+	release_entry(t, number);
 	t->count--;
 	return true;
 }

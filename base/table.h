@@ -1,10 +1,10 @@
 /* An open-addressing hash table from fixed-size keys to fixed-size values, both copied in.
  * A value stays where it is until its key is removed: pointers to it are good that long.  Keys are
- * compared bytewise, so a key struct has no hidden padding.  The seed keys the hash (SipHash would
- * be too slow for a million bindings; a peer that cannot learn the seed cannot aim collisions). */
+ * compared bytewise, so a key struct has no hidden padding.  The seed keys the hash (index.h;
+ * SipHash would be too slow for a million bindings). */
 #pragma once
 
-#include "base/compiler.h"
+#include "base/index.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,12 +14,8 @@ struct table_chunk;
 
 struct table {
 	size_t key_size, value_size;
-	size_t count, used, capacity; /* 'used' counts tombstones too; capacity is a power of two */
-	uint64_t seed;
-	struct table_slot {
-		uint32_t hash;
-		uint32_t entry; /* its number + 2; 0: none, 1: it was removed */
-	} * slots;
+	size_t count;
+	struct index index;                  /* of the entries' numbers */
 	struct table_chunk **chunks;         /* of entries, by their numbers */
 	uint32_t chunk_count, numbers, free; /* numbers given so far; free: a list, of number + 1 */
 	bool key_in_value;

@@ -15,6 +15,7 @@
 #include "controller/registrar.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static enum admission_mode mode_of_prefix(const struct core *c, const struct covered_prefix *p)
@@ -22,13 +23,14 @@ static enum admission_mode mode_of_prefix(const struct core *c, const struct cov
 	return p->mode ? (enum admission_mode)(p->mode - 1) : c->config.admission;
 }
 
-enum admission_mode admission_mode_of(const struct core *c, const struct node *n)
+static enum admission_mode mode_of(const struct core *c, uint32_t vrf,
+				   const struct address addresses[], unsigned count)
 {
 	enum admission_mode mode = ADMISSION_OPEN;
 
-	for (unsigned i = 0; i < n->address_count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		const struct covered_prefix *p =
-			inventory_prefix(&c->inventory, n->vrf, &n->addresses[i]);
+			inventory_prefix(&c->inventory, vrf, &addresses[i]);
 		enum admission_mode its = p ? mode_of_prefix(c, p) : ADMISSION_STRICT;
 
 		if (its == ADMISSION_STRICT)
@@ -39,23 +41,30 @@ enum admission_mode admission_mode_of(const struct core *c, const struct node *n
 	return mode;
 }
 
+enum admission_mode admission_mode_of(const struct core *c, const struct node *n)
+{
+	return mode_of(c, n->vrf, n->addresses, n->address_count);
+}
+
 bool admission_is_attested(const struct node *n, const struct port *p)
 {
-	return p->info.identity[0] &&
-	       (strcmp(p->info.identity, n->id) == 0 || words_has(&n->labels, p->info.identity));
+	return p->info.identity[0] && (strcmp(p->info.identity, n->id) == 0 ||
+				       words_has(node_list(n, NODE_LABELS), p->info.identity));
 }
 
 const char *admission_refuses_site(const struct core *c, const struct node *n,
 				   const struct element *e)
 {
+	const char *sites = node_list(n, NODE_ALLOW_SITES);
+	const char *labels = node_list(n, NODE_ALLOW_LABELS);
 	const struct site *site;
 
-	if (!n->allow_sites.text[0] && !n->allow_labels.text[0])
+	if (!sites[0] && !labels[0])
 		return NULL;
 	site = sites_of(&c->inventory.sites, e->name);
-	if (n->allow_sites.text[0] && (!site || !words_has(&n->allow_sites, site->name)))
+	if (sites[0] && (!site || !words_has(sites, site->name)))
 		return "not-this-site";
-	if (n->allow_labels.text[0] && (!site || !words_meet(&n->allow_labels, &site->labels)))
+	if (labels[0] && (!site || !words_meet(labels, site->labels.text)))
 		return "not-this-label";
 	return NULL;
 }
@@ -63,10 +72,12 @@ const char *admission_refuses_site(const struct core *c, const struct node *n,
 const char *admission_refuses(const struct core *c, const struct node *n, const struct element *e,
 			      const struct port *p)
 {
+	const char *ports = node_list(n, NODE_ALLOW_PORTS);
+
 	if (admission_mode_of(c, n) != ADMISSION_OPEN && p->info.identity[0] &&
 	    !admission_is_attested(n, p))
 		return "another-nodes-port";
-	if (n->allow_ports.text[0] && !words_match(&n->allow_ports, p->name))
+	if (ports[0] && !words_match(ports, p->name))
 		return "not-this-port";
 	return admission_refuses_site(c, n, e);
 }
@@ -112,24 +123,34 @@ bool core_is_claimed(const struct core *c, const struct node *n)
 
 static void keep(struct core *c, const struct node *n)
 {
-	if (c->shell.keep_node && admission_keeps(c, n))
-		c->shell.keep_node(c->shell.context, n);
+	struct node_spec spec;
+
+	if (!c->shell.keep_node || !admission_keeps(c, n))
+		return;
+	node_describe(n, &spec);
+	c->shell.keep_node(c->shell.context, &spec);
 }
 
 /* One more address of a node that was learned before, by its MAC. */
 static const struct node *extend(struct core *c, const struct node *n, const struct address *a)
 {
-	struct node before = *n, after = *n;
+	struct node_spec after;
+	struct node *before;
 
 	if (!n->learned || n->address_count == NODE_ADDRESSES_MAX)
 		return NULL;
+	node_describe(n, &after);
 	after.addresses[after.address_count++] = *a;
-	if (admission_mode_of(c, &after) != admission_mode_of(c, &before) ||
-	    inventory_put_node(&c->inventory, &after, NULL) < 0)
-		return NULL;
-	n = inventory_node(&c->inventory, before.id);
-	attachment_node_changed(c, n, &before);
-	keep(c, n);
+	before = node_copy(n);
+	n = NULL;
+	if (mode_of(c, after.vrf, after.addresses, after.address_count) ==
+		    admission_mode_of(c, before) &&
+	    inventory_put_node(&c->inventory, &after, NULL) == 0) {
+		n = inventory_node(&c->inventory, after.id);
+		attachment_node_changed(c, n, before);
+		keep(c, n);
+	}
+	free(before);
 	return n;
 }
 
@@ -143,7 +164,7 @@ static bool may_claim(const struct core *c, const struct port *p)
 	return here < CLAIMED_EACH_PORT_MAX && c->claimed_count < CLAIMED_MAX;
 }
 
-static const struct node *add(struct core *c, const struct node *n, bool first_come)
+static const struct node *add(struct core *c, const struct node_spec *n, bool first_come)
 {
 	const struct node *known;
 
@@ -164,7 +185,7 @@ const struct node *admission_learn(struct core *c, uint32_t vrf, const struct ad
 	const struct covered_prefix *prefix = inventory_prefix(&c->inventory, vrf, a);
 	enum admission_mode mode = prefix ? mode_of_prefix(c, prefix) : ADMISSION_STRICT;
 	bool first_come = mode == ADMISSION_FIRST_COME;
-	struct node n = {.vrf = vrf, .address_count = 1, .learned = true};
+	struct node_spec n = {.vrf = vrf, .address_count = 1, .learned = true};
 	const struct node *known;
 	char id[ADDRESS_TEXT_SIZE];
 
@@ -189,9 +210,9 @@ const struct node *admission_learn(struct core *c, uint32_t vrf, const struct ad
 	return add(c, &n, first_come);
 }
 
-int admission_check_claimed(const struct core *c, const struct node *n, struct reason *why)
+int admission_check_claimed(const struct core *c, const struct node_spec *n, struct reason *why)
 {
-	if (admission_mode_of(c, n) == ADMISSION_FIRST_COME)
+	if (mode_of(c, n->vrf, n->addresses, n->address_count) == ADMISSION_FIRST_COME)
 		return 0;
 	return reason_set(why, -EINVAL,
 			  "%s: it had its address by coming first, and the prefix is not "

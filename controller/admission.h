@@ -29,5 +29,5 @@ const struct node *admission_learn(struct core *c, uint32_t vrf, const struct ad
 /* It came first: it is not forgotten with its attachment. */
 bool admission_keeps(const struct core *c, const struct node *n);
 /* From the store: 0, or -EINVAL where its prefix is not first-come (any more). */
-MUST_USE int admission_check_claimed(const struct core *c, const struct node *n,
+MUST_USE int admission_check_claimed(const struct core *c, const struct node_spec *n,
 				     struct reason *why);

@@ -428,6 +428,14 @@ void attachment_node_changed(struct core *c, const struct node *n, const struct 
 		attachment_redesignate(c, r);
 }
 
+void attachment_node_renewed(struct core *c, const struct node *n)
+{
+	struct attachment_record *r = attachment_find(c, n->id);
+
+	if (r && r->node)
+		r->node = n;
+}
+
 /* --- ports --------------------------------------------------------------------------------- */
 
 void attachment_port_up(struct core *c, struct port *p)

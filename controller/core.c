@@ -246,34 +246,50 @@ static void check_place(struct core *c, const struct node *n)
 		(void)attachment_detach(c, n->id, "it may not be there any more");
 }
 
-int core_put_node(struct core *c, const struct node *n, int64_t now_ms, struct reason *why)
+static int check_node(const struct core *c, const struct node_spec *n, const struct node *known,
+		      struct reason *why)
 {
-	const struct node *known = inventory_node(&c->inventory, n->id);
-	struct node before = known ? *known : (struct node){0};
 	int r;
 
-	core_set_now(c, now_ms);
 	if (!mac_is_zero(&n->mac) && rule_is_gateway_mac(&n->mac, &c->config.gateway_mac))
 		return reason_set(why, -EINVAL, "node %s: its MAC is the gateway's", n->id);
 	r = n->learned ? admission_check_claimed(c, n, why) : 0;
-	if (r == 0)
-		r = overlap_check(c, n, known ? &before : NULL, why);
-	if (r == 0)
-		r = inventory_put_node(&c->inventory, n, why);
+	return r == 0 ? overlap_check(c, n, known, why) : r;
+}
+
+static void node_added(struct core *c, const struct node *n)
+{
+	c->claimed_count += n->learned;
+	attachment_node_changed(c, n, NULL);
+	rebuild_node_added(c);
+	report(c, EVENT_NODE_ADDED, NULL, NULL, 0, "%s: added", n->id);
+	sync_explain_again(c);
+}
+
+int core_put_node(struct core *c, const struct node_spec *spec, int64_t now_ms, struct reason *why)
+{
+	const struct node *n = inventory_node(&c->inventory, spec->id);
+	struct node *before;
+	int r;
+
+	core_set_now(c, now_ms);
+	r = check_node(c, spec, n, why);
 	if (r < 0)
 		return r;
-	c->claimed_count += n->learned && !known;
-	if (!known) {
-		known = inventory_node(&c->inventory, n->id);
-		attachment_node_changed(c, known, NULL);
-		rebuild_node_added(c);
-		report(c, EVENT_NODE_ADDED, NULL, NULL, 0, "%s: added", n->id);
-		sync_explain_again(c);
-	} else if (!same_rules(&before, known)) {
-		attachment_node_changed(c, known, &before);
+	before = n ? node_copy(n) : NULL;
+	r = inventory_put_node(&c->inventory, spec, why);
+	if (r == 0) {
+		n = inventory_node(&c->inventory, spec->id);
+		if (!before)
+			node_added(c, n);
+		else if (same_rules(before, n))
+			attachment_node_renewed(c, n);
+		else
+			attachment_node_changed(c, n, before);
+		check_place(c, n);
 	}
-	check_place(c, known);
-	return 0;
+	free(before);
+	return r;
 }
 
 int core_remove_node(struct core *c, const char *id, int64_t now_ms, struct reason *why)

@@ -138,7 +138,7 @@ struct core_shell {
 	void (*flush_soon)(void *context, struct session *s);
 	/* For the store, never waited for: a node that has its address because it came first, and
 	 * that it has been released; NULL: nobody keeps them. */
-	void (*keep_node)(void *context, const struct node *n);
+	void (*keep_node)(void *context, const struct node_spec *n);
 	void (*forget_node)(void *context, const char *id);
 	/* Which device has registered the node, for the store likewise; NULL: none any more. */
 	void (*keep_registration)(void *context, const char *node, const char *device,
@@ -219,7 +219,7 @@ void core_tick(struct core *c, int64_t now_ms);
 
 /* Northbound: changes.  Also at start for the nodes of the config and the store.
  * put: 0, or -EINVAL/-EEXIST with the reason.  remove: -ENOENT. */
-MUST_USE int core_put_node(struct core *c, const struct node *n, int64_t now_ms,
+MUST_USE int core_put_node(struct core *c, const struct node_spec *n, int64_t now_ms,
 			   struct reason *why);
 MUST_USE int core_remove_node(struct core *c, const char *id, int64_t now_ms, struct reason *why);
 /* A device of a node, whose key signs its registrations: added, or replaced.  -ENOENT: there is no

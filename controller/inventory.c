@@ -1,39 +1,21 @@
 /* The operator's facts in memory: covered prefixes, links, nodes, and the two lookups that a claim
- * needs, by address and by MAC.  A node's struct stays where it is until the node is removed, so
- * that attachments may point to it.  Talks to nobody but base/. */
+ * needs, by address and by MAC (node.c).  Talks to nobody but base/. */
 #include "controller/inventory.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-struct address_key {
-	uint32_t vrf;
-	struct address address;
-};
-_Static_assert(sizeof(struct address_key) == 20, "address_key has hidden padding");
-
-struct mac_key {
-	uint32_t vrf;
-	struct mac mac;
-	uint16_t zero;
-};
-_Static_assert(sizeof(struct mac_key) == 12, "mac_key has hidden padding");
-
 void inventory_init(struct inventory *inv, uint64_t seed)
 {
 	memset(inv, 0, sizeof(*inv));
-	table_init(&inv->nodes, NAME_SIZE, sizeof(struct node), seed);
-	table_init(&inv->by_address, sizeof(struct address_key), sizeof(struct node *), seed + 1);
-	table_init(&inv->by_mac, sizeof(struct mac_key), sizeof(struct node *), seed + 2);
+	nodes_init(&inv->nodes, seed);
 }
 
 void inventory_finish(struct inventory *inv)
 {
 	sites_finish(&inv->sites);
-	table_finish(&inv->nodes);
-	table_finish(&inv->by_address);
-	table_finish(&inv->by_mac);
+	nodes_finish(&inv->nodes);
 }
 
 static const char *const mode_names[] = {
@@ -287,28 +269,12 @@ int inventory_add_link(struct inventory *inv, const struct link *l, struct reaso
 	return 0;
 }
 
-static struct node *by_address(const struct inventory *inv, uint32_t vrf, const struct address *a)
-{
-	struct address_key key = {.vrf = vrf, .address = *a};
-	struct node **node = table_get(&inv->by_address, &key);
-
-	return node ? *node : NULL;
-}
-
-static struct node *by_mac(const struct inventory *inv, uint32_t vrf, const struct mac *m)
-{
-	struct mac_key key = {.vrf = vrf, .mac = *m};
-	struct node **node = table_get(&inv->by_mac, &key);
-
-	return node ? *node : NULL;
-}
-
-static int check_address(const struct inventory *inv, const struct node *n, unsigned at,
+static int check_address(const struct inventory *inv, const struct node_spec *n, unsigned at,
 			 struct reason *why)
 {
 	const struct address *a = &n->addresses[at];
 	const struct covered_prefix *p = inventory_prefix(inv, n->vrf, a);
-	const struct node *owner = by_address(inv, n->vrf, a);
+	const struct node *owner = nodes_by_address(&inv->nodes, n->vrf, a);
 	char text[ADDRESS_TEXT_SIZE];
 
 	address_format(a, text);
@@ -330,19 +296,19 @@ static int check_address(const struct inventory *inv, const struct node *n, unsi
 
 /* A node that is put late, when the sites are known: at a site that there is not it can never be.
  */
-static int check_allowed(const struct inventory *inv, const struct node *n, struct reason *why)
+static int check_allowed(const struct inventory *inv, const struct node_spec *n, struct reason *why)
 {
 	char name[WORD_SIZE];
 	unsigned at = 0;
 
-	while (words_next(&n->allow_sites, &at, name))
+	while (words_next(n->allow_sites.text, &at, name))
 		if (!sites_find(&inv->sites, name))
 			return reason_set(why, -EINVAL, "node %s: allow: there is no site %s",
 					  n->id, name);
 	return 0;
 }
 
-static int check_node(const struct inventory *inv, struct node *n, struct reason *why)
+static int check_node(const struct inventory *inv, struct node_spec *n, struct reason *why)
 {
 	const struct node *owner;
 	char text[MAC_TEXT_SIZE];
@@ -363,7 +329,7 @@ static int check_node(const struct inventory *inv, struct node *n, struct reason
 	r = check_allowed(inv, n, why);
 	if (r < 0)
 		return r;
-	owner = mac_is_zero(&n->mac) ? NULL : by_mac(inv, n->vrf, &n->mac);
+	owner = mac_is_zero(&n->mac) ? NULL : nodes_by_mac(&inv->nodes, n->vrf, &n->mac);
 	if (owner && strcmp(owner->id, n->id) != 0)
 		return reason_set(why, -EEXIST, "node %s: MAC %s is node %s's", n->id,
 				  mac_format(&n->mac, text), owner->id);
@@ -372,95 +338,38 @@ static int check_node(const struct inventory *inv, struct node *n, struct reason
 	return r;
 }
 
-static void unlink_node(struct inventory *inv, const struct node *n)
+int inventory_put_node(struct inventory *inv, const struct node_spec *n, struct reason *why)
 {
-	struct mac_key mac = {.vrf = n->vrf, .mac = n->mac};
-
-	for (unsigned i = 0; i < n->address_count; i++) {
-		struct address_key key = {.vrf = n->vrf, .address = n->addresses[i]};
-
-		(void)table_remove(&inv->by_address, &key);
-	}
-	if (!mac_is_zero(&n->mac))
-		(void)table_remove(&inv->by_mac, &mac);
-}
-
-static void link_node(struct inventory *inv, struct node *n)
-{
-	struct mac_key mac = {.vrf = n->vrf, .mac = n->mac};
-
-	for (unsigned i = 0; i < n->address_count; i++) {
-		struct address_key key = {.vrf = n->vrf, .address = n->addresses[i]};
-		struct node **slot = table_put(&inv->by_address, &key, NULL);
-
-		*slot = n;
-	}
-	if (!mac_is_zero(&n->mac)) {
-		struct node **slot = table_put(&inv->by_mac, &mac, NULL);
-
-		*slot = n;
-	}
-}
-
-/* Names are keys and compare bytewise: the bytes behind the terminator must be zero. */
-static void node_key(char key[NAME_SIZE], const char *id)
-{
-	memset(key, 0, NAME_SIZE);
-	memcpy(key, id, strnlen(id, NAME_SIZE - 1));
-}
-
-int inventory_put_node(struct inventory *inv, const struct node *n, struct reason *why)
-{
-	struct node copy = *n, *node;
-	char key[NAME_SIZE];
-	bool created;
+	struct node_spec copy = *n;
 	int r = check_node(inv, &copy, why);
 
-	if (r < 0)
-		return r;
-	node_key(key, n->id);
-	memcpy(copy.id, key, NAME_SIZE);
-	node = table_put(&inv->nodes, key, &created);
-	if (!created)
-		unlink_node(inv, node);
-	*node = copy;
-	link_node(inv, node);
-	return 0;
+	if (r == 0)
+		nodes_put(&inv->nodes, &copy);
+	return r;
 }
 
 bool inventory_remove_node(struct inventory *inv, const char *id)
 {
-	char key[NAME_SIZE];
-	struct node *node;
-
-	node_key(key, id);
-	node = table_get(&inv->nodes, key);
-	if (!node)
-		return false;
-	unlink_node(inv, node);
-	return table_remove(&inv->nodes, key);
+	return nodes_remove(&inv->nodes, id);
 }
 
 const struct node *inventory_node(const struct inventory *inv, const char *id)
 {
-	char key[NAME_SIZE];
-
 	if (strnlen(id, NAME_SIZE) == NAME_SIZE)
 		return NULL;
-	node_key(key, id);
-	return table_get(&inv->nodes, key);
+	return nodes_find(&inv->nodes, id);
 }
 
 const struct node *inventory_node_by_address(const struct inventory *inv, uint32_t vrf,
 					     const struct address *a)
 {
-	return by_address(inv, vrf, a);
+	return nodes_by_address(&inv->nodes, vrf, a);
 }
 
 const struct node *inventory_node_by_mac(const struct inventory *inv, uint32_t vrf,
 					 const struct mac *m)
 {
-	return by_mac(inv, vrf, m);
+	return nodes_by_mac(&inv->nodes, vrf, m);
 }
 
 const struct covered_prefix *inventory_prefix(const struct inventory *inv, uint32_t vrf,

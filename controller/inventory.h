@@ -6,14 +6,13 @@
 #include "base/reason.h"
 #include "base/table.h"
 #include "controller/network.h"
+#include "controller/node.h"
 #include "controller/site.h"
 #include "pipeline/experimenter.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NODE_ADDRESSES_MAX 8
-#define NODE_ELEMENTS_MAX 16
 #define PREFIXES_MAX 256
 #define PREFIX_EXITS_MAX 16
 #define LINKS_MAX 4096
@@ -45,24 +44,6 @@ struct covered_prefix {
 	char exits[PREFIX_EXITS_MAX][NAME_SIZE], announcers[PREFIX_EXITS_MAX][NAME_SIZE];
 };
 
-/* A machine, mobile or fixed. */
-struct node {
-	char id[NAME_SIZE];
-	uint32_t vrf;
-	struct mac mac; /* zero: any (the first that announces) */
-	uint8_t address_count;
-	struct address addresses[NODE_ADDRESSES_MAX];
-	bool mobile;  /* false: only in the segment of its first attachment or of 'elements' */
-	bool learned; /* made by its own announcement, not by an operator: in an open prefix it
-		       * goes with its attachment, in a first-come one it stays */
-	uint8_t element_count;
-	char elements[NODE_ELEMENTS_MAX][NAME_SIZE]; /* where it may attach; empty: anywhere */
-	struct words labels;
-	/* Where else it must be, of what is not empty: at a port of such a name, at one of these
-	 * sites, at a site with one of these labels. */
-	struct words allow_ports, allow_sites, allow_labels;
-};
-
 #define LINK_COST_MAX 1000000u
 #define LINK_PORT_SIZE 64
 
@@ -90,9 +71,7 @@ struct inventory {
 	unsigned link_count;
 	struct networks networks;
 	struct sites sites;
-	struct table nodes;      /* char id[NAME_SIZE], zero padded -> struct node */
-	struct table by_address; /* (vrf, address) -> struct node * */
-	struct table by_mac;     /* (vrf, mac) -> struct node * */
+	struct nodes nodes;
 };
 
 void inventory_init(struct inventory *inv, uint64_t seed);
@@ -111,7 +90,8 @@ MUST_USE int inventory_add_link(struct inventory *inv, const struct link *l, str
 const char *link_kind_name(uint8_t kind); /* "ethernet"; "" for 0 */
 bool link_has_ports(const struct link *l);
 /* Adds or, where the id exists, replaces. */
-MUST_USE int inventory_put_node(struct inventory *inv, const struct node *n, struct reason *why);
+MUST_USE int inventory_put_node(struct inventory *inv, const struct node_spec *n,
+				struct reason *why);
 bool inventory_remove_node(struct inventory *inv, const char *id);
 
 const struct node *inventory_node(const struct inventory *inv, const char *id);

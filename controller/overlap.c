@@ -101,7 +101,7 @@ static bool had(const struct node *before, const struct address *a)
 	return false;
 }
 
-int overlap_check(const struct core *c, const struct node *n, const struct node *before,
+int overlap_check(const struct core *c, const struct node_spec *n, const struct node *before,
 		  struct reason *why)
 {
 	char address[ADDRESS_TEXT_SIZE], route[PREFIX_TEXT_SIZE];

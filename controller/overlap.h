@@ -10,5 +10,5 @@ const struct overlap *overlap_find(const struct core *c, uint32_t vrf, const str
 				   const struct element **ret_element);
 /* 0, or -EEXIST with a reason that names the node, the address, the route and the FE.  Addresses
  * that 'before' (or NULL) had are not asked about again. */
-MUST_USE int overlap_check(const struct core *c, const struct node *n, const struct node *before,
-			   struct reason *why);
+MUST_USE int overlap_check(const struct core *c, const struct node_spec *n,
+			   const struct node *before, struct reason *why);

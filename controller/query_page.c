@@ -7,10 +7,10 @@
 bool core_nodes_page(const struct core *c, size_t *at, unsigned count,
 		     void (*each)(void *to, const struct node *), void *to)
 {
-	void *node;
+	const struct node *n;
 
-	for (; count && table_next(&c->inventory.nodes, at, NULL, &node); count--)
-		each(to, node);
+	for (; count && (n = nodes_next(&c->inventory.nodes, at)); count--)
+		each(to, n);
 	return count == 0;
 }
 

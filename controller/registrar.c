@@ -112,7 +112,7 @@ static bool left_its_segment(const struct core *c, const struct node *n, const s
 	const struct element *home;
 	const struct port *port;
 
-	if (!r || r->detached || n->element_count)
+	if (!r || r->detached || node_list(n, NODE_ELEMENTS)[0])
 		return false;
 	if (r->a.place.fe == e->id && (r->a.place.port == p->number || !r->a.place.port))
 		return false;
@@ -134,7 +134,7 @@ bool registrar_may_attach(const struct core *c, const struct node *n, const stru
 	*why = "not-allowed-here";
 	if (p->info.role && p->info.role != PORT_ACCESS)
 		return false;
-	if (!is_listed(e, n->element_count, n->elements))
+	if (!node_may_be_at(n, e->name))
 		return false;
 	for (unsigned i = 0; i < n->address_count; i++) {
 		const struct covered_prefix *prefix =
@@ -244,8 +244,12 @@ static bool has_mac(const struct core *c, const struct node *n, const struct mac
 static bool is_new_in_the_way(const struct core *c, const struct node *n)
 {
 	const struct attachment_record *r = attachment_find(c, n->id);
+	const struct element *e;
 
-	return (!r || r->detached) && overlap_check(c, n, NULL, NULL) < 0;
+	for (unsigned i = 0; i < n->address_count && (!r || r->detached); i++)
+		if (overlap_find(c, n->vrf, &n->addresses[i], &e))
+			return true;
+	return false;
 }
 
 void registrar_sighting(struct core *c, struct element *e, const struct sighting *s)

@@ -150,7 +150,7 @@ static bool may_serve(const struct core *c, const struct element *e, const struc
 		if (p && !is_listed(e, p->element_count, p->elements))
 			return false;
 	}
-	return is_listed(e, n->element_count, n->elements) && !admission_refuses_site(c, n, e);
+	return node_may_be_at(n, e->name) && !admission_refuses_site(c, n, e);
 }
 
 /* Nodes of one bucket are designated together, for they are told one MAC: so nodes that may be at
@@ -158,7 +158,10 @@ static bool may_serve(const struct core *c, const struct element *e, const struc
 static unsigned bucket_of(const struct core *c, const char *node)
 {
 	const struct node *n = inventory_node(&c->inventory, node);
+	static const enum node_list lists[] = {NODE_ALLOW_SITES, NODE_ALLOW_LABELS};
+	char element[WORD_SIZE];
 	uint32_t hash = 2166136261u;
+	unsigned at = 0;
 	bool bound = false;
 
 	for (unsigned i = 0; n && i < n->address_count; i++) {
@@ -168,11 +171,13 @@ static unsigned bucket_of(const struct core *c, const char *node)
 		for (unsigned j = 0; p && j < p->element_count; j++, bound = true)
 			hash = hash_text(hash, p->elements[j]);
 	}
-	for (unsigned i = 0; n && i < n->element_count; i++, bound = true)
-		hash = hash_text(hash, n->elements[i]);
-	if (n && (n->allow_sites.text[0] || n->allow_labels.text[0])) {
-		hash = hash_text(hash_text(hash, n->allow_sites.text), n->allow_labels.text);
+	while (n && words_next(node_list(n, NODE_ELEMENTS), &at, element)) {
+		hash = hash_text(hash, element);
 		bound = true;
+	}
+	for (unsigned i = 0; n && i < ARRAY_SIZE(lists); i++) {
+		hash = hash_text(hash, node_list(n, lists[i]));
+		bound |= node_list(n, lists[i])[0] != '\0';
 	}
 	if (!bound)
 		hash = hash_text(hash, node);

@@ -30,9 +30,9 @@ static bool is_good(enum words_kind kind, const char *word, size_t size)
 	return size > 0 && size < WORD_SIZE;
 }
 
-static bool has(const struct words *w, const char *word, size_t size)
+static bool has(const char *list, const char *word, size_t size)
 {
-	for (const char *at = w->text; *at;) {
+	for (const char *at = list; *at;) {
 		size_t length = strcspn(at, ",");
 
 		if (length == size && memcmp(at, word, size) == 0)
@@ -48,7 +48,7 @@ static int add(struct words *w, enum words_kind kind, const char *word, size_t s
 
 	if (!is_good(kind, word, size))
 		return -EINVAL;
-	if (has(w, word, size))
+	if (has(w->text, word, size))
 		return -EEXIST;
 	if (used + (used > 0) + size >= WORDS_SIZE)
 		return -E2BIG;
@@ -79,9 +79,9 @@ int words_parse(struct words *w, enum words_kind kind, const char *text)
 	return r;
 }
 
-bool words_next(const struct words *w, unsigned *at, char ret[WORD_SIZE])
+bool words_next(const char *list, unsigned *at, char ret[WORD_SIZE])
 {
-	const char *text = w->text + *at;
+	const char *text = list + *at;
 	size_t size = strcspn(text, ",");
 
 	if (!*text || size >= WORD_SIZE)
@@ -92,12 +92,12 @@ bool words_next(const struct words *w, unsigned *at, char ret[WORD_SIZE])
 	return true;
 }
 
-bool words_has(const struct words *w, const char *word)
+bool words_has(const char *list, const char *word)
 {
-	return has(w, word, strlen(word));
+	return has(list, word, strlen(word));
 }
 
-bool words_match(const struct words *patterns, const char *text)
+bool words_match(const char *patterns, const char *text)
 {
 	char pattern[WORD_SIZE];
 	unsigned at = 0;
@@ -108,7 +108,7 @@ bool words_match(const struct words *patterns, const char *text)
 	return false;
 }
 
-bool words_meet(const struct words *a, const struct words *b)
+bool words_meet(const char *a, const char *b)
 {
 	char word[WORD_SIZE];
 	unsigned at = 0;

@@ -23,10 +23,12 @@ enum words_kind {
 MUST_USE int words_add(struct words *w, enum words_kind kind, const char *word);
 /* Of the whole list, as text: what words_add would have made of it.  "" is good. */
 MUST_USE int words_parse(struct words *w, enum words_kind kind, const char *text);
-/* The next word into 'ret'; begins with *at = 0; false at the end. */
-bool words_next(const struct words *w, unsigned *at, char ret[WORD_SIZE]);
-bool words_has(const struct words *w, const char *word);
+/* What follows reads the text of a list.
+ *
+ * The next word into 'ret'; begins with *at = 0; false at the end. */
+bool words_next(const char *list, unsigned *at, char ret[WORD_SIZE]);
+bool words_has(const char *list, const char *word);
 /* One of the patterns matches. */
-bool words_match(const struct words *patterns, const char *text);
+bool words_match(const char *patterns, const char *text);
 /* They have one in common. */
-bool words_meet(const struct words *a, const struct words *b);
+bool words_meet(const char *a, const char *b);

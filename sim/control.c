@@ -76,9 +76,9 @@ static void keep_registration(void *context, const char *node, const char *devic
 	kept->lifetime_s = lifetime_s;
 }
 
-static void describe(const struct world *w, const struct host *h, struct node *ret)
+static void describe(const struct world *w, const struct host *h, struct node_spec *ret)
 {
-	*ret = (struct node){
+	*ret = (struct node_spec){
 		.mac = signer_mac((uint32_t)(h - w->hosts), 0), .address_count = 1, .mobile = true};
 	ret->addresses[0] = h->address;
 	if (!address_is_zero(&h->second))
@@ -88,7 +88,7 @@ static void describe(const struct world *w, const struct host *h, struct node *r
 
 void control_init(struct world *w)
 {
-	table_init(&w->store.nodes, NAME_SIZE, sizeof(struct node), w->options.seed);
+	table_init(&w->store.nodes, NAME_SIZE, sizeof(struct node_spec), w->options.seed);
 	table_init(&w->store.attachments, NAME_SIZE, sizeof(struct attachment), w->options.seed);
 	table_init(&w->store.holders, NAME_SIZE, sizeof(struct sim_holder), w->options.seed);
 	w->core_config = (struct core_config){
@@ -237,12 +237,13 @@ void control_put_host(struct world *w, uint32_t host)
 {
 	struct host *h = &w->hosts[host];
 	struct reason why;
-	struct node n;
+	struct node_spec n;
 
 	describe(w, h, &n);
 	if (!w->core || core_put_node(w->core, &n, world_core_ms(w), &why) < 0)
 		return;
-	*(struct node *)table_put(&w->store.nodes, h->id, NULL) = n; /* acknowledged: durable */
+	*(struct node_spec *)table_put(&w->store.nodes, h->id, NULL) =
+		n; /* acknowledged: durable */
 	if (world_has(w, WORLD_SIGNED))
 		signer_put_devices(w, host);
 	h->present = true;

@@ -164,7 +164,7 @@ static int read_tunnel(const struct reading *r, int index, struct tunnel_wish *r
 		       : copy_names(r, "tunnels", index, y->between, y->between_count, ret->ends);
 }
 
-static int read_node(const struct reading *r, int index, struct node *ret)
+static int read_node(const struct reading *r, int index, struct node_spec *ret)
 {
 	const struct yaml_node *y = &r->yaml->nodes[index];
 	int result = copy_name(r, "nodes", index, y->id, ret->id);
@@ -592,7 +592,7 @@ int config_apply(const struct config *c, struct core *core, int64_t now_ms, stru
 	return 0;
 }
 
-const struct node *config_node(const struct config *c, const char *id)
+const struct node_spec *config_node(const struct config *c, const char *id)
 {
 	char key[NAME_SIZE] = {0};
 

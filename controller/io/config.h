@@ -29,7 +29,7 @@ struct config {
 	struct covered_prefix *prefixes;
 	struct link *links;
 	struct tunnel_wish *tunnels;
-	struct node *nodes;
+	struct node_spec *nodes;
 	struct declared_element *elements;
 	unsigned prefix_count, link_count, tunnel_count, node_count, element_count, network_count,
 		site_count;
@@ -50,4 +50,4 @@ void config_finish(struct config *c);
 MUST_USE int config_apply(const struct config *c, struct core *core, int64_t now_ms,
 			  struct reason *why);
 /* The node with this id, or NULL. */
-const struct node *config_node(const struct config *c, const char *id);
+const struct node_spec *config_node(const struct config *c, const char *id);

@@ -102,7 +102,7 @@ int config_site_read(const struct yaml_site *y, struct site *ret, struct reason 
 	return r;
 }
 
-int config_allow_read(const struct yaml_node *y, struct node *ret, struct reason *why)
+int config_allow_read(const struct yaml_node *y, struct node_spec *ret, struct reason *why)
 {
 	const struct yaml_allow *allow = y->allow;
 	int r = read_words("labels", y->labels, y->labels_count, WORDS_LABELS, &ret->labels, why);

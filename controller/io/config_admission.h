@@ -10,7 +10,8 @@ MUST_USE int config_admission_read(const struct yaml_config *y, struct core_conf
 /* 'text' may be NULL: as the controller's. */
 MUST_USE int config_mode_read(const char *text, struct covered_prefix *ret, struct reason *why);
 MUST_USE int config_site_read(const struct yaml_site *y, struct site *ret, struct reason *why);
-MUST_USE int config_allow_read(const struct yaml_node *y, struct node *ret, struct reason *why);
+MUST_USE int config_allow_read(const struct yaml_node *y, struct node_spec *ret,
+			       struct reason *why);
 
 struct config;
 /* Names in 'exits' and 'announce_at' that are of no network and that nothing else in the file names

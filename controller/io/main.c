@@ -110,7 +110,7 @@ static void shell_forget_attachment(void *context, const char *node)
 	store_forget_attachment(c->store, node);
 }
 
-static void shell_keep_node(void *context, const struct node *n)
+static void shell_keep_node(void *context, const struct node_spec *n)
 {
 	store_put_node(((struct controller *)context)->store, n, NULL, NULL);
 }
@@ -161,7 +161,7 @@ static uint64_t random_seed(void)
 }
 
 /* A node that REST put in an earlier life; the config's word for the same id counts more. */
-static void restore_node(void *context, const struct node *n)
+static void restore_node(void *context, const struct node_spec *n)
 {
 	struct controller *c = context;
 	struct reason why;
@@ -369,7 +369,7 @@ static void reload_nodes(struct controller *c, const struct config *new)
 			removed++;
 	}
 	for (unsigned i = 0; i < new->node_count; i++) {
-		const struct node *n = &new->nodes[i], *old = config_node(&c->config, n->id);
+		const struct node_spec *n = &new->nodes[i], *old = config_node(&c->config, n->id);
 
 		if (old && memcmp(old, n, sizeof(*n)) == 0)
 			continue;

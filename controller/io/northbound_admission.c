@@ -26,13 +26,13 @@ static struct json_object *wrap(const char *key, struct json_object *list)
 	return o;
 }
 
-struct json_object *view_words(const struct words *w)
+struct json_object *view_words(const char *words)
 {
 	struct json_object *list = json_object_new_array();
 	char word[WORD_SIZE];
 	unsigned at = 0;
 
-	while (words_next(w, &at, word))
+	while (words_next(words, &at, word))
 		json_object_array_add(list, json_object_new_string(word));
 	return list;
 }
@@ -41,10 +41,10 @@ void view_add_allow(struct json_object *to, const struct node *n)
 {
 	struct json_object *allow = json_object_new_object();
 
-	add(to, "labels", view_words(&n->labels));
-	add(allow, "ports", view_words(&n->allow_ports));
-	add(allow, "sites", view_words(&n->allow_sites));
-	add(allow, "labels", view_words(&n->allow_labels));
+	add(to, "labels", view_words(node_list(n, NODE_LABELS)));
+	add(allow, "ports", view_words(node_list(n, NODE_ALLOW_PORTS)));
+	add(allow, "sites", view_words(node_list(n, NODE_ALLOW_SITES)));
+	add(allow, "labels", view_words(node_list(n, NODE_ALLOW_LABELS)));
 	add(to, "allow", allow);
 }
 
@@ -71,7 +71,7 @@ static struct json_object *view_site(const struct site *s)
 				      view_network(&s->networks[i]));
 	add(o, "name", json_object_new_string(s->name));
 	add(o, "elements", elements);
-	add(o, "labels", view_words(&s->labels));
+	add(o, "labels", view_words(s->labels.text));
 	add(o, "networks", networks);
 	add(o, "imports", imports);
 	return o;

@@ -64,7 +64,7 @@ static int read_number(const char *key, struct json_object *value, int64_t most,
 	return 0;
 }
 
-static int read_addresses(struct json_object *value, struct node *ret, struct reason *why)
+static int read_addresses(struct json_object *value, struct node_spec *ret, struct reason *why)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
@@ -85,7 +85,7 @@ static int read_addresses(struct json_object *value, struct node *ret, struct re
 	return 0;
 }
 
-static int read_elements(struct json_object *value, struct node *ret, struct reason *why)
+static int read_elements(struct json_object *value, struct node_spec *ret, struct reason *why)
 {
 	if (!json_object_is_type(value, json_type_array) ||
 	    json_object_array_length(value) > NODE_ELEMENTS_MAX)
@@ -127,7 +127,7 @@ static int read_words(const char *key, struct json_object *value, enum words_kin
 	return 0;
 }
 
-static int read_allow(struct json_object *value, struct node *ret, struct reason *why)
+static int read_allow(struct json_object *value, struct node_spec *ret, struct reason *why)
 {
 	int result = 0;
 
@@ -165,7 +165,7 @@ static int read_mac(struct json_object *value, struct mac *ret, struct reason *w
 	return result;
 }
 
-static int read_node_field(const char *key, struct json_object *value, struct node *ret,
+static int read_node_field(const char *key, struct json_object *value, struct node_spec *ret,
 			   bool *ret_mobile_said, struct reason *why)
 {
 	int64_t number = 0;
@@ -200,7 +200,7 @@ static int read_node_field(const char *key, struct json_object *value, struct no
 			  key);
 }
 
-int node_from_json(const char *id, const char *body, size_t size, struct node *ret,
+int node_from_json(const char *id, const char *body, size_t size, struct node_spec *ret,
 		   struct reason *why)
 {
 	bool mobile_said = false;

@@ -17,7 +17,7 @@ struct token_request {
 
 /* -EINVAL with the reason for what is not exactly the shape: no JSON, a key that is not known, a
  * value of the wrong type or out of range.  What the inventory checks is not checked here. */
-MUST_USE int node_from_json(const char *id, const char *body, size_t size, struct node *ret,
+MUST_USE int node_from_json(const char *id, const char *body, size_t size, struct node_spec *ret,
 			    struct reason *why);
 /* The devices of a node, all of them: at most NODE_DEVICES_MAX.  One without a key (algorithm 0) is
  * to keep the one that it has.  Wipe the list. */

@@ -29,10 +29,13 @@ static void undo_node(struct call *c)
 {
 	const struct node *now = inventory_node(core_inventory(c->nb->core), c->after.id);
 	bool removed = !c->after.address_count;
+	struct node_spec spec = {.vrf = 0};
 	struct reason why;
 	int result = 0;
 
-	if (removed ? now != NULL : !now || memcmp(now, &c->after, sizeof(*now)) != 0)
+	if (now)
+		node_describe(now, &spec);
+	if (removed ? now != NULL : !now || memcmp(&spec, &c->after, sizeof(spec)) != 0)
 		return;
 	if (removed || !c->created)
 		result = core_put_node(c->nb->core, &c->before, clock_now_ms(), &why);
@@ -71,7 +74,7 @@ void call_put_node(struct call *c)
 		return;
 	c->created = !before;
 	if (before)
-		c->before = *before;
+		node_describe(before, &c->before);
 	int result = node_from_json(c->argument, c->request->body, c->request->body_size, &c->after,
 				    &why);
 
@@ -93,7 +96,7 @@ void call_delete_node(struct call *c)
 	if (is_from_config(c))
 		return;
 	if (before)
-		c->before = *before;
+		node_describe(before, &c->before);
 	strcpy(c->after.id, c->argument);
 	int result = core_remove_node(c->nb->core, c->argument, c->now_ms, &why);
 

@@ -42,7 +42,7 @@ struct call {
 	int64_t now_ms;
 	/* A node change under way: what to say, and how to undo it. */
 	bool created;
-	struct node before, after;
+	struct node_spec before, after;
 	/* Devices: those that there were, or NULL. */
 	struct device *devices;
 	unsigned device_count;

@@ -275,7 +275,7 @@ static struct json_object *make_node(const struct collecting *c, const struct no
 	add_mac(o, "mac", &n->mac);
 	add_addresses(o, n);
 	add_flag(o, "mobile", n->mobile);
-	add_names(o, "elements", n->elements, n->element_count);
+	add(o, "elements", view_words(node_list(n, NODE_ELEMENTS)));
 	view_add_allow(o, n);
 	add_text(o, "source",
 		 core_is_claimed(c->core, n)     ? "claimed"

@@ -30,7 +30,7 @@ struct json_object *view_node(const struct core *core, const struct config *conf
 struct json_object *view_attachments(const struct core *core, struct page *page);
 struct json_object *view_attachment(const struct core *core, const struct attachment *a);
 /* northbound_admission.c */
-struct json_object *view_words(const struct words *w);
+struct json_object *view_words(const char *words);                 /* words.h */
 void view_add_allow(struct json_object *to, const struct node *n); /* "labels" and "allow" */
 struct json_object *view_refusals(const struct core *core);
 struct json_object *view_trace(const struct trace_step *steps, unsigned count);

@@ -24,7 +24,7 @@ struct node_change {
 	struct node_change *next;
 	bool remove;
 	enum { CHANGE_NODE, CHANGE_DRAIN, CHANGE_DEVICES } what; /* DRAIN: of the element 'id' */
-	struct node node;       /* 'id' alone where it is removed; DEVICES: of the node 'id' */
+	struct node_spec node;  /* 'id' alone where it is removed; DEVICES: of the node 'id' */
 	struct device *devices; /* DEVICES */
 	unsigned device_count;
 	void (*done)(void *to, int result, const char *why);
@@ -387,7 +387,7 @@ uint16_t store_term(const struct store *s)
 	return s->term;
 }
 
-int store_read_nodes(struct store *s, void (*each)(void *to, const struct node *n), void *to,
+int store_read_nodes(struct store *s, void (*each)(void *to, const struct node_spec *n), void *to,
 		     struct reason *why)
 {
 	return store_sql_read_nodes(s->db, each, to, why);
@@ -429,7 +429,7 @@ static struct node_change *add_change(struct store *s,
 	return c;
 }
 
-void store_put_node(struct store *s, const struct node *n,
+void store_put_node(struct store *s, const struct node_spec *n,
 		    void (*done)(void *to, int result, const char *why), void *to)
 {
 	add_change(s, done, to)->node = *n;

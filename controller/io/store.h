@@ -23,7 +23,7 @@ void store_close(struct store *s);
 uint16_t store_term(const struct store *s);
 
 /* At start; calls 'each' for every record that can be understood. */
-MUST_USE int store_read_nodes(struct store *s, void (*each)(void *to, const struct node *n),
+MUST_USE int store_read_nodes(struct store *s, void (*each)(void *to, const struct node_spec *n),
 			      void *to, struct reason *why);
 MUST_USE int store_read_attachments(struct store *s,
 				    void (*each)(void *to, const struct attachment *a), void *to,
@@ -42,7 +42,7 @@ MUST_USE int store_read_registrations(struct store *s,
 /* Written at once; 'done' is called from the loop when it is durable (0), or was not written
  * (-EIO, with the text of why). */
 
-void store_put_node(struct store *s, const struct node *n,
+void store_put_node(struct store *s, const struct node_spec *n,
 		    void (*done)(void *to, int result, const char *why), void *to);
 void store_remove_node(struct store *s, const char *id,
 		       void (*done)(void *to, int result, const char *why), void *to);

@@ -164,7 +164,7 @@ static bool read_mac(sqlite3_stmt *statement, int column, struct mac *ret)
 	return mac_parse(column_text(statement, column), ret) == 0;
 }
 
-static bool read_node(sqlite3_stmt *row, struct node *ret)
+static bool read_node(sqlite3_stmt *row, struct node_spec *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->vrf = (uint32_t)sqlite3_column_int64(row, 1);
@@ -198,11 +198,11 @@ static bool read_attachment(sqlite3_stmt *row, struct attachment *ret)
 	       read_mac(row, 9, &ret->previous.mac) && (unsigned)ret->state <= ATTACHMENT_GONE;
 }
 
-int store_sql_read_nodes(struct sqlite3 *db, void (*each)(void *to, const struct node *n), void *to,
-			 struct reason *why)
+int store_sql_read_nodes(struct sqlite3 *db, void (*each)(void *to, const struct node_spec *n),
+			 void *to, struct reason *why)
 {
 	sqlite3_stmt *row;
-	struct node node;
+	struct node_spec node;
 	int code;
 	int result =
 		prepare(db,
@@ -305,7 +305,7 @@ int store_sql_write_term(struct sqlite3 *db, uint16_t term, struct reason *why)
 	return store_sql_finish(db, statement, why);
 }
 
-static void bind_lists(sqlite3_stmt *statement, const struct node *n)
+static void bind_lists(sqlite3_stmt *statement, const struct node_spec *n)
 {
 	char list[LIST_SIZE] = "", text[ADDRESS_TEXT_SIZE];
 	size_t size = 0;
@@ -322,7 +322,7 @@ static void bind_lists(sqlite3_stmt *statement, const struct node *n)
 	store_sql_bind_text(statement, 6, list);
 }
 
-int store_sql_put_node(struct sqlite3 *db, const struct node *n, struct reason *why)
+int store_sql_put_node(struct sqlite3 *db, const struct node_spec *n, struct reason *why)
 {
 	sqlite3_stmt *statement;
 	int result = prepare(db,

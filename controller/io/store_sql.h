@@ -12,8 +12,9 @@ MUST_USE int store_sql_open(const char *path, struct sqlite3 **ret, struct reaso
 void store_sql_close(struct sqlite3 *db);
 
 MUST_USE int store_sql_read_term(struct sqlite3 *db, uint16_t *ret, struct reason *why);
-MUST_USE int store_sql_read_nodes(struct sqlite3 *db, void (*each)(void *to, const struct node *n),
-				  void *to, struct reason *why);
+MUST_USE int store_sql_read_nodes(struct sqlite3 *db,
+				  void (*each)(void *to, const struct node_spec *n), void *to,
+				  struct reason *why);
 MUST_USE int store_sql_read_attachments(struct sqlite3 *db,
 					void (*each)(void *to, const struct attachment *a),
 					void *to, struct reason *why);
@@ -42,7 +43,7 @@ MUST_USE int store_sql_begin(struct sqlite3 *db, struct reason *why);
 MUST_USE int store_sql_commit(struct sqlite3 *db, struct reason *why);
 void store_sql_rollback(struct sqlite3 *db);
 MUST_USE int store_sql_write_term(struct sqlite3 *db, uint16_t term, struct reason *why);
-MUST_USE int store_sql_put_node(struct sqlite3 *db, const struct node *n, struct reason *why);
+MUST_USE int store_sql_put_node(struct sqlite3 *db, const struct node_spec *n, struct reason *why);
 MUST_USE int store_sql_remove_node(struct sqlite3 *db, const char *id, struct reason *why);
 /* Times are milliseconds since 1970 here. */
 MUST_USE int store_sql_keep_attachment(struct sqlite3 *db, struct sqlite3_stmt *keeper,

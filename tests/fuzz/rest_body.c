@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* As http.c gives it: terminated. */
 	char *body = memory_alloc(size + 1), argument[16];
-	struct node n;
+	struct node_spec n;
 	struct move_request move;
 	struct device devices[NODE_DEVICES_MAX];
 	unsigned count;

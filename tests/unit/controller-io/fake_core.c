@@ -208,7 +208,7 @@ bool core_end_with_barrier(struct session *s)
 
 /* ---- changes ---- */
 
-int core_put_node(struct core *c, const struct node *n, int64_t now_ms, struct reason *why)
+int core_put_node(struct core *c, const struct node_spec *n, int64_t now_ms, struct reason *why)
 {
 	int result = inventory_put_node(&c->inventory, n, why);
 
@@ -379,12 +379,11 @@ void core_ports(const struct core *c, uint32_t fe, void (*each)(void *to, const 
 
 void core_nodes(const struct core *c, void (*each)(void *to, const struct node *), void *to)
 {
-	size_t at = 0;
-	const void *key;
-	void *value;
+	const struct node *n;
+	uint64_t at = 0;
 
-	while (table_next(&c->inventory.nodes, &at, &key, &value))
-		each(to, value);
+	while ((n = nodes_next(&c->inventory.nodes, &at)))
+		each(to, n);
 }
 
 void core_attachments(const struct core *c, void (*each)(void *to, const struct attachment *),
@@ -397,10 +396,10 @@ void core_attachments(const struct core *c, void (*each)(void *to, const struct 
 bool core_nodes_page(const struct core *c, size_t *at, unsigned count,
 		     void (*each)(void *to, const struct node *), void *to)
 {
-	void *value;
+	const struct node *n;
 
-	for (; count && table_next(&c->inventory.nodes, at, NULL, &value); count--)
-		each(to, value);
+	for (; count && (n = nodes_next(&c->inventory.nodes, at)); count--)
+		each(to, n);
 	return count == 0;
 }
 

@@ -42,14 +42,14 @@ static void a_query_is_decoded(void **state)
 	assert_string_equal(text, "A");
 }
 
-static int node(const char *body, struct node *ret, struct reason *why)
+static int node(const char *body, struct node_spec *ret, struct reason *why)
 {
 	return node_from_json("vm1", body, strlen(body), ret, why);
 }
 
 static void a_node_is_read(void **state)
 {
-	struct node n;
+	struct node_spec n;
 	struct reason why;
 
 	assert_int_equal(node("{\"addresses\":[\"10.0.0.1\",\"2001:db8::1\"],\"vrf\":5,"
@@ -98,7 +98,7 @@ static void what_is_not_exactly_a_node_is_refused(void **state)
 		 "\"1.1.1.6\",\"1.1.1.7\",\"1.1.1.8\",\"1.1.1.9\"]}"),
 		"[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]",
 	};
-	struct node n;
+	struct node_spec n;
 	struct reason why;
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {

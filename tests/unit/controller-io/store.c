@@ -19,13 +19,13 @@ struct fixture {
 	char directory[32], path[64];
 	uv_loop_t loop;
 	struct store *store;
-	struct node nodes[4];
+	struct node_spec nodes[4];
 	struct attachment attachments[4];
 	unsigned node_count, attachment_count, done;
 	int result;
 };
 
-static void take_node(void *to, const struct node *n)
+static void take_node(void *to, const struct node_spec *n)
 {
 	struct fixture *f = to;
 
@@ -163,9 +163,9 @@ static void devices_and_registrations_survive_in_a_file_of_our_own(void **state)
 	close_store(f);
 }
 
-static struct node make_node(const char *id, const char *address)
+static struct node_spec make_node(const char *id, const char *address)
 {
-	struct node n = {.address_count = 1, .vrf = 3};
+	struct node_spec n = {.address_count = 1, .vrf = 3};
 
 	snprintf(n.id, sizeof(n.id), "%s", id);
 	assert_int_equal(address_parse(address, &n.addresses[0]), 0);
@@ -193,7 +193,7 @@ static void each_start_has_a_higher_term(void **state)
 static void a_node_survives_as_it_was(void **state)
 {
 	struct fixture *f = *state;
-	struct node n = make_node("vm1", "2001:db8::7");
+	struct node_spec n = make_node("vm1", "2001:db8::7");
 
 	assert_int_equal(address_parse("10.0.0.1", &n.addresses[n.address_count++]), 0);
 	assert_int_equal(words_parse(&n.labels, WORDS_LABELS, "tenant=red,web"), 0);
@@ -215,7 +215,7 @@ static void a_node_survives_as_it_was(void **state)
 static void the_acknowledgement_comes_after_the_commit(void **state)
 {
 	struct fixture *f = *state;
-	struct node n = make_node("vm1", "10.0.0.1");
+	struct node_spec n = make_node("vm1", "10.0.0.1");
 
 	open_store(f);
 	store_put_node(f->store, &n, on_done, f);

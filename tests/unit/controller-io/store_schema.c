@@ -36,7 +36,7 @@ struct fixture {
 	uv_loop_t loop;
 	struct store *store;
 	unsigned nodes, attachments, drains;
-	struct node node;
+	struct node_spec node;
 	bool backed_up;
 	size_t size;
 	char *bytes;
@@ -95,7 +95,7 @@ static int number(const char *path, const char *sql)
 	return result;
 }
 
-static void take_node(void *to, const struct node *n)
+static void take_node(void *to, const struct node_spec *n)
 {
 	struct fixture *f = to;
 
@@ -262,7 +262,7 @@ static void put_file(const char *path, const void *bytes, size_t size)
 static void a_backup_has_what_was_put_before_it(void **state)
 {
 	struct fixture *f = *state;
-	struct node n = {.id = "vm7", .address_count = 1};
+	struct node_spec n = {.id = "vm7", .address_count = 1};
 
 	assert_int_equal(address_parse("10.0.0.7", &n.addresses[0]), 0);
 	open_and_read(f);

@@ -213,7 +213,7 @@ static void an_attested_port_is_believed_at_once(void **state)
 static void a_label_attests_a_port_for_all_nodes_that_have_it(void **state)
 {
 	struct world *w = strict_world(ADMISSION_STRICT);
-	struct node n = *inventory_node(core_inventory(w->core), "vm1");
+	struct node_spec n = world_node(w, "vm1");
 	struct reason why;
 
 	assert_int_equal(words_add(&n.labels, WORDS_LABELS, "tenant=red"), 0);
@@ -501,7 +501,7 @@ static void in_an_open_prefix_claims_are_believed_and_forgotten(void **state)
 
 static void allow(struct world *w, const char *ports, const char *sites, const char *labels)
 {
-	struct node n = *inventory_node(core_inventory(w->core), "vm1");
+	struct node_spec n = world_node(w, "vm1");
 	struct reason why = {""};
 
 	assert_int_equal(words_parse(&n.allow_ports, WORDS_PATTERNS, ports), 0);
@@ -553,7 +553,7 @@ static void a_node_is_kept_to_ports_sites_and_labels(void **state)
 static void a_site_that_there_is_not_is_no_place(void **state)
 {
 	struct world *w = strict_world(ADMISSION_STRICT);
-	struct node n = *inventory_node(core_inventory(w->core), "vm1");
+	struct node_spec n = world_node(w, "vm1");
 	struct reason why;
 
 	assert_int_equal(words_parse(&n.allow_sites, WORDS_NAMES, "west"), 0);
@@ -580,14 +580,14 @@ static void words_are_checked(void **state)
 	assert_int_equal(words_add(&w, WORDS_LABELS, long_word), 0);
 	long_word[62] = 'b';
 	assert_int_equal(words_add(&w, WORDS_LABELS, long_word), -E2BIG);
-	assert_true(words_next(&w, &at, word) && strcmp(word, "tenant=red") == 0);
-	assert_true(words_next(&w, &at, word) && strcmp(word, "web") == 0);
-	assert_true(words_next(&w, &at, word) && strlen(word) == 63);
-	assert_false(words_next(&w, &at, word));
+	assert_true(words_next(w.text, &at, word) && strcmp(word, "tenant=red") == 0);
+	assert_true(words_next(w.text, &at, word) && strcmp(word, "web") == 0);
+	assert_true(words_next(w.text, &at, word) && strlen(word) == 63);
+	assert_false(words_next(w.text, &at, word));
 	assert_int_equal(words_parse(&w, WORDS_NAMES, "a,b,"), -EINVAL);
 	assert_int_equal(words_parse(&w, WORDS_NAMES, "a,b"), 0);
-	assert_true(words_has(&w, "b"));
-	assert_false(words_has(&w, "ab"));
+	assert_true(words_has(w.text, "b"));
+	assert_false(words_has(w.text, "ab"));
 }
 
 static const struct CMUnitTest tests[] = {

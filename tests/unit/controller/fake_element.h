@@ -95,7 +95,7 @@ struct world {
 		       */
 	struct attachment kept[256];
 	unsigned kept_count;
-	struct node claimed[128]; /* that came first */
+	struct node_spec claimed[128]; /* that came first */
 	unsigned claimed_count;
 	bool acknowledges; /* the FEs' kernels take what is sent, also where the FE is deaf */
 	/* Who has this MAC answers probes there, besides a port's 'answers'. */
@@ -128,6 +128,8 @@ void world_connect(struct world *w, struct fake *f);
 void world_disconnect(struct world *w, struct fake *f);
 /* The controller dies and another starts: with what 'kept' has if 'store', else with nothing. */
 void world_restart(struct world *w, uint16_t term, bool store);
+/* As the inventory has it. */
+struct node_spec world_node(const struct world *w, const char *id);
 void world_add_node(struct world *w, const char *id, const char *mac, const char *address);
 /* Delivers until nothing moves any more. */
 void world_run(struct world *w);

@@ -64,10 +64,10 @@ static void on_forget_node(void *context, const char *id)
 			w->claimed[i--] = w->claimed[--w->claimed_count];
 }
 
-static void on_keep_node(void *context, const struct node *n)
+static void on_keep_node(void *context, const struct node_spec *n)
 {
 	struct world *w = context;
-	struct node copy = *n;
+	struct node_spec copy = *n;
 
 	on_forget_node(context, n->id);
 	assert_true(w->claimed_count < ARRAY_SIZE(w->claimed));
@@ -249,7 +249,7 @@ void world_restart(struct world *w, uint16_t term, bool store)
 					  w->registered.lifetime_s);
 	add_nodes(w);
 	for (unsigned i = 0; store && i < w->claimed_count; i++) {
-		struct node n = w->claimed[i];
+		struct node_spec n = w->claimed[i];
 		struct reason why;
 
 		assert_int_equal(core_put_node(w->core, &n, w->now_ms, &why), 0);
@@ -259,9 +259,17 @@ void world_restart(struct world *w, uint16_t term, bool store)
 	world_forget_log(w);
 }
 
+struct node_spec world_node(const struct world *w, const char *id)
+{
+	struct node_spec n;
+
+	node_describe(inventory_node(core_inventory(w->core), id), &n);
+	return n;
+}
+
 void world_add_node(struct world *w, const char *id, const char *mac, const char *address)
 {
-	struct node n = {.mobile = true, .address_count = 1};
+	struct node_spec n = {.mobile = true, .address_count = 1};
 	struct reason why;
 
 	snprintf(n.id, sizeof(n.id), "%s", id);

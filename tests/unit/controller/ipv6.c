@@ -13,7 +13,7 @@ static struct world *dual_world(enum admission_mode admission)
 {
 	struct world *w = world_create_bare(admission);
 	struct covered_prefix p = {.mobile = true, .autoconf = true};
-	struct node n = {.id = "vm1", .mobile = true, .address_count = 2};
+	struct node_spec n = {.id = "vm1", .mobile = true, .address_count = 2};
 	struct reason why;
 
 	assert_int_equal(prefix_parse(PREFIX, &p.prefix), 0);

@@ -113,7 +113,7 @@ static void detaching_and_removing_take_the_rules_away(void **state)
 static void a_changed_node_is_bound_by_its_new_addresses(void **state)
 {
 	struct world *w = world_with_vm1_at(2, 2);
-	struct node n = *inventory_node(core_inventory(w->core), "vm1");
+	struct node_spec n = world_node(w, "vm1");
 	struct reason why;
 
 	n.addresses[0] = an_address("10.10.7.7");

@@ -39,7 +39,7 @@ static struct found alarms(struct world *w)
 
 static int put(struct world *w, const char *id, const char *address, struct reason *why)
 {
-	struct node n = {.mobile = true, .address_count = 1};
+	struct node_spec n = {.mobile = true, .address_count = 1};
 
 	snprintf(n.id, sizeof(n.id), "%s", id);
 	n.addresses[0] = an_address(address);

@@ -20,7 +20,7 @@ static struct world *world_with(bool routing)
 {
 	struct world *w = world_create_bare(ADMISSION_STRICT);
 	struct covered_prefix p = {.mobile = true, .autoconf = true};
-	struct node n = {.id = "vm1", .mobile = true, .address_count = 2};
+	struct node_spec n = {.id = "vm1", .mobile = true, .address_count = 2};
 	struct reason why;
 
 	w->routing = routing;

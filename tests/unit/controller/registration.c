@@ -97,7 +97,7 @@ static void a_probe_binds_nothing(void **state)
 static void rarp_binds_all_addresses_of_the_node(void **state)
 {
 	struct world *w = world_create();
-	struct node n = *inventory_node(core_inventory(w->core), "vm1");
+	struct node_spec n = world_node(w, "vm1");
 	struct reason why;
 
 	n.addresses[n.address_count++] = an_address("10.10.0.211");
@@ -141,7 +141,7 @@ static void the_gateway_mac_never_registers(void **state)
 static void a_node_binds_only_at_the_elements_it_may_attach_to(void **state)
 {
 	struct world *w = world_create();
-	struct node n = *inventory_node(core_inventory(w->core), "vm1");
+	struct node_spec n = world_node(w, "vm1");
 	struct reason why;
 
 	n.element_count = 1;
@@ -162,7 +162,7 @@ static void a_node_binds_only_at_the_elements_it_may_attach_to(void **state)
 static void a_node_that_may_not_be_where_it_is_any_more_is_detached(void **state)
 {
 	struct world *w = world_create();
-	struct node n = *inventory_node(core_inventory(w->core), "vm1");
+	struct node_spec n = world_node(w, "vm1");
 	struct reason why;
 
 	fake_announces(w, 2, 2, VM1, IP1);

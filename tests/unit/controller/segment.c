@@ -147,7 +147,7 @@ static void a_node_is_designated_only_to_where_it_may_be(void **state)
 	const struct rule *a, *b;
 
 	for (uint32_t fe = 2; fe <= 3; fe++) {
-		struct node n = {.mobile = true, .address_count = 1, .element_count = 1};
+		struct node_spec n = {.mobile = true, .address_count = 1, .element_count = 1};
 		struct reason why;
 
 		snprintf(n.id, sizeof(n.id), "%s", node_name(fe));

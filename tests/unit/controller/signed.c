@@ -383,7 +383,7 @@ static void any_bit_that_flips_is_refused(void **state)
 static void keys_macs_addresses_and_places_are_checked(void **state)
 {
 	struct world *w = create(true, REGISTRATION_BLAKE2B);
-	struct node n = *inventory_node(core_inventory(w->core), "vm1");
+	struct node_spec n = world_node(w, "vm1");
 	struct registration r;
 	struct client thief = phone;
 	struct reason why;
