@@ -118,12 +118,14 @@ class Turns:
         """With the second core to itself, the generator on the first."""
         ways = list(ways)
         found: dict[Way, list[dict[str, float]]] = {way: [] for way in ways}
+        threads: dict[str, list[int]] = {}    # of devices: two ways may come in by one
         pids: dict[Way, list[int]] = {}
         with ExitStack() as stack:
             for way in ways:
-                pids[way] = way.pids or self.lanes.thread(way.device, SECOND)
-                if not way.pid:
+                if not way.pid and way.device not in threads:
+                    threads[way.device] = self.lanes.thread(way.device, SECOND)
                     stack.callback(self.lanes.unthread, way.device)
+                pids[way] = way.pids or threads[way.device]
                 way.place(SECOND)
             for number in range(self.rounds + 1):
                 for way in ways:
