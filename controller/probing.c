@@ -196,9 +196,12 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 	char text[96];
 
 	if (r->a.state == ATTACHMENT_PROBING && place_equal(&r->a.previous, &claim->place)) {
-		/* It is being asked; that may be lost, if this was said in another session. */
+		/* It is being asked; that may be lost, if this was said in another session.  And it
+		 * may have come there after its place had answered. */
 		if (claim->replay)
 			probe_place(c, r, &claim->place);
+		else if (r->current_answered && !claim->elicited)
+			(void)ask_once_more(c, r);
 		return;
 	}
 	if (!claim->proof && flapping_is_damped(c, r)) {

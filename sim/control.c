@@ -178,7 +178,7 @@ void control_start(struct world *w)
 			core_restore_drain(w->core, w->elements[i].config.name);
 	restore(w);
 	for (uint32_t i = 0; i < w->options.hosts; i++)
-		if (w->now_us < w->hosts[i].reverts_us)
+		if (w->core_died_us < w->hosts[i].reverts_us)
 			host_await_revert(w, &w->hosts[i]);
 	w->core_disturbed_us = w->now_us;
 }
@@ -208,6 +208,7 @@ void control_crash(struct world *w, uint32_t ms, uint32_t forgets)
 		w->store.term = core_term(w->core);
 	core_destroy(w->core);
 	w->core = NULL;
+	w->core_died_us = w->now_us;
 	for (uint32_t i = 0; i < w->options.elements; i++) {
 		struct wire *wire = &w->elements[i].wire;
 

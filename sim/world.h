@@ -152,7 +152,7 @@ struct world {
 	int64_t core_clock_ms; /* how far its clock jumped */
 	uint32_t core_starts;
 	struct sim_store store;
-	int64_t core_disturbed_us;
+	int64_t core_disturbed_us, core_died_us;
 	const struct stimulus *script;
 	size_t script_count;
 	bool quiet;              /* the script is over: everything is to heal */
