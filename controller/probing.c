@@ -158,14 +158,21 @@ static void both_answered(struct core *c, struct attachment_record *r)
 		end_probing_here(c, r, true);
 }
 
+static bool has_joined(const struct attachment_record *r, const struct place *claimant)
+{
+	for (unsigned i = 0; r->a.state == ATTACHMENT_PROBING && i < r->also_count; i++)
+		if (place_equal(&r->also[i], claimant))
+			return true;
+	return false;
+}
+
 /* While some are asked already: one more.  Whoever answers, and is believed, has it. */
 static void join_probing(struct core *c, struct attachment_record *r, const struct place *claimant)
 {
-	for (unsigned i = 0; i < r->also_count; i++)
-		if (place_equal(&r->also[i], claimant)) {
-			probe_place(c, r, claimant); /* its connection may have broken since */
-			return;
-		}
+	if (has_joined(r, claimant)) {
+		probe_place(c, r, claimant); /* its connection may have broken since */
+		return;
+	}
 	/* The latest are the likeliest; who is forgotten was asked, too. */
 	if (r->also_count == CLAIMANTS_MAX) {
 		r->also_count--;
@@ -193,6 +200,7 @@ static bool follow(struct core *c, struct attachment_record *r, const struct cla
 
 void probing_claim(struct core *c, struct attachment_record *r, const struct claim *claim)
 {
+	bool joined = has_joined(r, &claim->place);
 	char text[96];
 
 	if (r->a.state == ATTACHMENT_PROBING && place_equal(&r->a.previous, &claim->place)) {
@@ -219,9 +227,9 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 		r->counted = 0;
 	/* A replay comes of a connection that broke, not of a node that flaps, and so does what is
 	 * said where an FE is still being told its tables; a port that is attested for the node is
-	 * no forger's.  One that moves on while it is asked about says so with every packet: where
-	 * all that claim are asked before anybody moves, they are one. */
-	if (!claim->replay && !claim->proof && !is_settling(c, r, claim) &&
+	 * no forger's.  One that moves on while it is asked about says so with every packet, which
+	 * is one claim; where all that claim are asked before anybody moves, they are one. */
+	if (!joined && !claim->replay && !claim->proof && !is_settling(c, r, claim) &&
 	    is_told_all(c, claim->heard_by) &&
 	    !(r->a.state == ATTACHMENT_PROBING && r->must_be_silent) && flapping_count(c, r)) {
 		refuse_claimant(c, r, "damped", &claim->place);
@@ -239,7 +247,7 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 		join_probing(c, r, &claim->place);
 	else
 		begin_probing(c, r, claim);
-	if (r->must_be_silent && claim_is_fresh(c, r, claim))
+	if (joined || (r->must_be_silent && claim_is_fresh(c, r, claim)))
 		return; /* no news: so does every node that moves between such ports */
 	report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, claim->place.fe), claim->place.port,
 	       "%s: an ambiguous claim from %s: both places are asked", r->a.node,
