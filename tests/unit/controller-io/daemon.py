@@ -199,7 +199,7 @@ class Daemon(unittest.TestCase):
                       "limit=99999999999999999999"]:
             self.ask("GET", "/v1/nodes", f"/v1/nodes?{query}", expected=400)
             self.ask("GET", "/v1/attachments", f"/v1/attachments?{query}", expected=400)
-        self.assertEqual(self.ask("GET", "/v1/nodes", "/v1/nodes?limit=5&after=999999"),
+        self.assertEqual(self.ask("GET", "/v1/nodes", f"/v1/nodes?limit=5&after={2**64 - 2}"),
                          {"nodes": []})
 
     def test_a_restart_has_a_later_term_and_the_nodes(self):

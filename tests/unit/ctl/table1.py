@@ -47,7 +47,7 @@ ANSWERS = {
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        answer = ANSWERS.get(self.path)
+        answer = ANSWERS.get(self.path.partition("?")[0])
         body = json.dumps(answer or {"error": "no element 'fe9'"}).encode()
         self.send_response(200 if answer else 404)
         self.send_header("Content-Length", str(len(body)))
