@@ -6,7 +6,7 @@
 
 #include <lanes.skel.h>
 
-#define LANES 8
+#define LANES 12
 #define LANE_NAME 8
 
 enum lane_kind {

@@ -43,7 +43,7 @@ def test_a_planted_fault_is_found(fault: str, seed: str) -> None:
     assert "BROKEN with seed" in done.stdout
 
 
-@pytest.mark.parametrize("fault, seed", [("unsigned", "9"), ("replayed", "24")])
+@pytest.mark.parametrize("fault, seed", [("unsigned", "9"), ("replayed", "65")])
 def test_nor_may_signatures_be_done_without(fault: str, seed: str) -> None:
     done = simulate("--world", "signed", "--plant", fault, "--seed", "1" if WHOLE else seed,
                     "--events", "20000000", "--no-shrink")
