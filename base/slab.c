@@ -78,7 +78,7 @@ uint32_t slab_take(struct slab *s, size_t size)
 	at = slab_at(s, block);
 	memcpy(&s->free[units], at, sizeof(*s->free));
 	ASAN_UNPOISON_MEMORY_REGION(at, units * SLAB_UNIT);
-	memset(at, 0, units * SLAB_UNIT);
+	memset(at, 0, (size_t)units * SLAB_UNIT);
 	return block;
 }
 

@@ -147,13 +147,13 @@ static int compare_nodes(const void *a, const void *b)
 void core_nodes(const struct core *c, void (*each)(void *to, const struct node *), void *to)
 {
 	const struct nodes *all = &c->inventory.nodes;
-	const struct node **list = memory_alloc_array(all->count, sizeof(*list)), *n;
+	const struct node **list = memory_alloc_array(all->count, sizeof(const struct node *)), *n;
 	uint64_t at = 0;
 	size_t count = 0;
 
 	while ((n = nodes_next(all, &at)))
 		list[count++] = n;
-	qsort(list, count, sizeof(*list), compare_nodes);
+	qsort(list, count, sizeof(const struct node *), compare_nodes);
 	for (size_t i = 0; i < count; i++)
 		each(to, list[i]);
 	free(list);

@@ -32,5 +32,6 @@ def test_a_peer_carries_frames_beside_the_kernels_ways_and_leaves_nothing(peer):
     names = {row["system"] for row in found if row["metric"] == "packets a second"}
     others = {name for name in names if name.startswith(("Open vSwitch", "DPDK"))}
     assert len(others) == {"ovs": 3, "dpdk": 4}[peer]
-    assert all(row["median"] > 0 for row in found if row["system"] in others)
+    assert all(row["median"] > 0 for row in found
+               if row["system"] in others and row["metric"] != "frames lost")
     assert forward_dpdk.HUGE.read_text() == pages
