@@ -122,11 +122,6 @@ static size_t find(const struct index *x, uint32_t hash, uint32_t number)
 	return at;
 }
 
-void index_renumber(struct index *x, uint32_t hash, uint32_t number, uint32_t now)
-{
-	x->slots[find(x, hash, number)].number = now + 1;
-}
-
 /* How far 'at' is behind 'from', round the end. */
 static size_t distance(const struct index *x, size_t from, size_t at)
 {

@@ -38,8 +38,6 @@ bool index_next(const struct index *x, struct index_walk *walk, uint32_t *ret);
 void index_add(struct index *x, uint32_t hash, uint32_t number);
 /* It must be there. */
 void index_remove(struct index *x, uint32_t hash, uint32_t number);
-/* It has another number from now on; it must be there. */
-void index_renumber(struct index *x, uint32_t hash, uint32_t number, uint32_t now);
 /* All numbers, in the order of their hashes; begins with *at = 0.  What is there all the while is
  * met once, whatever is added and removed meanwhile. */
 bool index_each(const struct index *x, uint64_t *at, uint32_t *ret);

@@ -63,20 +63,6 @@ static void an_index_agrees_with_a_plain_array(void **state)
 	assert_false(is_there(&x, hash_of(1), 1));
 }
 
-static void a_number_is_replaced_where_it_stands(void **state)
-{
-	struct index x;
-
-	index_init(&x, 1);
-	for (uint32_t number = 0; number < 100; number++)
-		index_add(&x, 5, number);
-	index_renumber(&x, 5, 50, 1000);
-	assert_false(is_there(&x, 5, 50));
-	assert_true(is_there(&x, 5, 1000));
-	assert_int_equal(x.count, 100);
-	index_finish(&x);
-}
-
 static void a_walk_meets_what_stays_once_whatever_comes_and_goes(void **state)
 {
 	unsigned met[1000] = {0};
@@ -130,7 +116,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_index_agrees_with_a_plain_array),
-		cmocka_unit_test(a_number_is_replaced_where_it_stands),
 		cmocka_unit_test(a_walk_meets_what_stays_once_whatever_comes_and_goes),
 		cmocka_unit_test(what_does_not_depend_on_the_key_alone_is_the_seed),
 		cmocka_unit_test(many_entries_take_little_more_than_their_slots),
