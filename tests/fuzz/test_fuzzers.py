@@ -25,10 +25,19 @@ def build():
     return BUILD / "tests/fuzz"
 
 
+@pytest.fixture(scope="module")
+def runs(build, beside, tmp_path_factory):
+    def run(name):
+        found = tmp_path_factory.mktemp(name)
+        seeds = ROOT / "tests/fuzz/corpus" / name
+        return subprocess.run([str(build / f"fuzz-{name}"), f"-max_total_time={SECONDS}", "-rss_limit_mb=2048",
+                               str(found), *([str(seeds)] if seeds.is_dir() else [])],
+                              capture_output=True, text=True, cwd=found, timeout=300)
+
+    return beside(run, "name")
+
+
 @pytest.mark.parametrize("name", FUZZERS)
-def test_no_input_breaks(build, name, tmp_path):
-    seeds = ROOT / "tests/fuzz/corpus" / name
-    done = subprocess.run([str(build / f"fuzz-{name}"), f"-max_total_time={SECONDS}",
-                           "-rss_limit_mb=2048", str(tmp_path), *([str(seeds)] if seeds.is_dir() else [])],
-                          capture_output=True, text=True, cwd=tmp_path, timeout=300)
+def test_no_input_breaks(runs, name):
+    done = runs[name].result()
     assert done.returncode == 0, done.stderr[-3000:]

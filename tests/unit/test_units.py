@@ -18,10 +18,19 @@ def programs() -> list[dict]:
     return json.loads(out.stdout) if out.returncode == 0 else []
 
 
-@pytest.mark.parametrize("program", programs(), ids=lambda p: p["name"])
-def test_program(program):
-    done = subprocess.run(program["cmd"], capture_output=True, text=True, cwd=program["workdir"] or BUILD,
+def run(program: dict) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(program["cmd"], capture_output=True, text=True, cwd=program["workdir"] or BUILD,
                           env={**os.environ, **program["env"]}, timeout=240)
+
+
+@pytest.fixture(scope="module")
+def runs(beside):
+    return beside(run, "program", key=lambda program: program["name"])
+
+
+@pytest.mark.parametrize("program", programs(), ids=lambda p: p["name"])
+def test_program(program, runs):
+    done = runs[program["name"]].result()
     if done.returncode == 77:
         pytest.skip(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "skipped")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
