@@ -15,7 +15,8 @@
  * with B's announcement arriving last.  So when a move is over the place that was left is asked
  *once, if its port is up and the node was heard there within the last second.  An answer from there
  *is a fresh claim; it moves the node back, and is not looked at twice.  Any other answer is: its
- *question may be from before the node moved within one FE, of which no other FE is told. */
+ *question may be from before the node moved within one FE, of which no other FE is told.
+ *And who was being asked about it when it moved elsewhere is asked once more. */
 #include "controller/record.h"
 
 #include "controller/admission.h"
@@ -102,7 +103,8 @@ static void move(struct core *c, struct attachment_record *r, const struct place
 void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 			      const struct claim *claim)
 {
-	struct place left = r->a.place, to = claim->place;
+	struct place left = r->a.place, to = claim->place, asked = r->a.previous;
+	bool probing = r->a.state == ATTACHMENT_PROBING;
 	bool looked = claim->elicited && place_same_port(&r->looked, &claim->place);
 	bool look = !r->detached && r->live && !looked && claim->proof != PROOF_SIGNED &&
 		    r->a.state == ATTACHMENT_ACTIVE && left.fe != claim->place.fe &&
@@ -111,7 +113,7 @@ void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 	/* Who is designated may have changed since it was asked. */
 	if (!c->learning)
 		(void)segment_designate(c, r->a.node, &to);
-	if (r->a.state == ATTACHMENT_PROBING)
+	if (probing)
 		flapping_forgive(r);
 	move(c, r, &to, claim->proof, EVENT_MOVED,
 	     claim->proof == PROOF_SIGNED ? "it registered there"
@@ -123,6 +125,8 @@ void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 	else if (look)
 		name_copy(c->looks[c->look_count++], r->a.node);
 	c->owes_barriers |= look;
+	if (probing && claim->proof != PROOF_SIGNED)
+		probing_ask_losers(c, r, &asked);
 }
 
 /* A place whose port lost its carrier meanwhile has told what was to be asked. */

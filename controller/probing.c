@@ -273,6 +273,18 @@ void probing_ask_others(struct core *c, struct attachment_record *r)
 	begin_probing(c, r, &claim);
 }
 
+/* What moved it may be older than what they said: it took long, or waited for its FE's comparison.
+ * And their answers were for nothing where an FE was still being told its tables. */
+void probing_ask_losers(struct core *c, struct attachment_record *r, const struct place *claimant)
+{
+	if (!place_equal(claimant, &r->a.place))
+		probe_place(c, r, claimant);
+	for (unsigned i = 0; i < r->also_count; i++)
+		if (!place_equal(&r->also[i], &r->a.place))
+			probe_place(c, r, &r->also[i]);
+	r->also_count = 0;
+}
+
 bool probing_also_answers(struct core *c, struct attachment_record *r, const struct claim *claim)
 {
 	struct attachment after = r->a;

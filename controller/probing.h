@@ -16,6 +16,8 @@ void probing_claimant_answers(struct core *c, struct attachment_record *r,
 bool probing_also_answers(struct core *c, struct attachment_record *r, const struct claim *claim);
 /* A prepared move came to nothing: who claimed to be elsewhere meanwhile is asked. */
 void probing_ask_others(struct core *c, struct attachment_record *r);
+/* It has moved while 'claimant', among others, was asked: who was not believed is asked again. */
+void probing_ask_losers(struct core *c, struct attachment_record *r, const struct place *claimant);
 void probing_heard_here(struct core *c, struct attachment_record *r, const struct claim *claim);
 /* What was taken for its place is another one now: all are asked again. */
 void probing_restart(struct core *c, struct attachment_record *r);

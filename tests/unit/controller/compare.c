@@ -142,6 +142,26 @@ static void a_claim_before_the_end_is_asked_about(void **state)
 	world_destroy(w);
 }
 
+/* It is at FE3, whose word is not believed yet; FE2's is, but it is from before. */
+static void who_could_not_be_believed_before_is_not_forgotten_for_old_news(void **state)
+{
+	struct world *w = sliced_world();
+
+	for (unsigned i = 0; w->core->elements[2]->synced == false && i < 100; i++)
+		(void)core_compare(w->core);
+	announce(w, 1, 1);
+	world_run(w);
+	fake_port(w, 3, 2)->answers = (struct mac){{0x52, 0x54, 0, 0, 1, 1}};
+	announce(w, 3, 1);
+	world_run(w);
+	assert_at(w, "n1", 1, 2, ATTACHMENT_PROBING);
+	announce(w, 2, 1);
+	world_run(w);
+	finish(w);
+	assert_all_at(w, 3, 1, 2);
+	world_destroy(w);
+}
+
 static void an_element_that_takes_nothing_is_given_no_more(void **state)
 {
 	struct world *w = sliced_world();
@@ -210,6 +230,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(nodes_that_move_before_and_behind_their_turn_are_right_in_the_end),
 	cmocka_unit_test(a_node_that_leaves_meanwhile_is_forgotten),
 	cmocka_unit_test(a_claim_before_the_end_is_asked_about),
+	cmocka_unit_test(who_could_not_be_believed_before_is_not_forgotten_for_old_news),
 	cmocka_unit_test(a_node_that_comes_into_the_inventory_meanwhile_keeps_its_rules),
 	cmocka_unit_test(an_element_that_takes_nothing_is_given_no_more),
 	cmocka_unit_test(one_that_takes_nothing_for_long_is_given_up),

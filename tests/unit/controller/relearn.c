@@ -189,6 +189,22 @@ static void the_last_of_many_claimants_is_not_forgotten(void **state)
 	world_destroy(w);
 }
 
+/* What FE1 heard before that was longer on its way. */
+static void a_claimant_is_asked_again_when_another_place_gets_the_node(void **state)
+{
+	struct world *w = world_with_vm1_at(2, 2);
+
+	fake_port(w, 3, 3)->answers = a_mac(VM1); /* where it is now */
+	fake_replay(w, 3, 3, VM1, IP1);
+	world_run(w);
+	assert_at(w, "vm1", 2, 2, ATTACHMENT_PROBING);
+	fake_announces(w, 1, 2, VM1, IP1);
+	world_run(w);
+	world_wait(w, 1000);
+	assert_bound(w, IP1, 3, 3);
+	world_destroy(w);
+}
+
 /* Its answer is on its way when it moves within FE2, and FE1 need not be told of that. */
 static void an_answer_from_before_a_move_within_one_element_is_undone(void **state)
 {
@@ -293,6 +309,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_node_that_came_back_while_it_was_asked_stays),
 	cmocka_unit_test(a_claimant_whose_connection_breaks_is_asked_when_it_is_back),
 	cmocka_unit_test(the_last_of_many_claimants_is_not_forgotten),
+	cmocka_unit_test(a_claimant_is_asked_again_when_another_place_gets_the_node),
 	cmocka_unit_test(an_answer_from_before_a_move_within_one_element_is_undone),
 	cmocka_unit_test(a_node_that_is_back_where_its_element_still_has_it_is_asked),
 	cmocka_unit_test(nor_does_that_question_undo_a_move_that_is_prepared),
