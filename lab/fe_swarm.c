@@ -1,5 +1,5 @@
 /* fe-swarm: many forwarding elements in one process, to load a controller: the agent's real core
- * for each, with a data plane that only remembers bindings.
+ * for each, with its data plane in memory.
  *
  *	fe-swarm ADDRESS PORT COUNT [FIRST]
  *
@@ -7,17 +7,17 @@
  * the controller's IPv4 address all at once, and again 10 to 200 ms after a connection is lost.
  * Commands come by standard input, a line each, and each is answered by a line of JSON:
  *
- *	announce ID ADDRESS       a node with that IPv4 address (its MAC follows from it) speaks
- *there stall ID, resume ID       the element reads nothing from its connection, or again cut ID its
- *connection is closed where ADDRESS             how many elements have it as a local and as a
- *foreign binding stats                     how many are connected, complete (synchronised), and
- *what came
+ *	announce ID ADDRESS    a node with that IPv4 address (its MAC follows from it) speaks there
+ *	stall ID, resume ID    the element reads nothing from its connection, or again
+ *	cut ID                 its connection is closed
+ *	where ADDRESS          how many elements have it as a local and as a foreign binding
+ *	stats                  how many are connected, complete (synchronised), and what came
  *
  * It ends with standard input. */
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/table.h"
 #include "fe/agent.h"
+#include "sim/memory_plane.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,12 +39,12 @@
 struct swarm;
 
 struct element {
+	struct memory_plane plane; /* first: the operations' context is the element */
 	struct swarm *swarm;
 	uint32_t id;
 	struct agent *agent;
 	struct agent_connection *connection;
-	struct table bindings; /* struct address -> struct datapath_binding */
-	int fd;                /* -1: none */
+	int fd; /* -1: none */
 	bool connecting, stalled, lost;
 	int64_t again_ms;
 	unsigned connections;
@@ -53,6 +53,7 @@ struct element {
 
 struct swarm {
 	struct sockaddr_in controller;
+	struct datapath_ops operations;
 	struct element *elements;
 	struct pollfd *polls;
 	unsigned count;
@@ -70,129 +71,11 @@ static int64_t now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* ---- a data plane that remembers where addresses are ---- */
-
-static int binding_set(void *context, const struct datapath_binding *b)
-{
-	struct element *e = context;
-
-	*(struct datapath_binding *)table_put(&e->bindings, &b->address, NULL) = *b;
-	return 0;
-}
-
-static int binding_remove(void *context, uint32_t vrf, const struct address *address)
-{
-	return table_remove(&((struct element *)context)->bindings, address) ? 0 : -ENOENT;
-}
-
-static int64_t idle_ms(void *context, uint32_t vrf, const struct address *address)
-{
-	return 0; /* nodes here talk all the time */
-}
-
-static int port_set(void *context, const struct datapath_port *port)
+/* Nodes here talk all the time. */
+static int64_t binding_idle_ms(void *context, uint32_t vrf, const struct address *address)
 {
 	return 0;
 }
-static int number_remove(void *context, uint32_t number)
-{
-	return 0;
-}
-static int peer_set(void *context, const struct datapath_peer *peer)
-{
-	return 0;
-}
-static int source_set(void *context, const struct datapath_source *source)
-{
-	return 0;
-}
-static int source_remove(void *context, const struct prefix *prefix)
-{
-	return 0;
-}
-static int prefix_set(void *context, const struct datapath_prefix *prefix)
-{
-	return 0;
-}
-static int prefix_remove(void *context, uint8_t kind, uint32_t vrf, const struct prefix *prefix)
-{
-	return 0;
-}
-static int rule_keep(void *context, const struct rule *rule)
-{
-	return 0;
-}
-static int rule_forget(void *context, const struct rule_key *key)
-{
-	return 0;
-}
-static int group_keep(void *context, const struct rule_group *group)
-{
-	return 0;
-}
-static int link_set(void *context, const struct datapath_link *link)
-{
-	return 0;
-}
-static int link_transmit(void *context, uint32_t number, const void *packet, size_t size)
-{
-	return 0;
-}
-static void link_count(void *context, uint32_t number, uint64_t *ret_packets, uint64_t *ret_bytes)
-{
-	*ret_packets = *ret_bytes = 0;
-}
-static void counters(void *context, void (*add)(void *to, const struct counter *), void *to)
-{
-}
-static void drops(void *context, void (*add)(void *to, const struct drop_count *), void *to)
-{
-}
-static void binding_count(void *context, uint32_t vrf, const struct address *address,
-			  uint64_t *ret_packets, uint64_t *ret_bytes)
-{
-	*ret_packets = *ret_bytes = 0;
-}
-static int port_stats(void *context, uint32_t number, struct ofp_port_stats *ret)
-{
-	*ret = (struct ofp_port_stats){.port = number};
-	return 0;
-}
-static int transmit(void *context, uint32_t port, const void *frame, size_t size)
-{
-	return 0;
-}
-static void drain_upcalls(void *context)
-{
-}
-
-static const struct datapath_ops operations = {
-	.port_set = port_set,
-	.port_remove = number_remove,
-	.binding_set = binding_set,
-	.binding_remove = binding_remove,
-	.peer_set = peer_set,
-	.peer_remove = number_remove,
-	.source_set = source_set,
-	.source_remove = source_remove,
-	.prefix_set = prefix_set,
-	.prefix_remove = prefix_remove,
-	.rule_keep = rule_keep,
-	.rule_forget = rule_forget,
-	.group_keep = group_keep,
-	.group_forget = number_remove,
-	.link_set = link_set,
-	.link_remove = number_remove,
-	.link_transmit = link_transmit,
-	.link_count = link_count,
-	.binding_idle_ms = idle_ms,
-	.counters = counters,
-	.drops = drops,
-	.binding_count = binding_count,
-	.port_stats = port_stats,
-	.transmit = transmit,
-	.drain_upcalls = drain_upcalls,
-};
 
 /* ---- connections ---- */
 
@@ -349,7 +232,8 @@ static void print_where(struct swarm *s, const struct address *a)
 	uint32_t at = 0, towards = 0;
 
 	for (unsigned i = 0; i < s->count; i++) {
-		const struct datapath_binding *b = table_get(&s->elements[i].bindings, a);
+		const struct datapath_binding *b =
+			memory_plane_binding(&s->elements[i].plane, 0, a);
 
 		if (b && b->flags & BINDING_LOCAL && !(b->flags & BINDING_MARKED_ONLY)) {
 			local++;
@@ -376,7 +260,7 @@ static void print_stats(struct swarm *s)
 		complete += e->connection && agent_is_complete(e->agent);
 		connections += e->connections;
 		received += e->received;
-		bindings += e->bindings.count;
+		bindings += e->plane.bindings.count;
 	}
 	printf("{\"elements\":%u,\"connected\":%u,\"complete\":%u,\"connections\":%u,"
 	       "\"received\":%llu,\"bindings\":%zu}\n",
@@ -440,7 +324,7 @@ static void make_element(struct swarm *s, unsigned i)
 	struct element *e = &s->elements[i];
 	uint8_t address[4] = {172, 31, (uint8_t)(i >> 7), (uint8_t)(i << 1 & 0xff)};
 	struct agent_config c = {.id = s->first + i, .binding_limit = 65536, .backplane_mtu = 1600};
-	const struct agent_shell shell = {&operations, flush, drop, e};
+	const struct agent_shell shell = {&s->operations, flush, drop, e};
 	struct agent_port port = {.info = {.number = 2, .role = PORT_ACCESS, .mtu = 1500},
 				  .ifindex = 1,
 				  .name = "sw0",
@@ -449,7 +333,7 @@ static void make_element(struct swarm *s, unsigned i)
 	e->swarm = s;
 	e->id = c.id;
 	e->fd = -1;
-	table_init(&e->bindings, sizeof(struct address), sizeof(struct datapath_binding), c.id);
+	memory_plane_init(&e->plane, c.id);
 	snprintf(c.name, sizeof(c.name), "swarm-%u", c.id);
 	c.backplane.pair[FAMILY_IPV4].address = address_from_ipv4(address);
 	address[3] |= 1;
@@ -496,7 +380,7 @@ static void finish(struct swarm *s)
 	for (unsigned i = 0; i < s->count; i++) {
 		disconnect(&s->elements[i]);
 		agent_destroy(s->elements[i].agent);
-		table_finish(&s->elements[i].bindings);
+		memory_plane_finish(&s->elements[i].plane);
 	}
 	free(s->elements);
 	free(s->polls);
@@ -505,7 +389,9 @@ static void finish(struct swarm *s)
 int main(int argc, char **argv)
 {
 	struct rlimit files = {COUNT_MAX + 64, COUNT_MAX + 64};
-	struct swarm s = {.controller = {.sin_family = AF_INET}, .first = 1000};
+	struct swarm s = {.controller = {.sin_family = AF_INET},
+			  .operations = memory_plane_ops,
+			  .first = 1000};
 
 	if (argc > 3) {
 		s.count = (unsigned)strtoul(argv[3], NULL, 10);
@@ -521,6 +407,7 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	log_start("fe-swarm", LOG_LEVEL_ERROR);
+	s.operations.binding_idle_ms = binding_idle_ms;
 	s.elements = memory_alloc_array(s.count, sizeof(*s.elements));
 	s.polls = memory_alloc_array(s.count + 1, sizeof(*s.polls));
 	for (unsigned i = 0; i < s.count; i++)
