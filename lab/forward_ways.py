@@ -8,13 +8,15 @@ Peers with processes of their own come from forward_ovs.py and forward_dpdk.py.
 from __future__ import annotations
 
 import platform
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import NamedTuple
 
-from . import rows
+from . import forward_checks, rows
+from .forward_checks import Found, Scaling
 from .lanes import Lanes, LanesError
 
 Say = Callable[[str], None]
@@ -117,8 +119,8 @@ class Turns:
     def alone(self, ways: Iterable[Way], what: str, spread: int) -> None:
         """With the second core to itself, the generator on the first."""
         ways = list(ways)
-        found: dict[Way, list[dict[str, float]]] = {way: [] for way in ways}
         threads: dict[str, list[int]] = {}    # of devices: two ways may come in by one
+        seen: dict[Way, list[Found]] = {way: [] for way in ways}
         pids: dict[Way, list[int]] = {}
         with ExitStack() as stack:
             for way in ways:
@@ -127,36 +129,62 @@ class Turns:
                     stack.callback(self.lanes.unthread, way.device)
                 pids[way] = way.pids or threads[way.device]
                 way.place(SECOND)
-            for number in range(self.rounds + 1):
-                for way in ways:
-                    with way.turn():
-                        one = self.lanes.free(way.lane, spread, self.ms, pids[way])
-                    if number and one["received"]:    # the first is not counted
-                        found[way].append({**one, "busy": way.busy() if way.busy else 0})
+
+            def one(way: Way) -> tuple[Found, str]:
+                with way.turn():
+                    found = self.lanes.free(way.lane, spread, self.ms, pids[way])
+                if found["received"]:
+                    seen[way].append({**found, "busy": way.busy() if way.busy else 0})
+                return found, forward_checks.alone(found, way.polls)
+
+            for way in ways:
+                one(way)
+            seen = {way: [] for way in ways}    # from here they count
+            found, doubts = forward_checks.in_turn(ways, self.rounds, one)
         for way in ways:
-            name = f"a core of its own, local delivery, {what}"
+            self._alone(way, found[way], seen[way], doubts.get(way, ""),
+                        f"a core of its own, local delivery, {what}")
+
+    def _alone(self, way: Way, found: list[Found], seen: list[Found], doubt: str, name: str) -> None:
+        """A core that waits now and then has no rate, but it has its CPU time."""
+        if doubt:
+            self.say(f"not given: {way.system}, {name}, packets a second: {doubt}")
+        else:
             self.row(way, name, "packets a second", "M/s", [
-                one["rate"] / 1e6 for one in found[way]])
-            self.row(way, name, "CPU time a packet, its core", "ns", [
-                one["ns"] for one in found[way]])
-            if way.busy:
-                self.row(way, name, "CPU time a packet, in bursts that found any", "ns", [
-                    one["busy"] for one in found[way]])
+                forward_checks.rate(one) / 1e6 for one in found])
+        if not doubt or not way.polls:
+            self.row(way, name, "CPU time a packet, its core", "ns", [one["ns"] for one in seen])
+        if way.busy:
+            self.row(way, name, "CPU time a packet, in bursts that found any", "ns", [
+                one["busy"] for one in seen])
 
     def scaling(self, ways: Iterable[Way], what: str, spread: int) -> None:
         """Generator, way and sink on one core; and on each of two, by queues of their own."""
         ways = [way for way in ways if not way.pid]
-        rates: dict[tuple[Way, str], list[float]] = {
-            (way, cores): [] for way in ways for cores in ("0", "01")}
-        for _ in range(self.rounds):
-            for (way, cores), found in rates.items():
-                found.append(self.lanes.both(way.lane, spread, self.ms, cores) / 1e6)
-        for (way, cores), found in rates.items():
-            self.row(way, f"in lockstep on {'one core' if cores == '0' else 'each of two cores'}, "
-                      f"local delivery, {what}", "packets a second", "M/s", found)
+
+        def one(way: Way) -> tuple[Scaling, str]:
+            found = [self.lanes.cores(way.lane, spread, self.ms, cores)
+                     for cores in ("0", "1", "01")]
+            rates = [forward_checks.rate(one) for one in found]
+            return Scaling(statistics.mean(rates[:2]), rates[2]), \
+                next(filter(None, map(forward_checks.lockstep, found)), "")
+
+        found, doubts = forward_checks.in_turn(ways, self.rounds, one)
         for way in ways:
-            both = [two / one for one, two in zip(rates[way, "0"], rates[way, "01"])]
-            self.row(way, f"local delivery, {what}", "two cores' rate by one's", "x", both)
+            self._scaling(way, found[way], doubts.get(way, ""), f"local delivery, {what}")
+
+    def _scaling(self, way: Way, found: list[Scaling], doubt: str, what: str) -> None:
+        ns = forward_checks.median(self.rows, way.system, f"lockstep, {what}", "CPU time a packet")
+        doubt = doubt or forward_checks.agree([one.one for one in found], ns) or \
+            forward_checks.scales(found)
+        if doubt:
+            self.say(f"not given: {way.system}, in lockstep on one core and two, {what}: {doubt}")
+            return
+        for where, rates in (("one core", [one.one for one in found]),
+                             ("each of two cores", [one.both for one in found])):
+            self.row(way, f"in lockstep on {where}, {what}", "packets a second", "M/s",
+                     [rate / 1e6 for rate in rates])
+        self.row(way, what, "two cores' rate by one's", "x", [one.ratio for one in found])
 
 
 class Peer(NamedTuple):

@@ -76,17 +76,15 @@ class Lanes:
         return found
 
     def free(self, lane: str, spread: int, ms: int, pids: list[int]) -> dict[str, Any]:
-        """The generator on the first core, the way (pids) on the second: 'rate' is frames a second
-        at the sink, 'ns' the second core's CPU time for each."""
+        """The generator on the first core, the way (pids) on the second: 'ns' is the second core's
+        CPU time for each frame that arrives."""
         found = self.ask("measure", lane, "local", spread, "free", 0, ms, *pids)
-        found["rate"] = found["received"] / found["wall_ns"] * 1e9
         found["ns"] = found["others_ns"] / max(found["received"], 1)
         return found
 
-    def both(self, lane: str, spread: int, ms: int, cores: str) -> float:
-        """Frames a second in lockstep on one core or on both at once."""
-        found = self.ask("measure", lane, "local", spread, "lockstep", cores, ms)
-        return float(found["received"] / found["wall_ns"] * 1e9)
+    def cores(self, lane: str, spread: int, ms: int, cores: str) -> dict[str, Any]:
+        """In lockstep on these, each with a generator."""
+        return self.ask("measure", lane, "local", spread, "lockstep", cores, ms)
 
     def warm(self, lane: str, case: str, spread: int, ms: int, pids: list[int] | None = None) -> None:
         """Until the way carries all."""
@@ -102,7 +100,8 @@ class Lanes:
     # ---- the kernel's way on another core ----
 
     def thread(self, device: str, core: int) -> list[int]:
-        """The device's receiving becomes threads on that core; their process ids."""
+        """The device's receiving becomes threads on that core; their process ids. They have precedence
+        over everything else there, as the generator has (bench/src/lanes_run.c)."""
         before = set(_threads(device))
         self._threaded(device, 1)
         end = time.monotonic() + THREAD_TIMEOUT_S
@@ -113,6 +112,7 @@ class Lanes:
         for pid in made:
             subprocess.run(["taskset", "-pc", str(core), str(pid)], check=True,
                            stdout=subprocess.DEVNULL)
+            subprocess.run(["chrt", "-f", "-p", "1", str(pid)], stderr=subprocess.DEVNULL)
         return sorted(made)
 
     def unthread(self, device: str) -> None:

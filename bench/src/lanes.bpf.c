@@ -19,7 +19,10 @@ static __always_inline struct lane_core *this_core(void)
 SEC("xdp")
 int lane_generate(struct xdp_md *ctx)
 {
-	if (packet_write(&shape, &this_core()->state, (void *)(long)ctx->data,
+	struct lane_core *here = this_core();
+
+	here->sent++;
+	if (packet_write(&shape, &here->state, (void *)(long)ctx->data,
 			 (void *)(long)ctx->data_end))
 		return XDP_ABORTED;
 	return (int)bpf_redirect(shape.out_ifindex, 0);

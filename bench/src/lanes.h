@@ -8,6 +8,7 @@
 
 struct lane_core {
 	__u64 received; /* by the sink */
+	__u64 sent;     /* by the generator */
 	__u32 state;    /* of the generator; not zero */
-	__u32 unused[13];
+	__u32 unused[11];
 };

@@ -8,6 +8,8 @@
 
 #define LANES 12
 #define LANE_NAME 8
+#define LANE_PIDS 16
+#define GENERATORS 2
 
 enum lane_kind {
 	LANE_VICTOR,   /* the element's own ports */
@@ -37,6 +39,17 @@ struct lanes {
 	uint32_t routes;
 };
 
+/* What is to be measured: the command of that name in lanes.c. */
+struct job {
+	const struct lane *lane;
+	char which[16];
+	uint32_t spread, ms;
+	bool free;
+	char cores[GENERATORS + 1];
+	int pids[LANE_PIDS];
+	unsigned pid_count;
+};
+
 /* lanes_way.c: makes a way, and its devices; of so many bindings or routes. */
 void lane_make(struct lanes *l, const char *name, const char *kind);
 void lanes_grow(struct lanes *l, uint32_t count, bool local);
@@ -48,3 +61,7 @@ uint32_t lane_frame(struct lanes *l, const struct lane *lane, const char *which,
 /* lanes_routes.c: host routes 'from' to 'to' - 1 by that gateway and device. */
 int routes_add(const struct forward *f, uint32_t from, uint32_t to, const char *via,
 	       uint32_t ifindex);
+
+/* lanes_run.c: once, before the first measurement; and one, whose figures are written to stdout. */
+void generators_init(struct lanes *l);
+void lanes_measure(struct lanes *l, const struct job *job);

@@ -5,6 +5,8 @@ import os
 import pytest
 from lab import bench, forward_dpdk, forward_peers, forward_ways
 
+WAYS = len(forward_ways.in_kernel())
+
 
 def test_every_way_carries_frames_from_the_generator_to_the_sink():
     said = []
@@ -16,10 +18,15 @@ def test_every_way_carries_frames_from_the_generator_to_the_sink():
     for case in ("encapsulation, IP-in-IP", "decapsulation, IP-in-IP"):
         assert ("victor-fe", f"lockstep, {case}, IPv4, 64 of which one hot") in named
     assert ("Linux forwarding", "lockstep, drop, nobody has the address, IPv4, 64 random") in named
-    assert {"CPU time a packet", "packets a second", "two cores' rate by one's"} <= {
-        row["metric"] for row in found}
     assert all(row["median"] > 0 for row in found)
-    assert len(said) == len(found)
+    not_given = [text for text in said if text.startswith("not given: ")]
+    assert len(said) == len(found) + len(not_given)
+    # A machine with much else to do has no rates, and says so.
+    two = [row["median"] for row in found if row["metric"] == "two cores' rate by one's"]
+    assert len(two) + sum("on one core and two" in text for text in not_given) == WAYS
+    assert all(0.9 <= ratio <= 2.1 for ratio in two)
+    alone = [row for row in found if row["metric"] == "CPU time a packet, its core"]
+    assert len(alone) == 2 * WAYS
 
 
 @pytest.mark.skipif("VICTOR_TEST_ALL" not in os.environ, reason="VICTOR_TEST_ALL is not set")
@@ -29,7 +36,7 @@ def test_a_peer_carries_frames_beside_the_kernels_ways_and_leaves_nothing(peer):
     bench.need(print, *packages)
     pages = forward_dpdk.HUGE.read_text()
     found = forward_ways.measure(4, [64], rounds=3, ms=200, say=print, starts=[start])
-    names = {row["system"] for row in found if row["metric"] == "packets a second"}
+    names = {row["system"] for row in found if row["case"].startswith("a core of its own")}
     others = {name for name in names if name.startswith(("Open vSwitch", "DPDK"))}
     assert len(others) == {"ovs": 3, "dpdk": 4}[peer]
     assert all(row["median"] > 0 for row in found
