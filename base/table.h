@@ -5,19 +5,17 @@
 #pragma once
 
 #include "base/index.h"
+#include "base/pool.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct table_chunk;
-
 struct table {
 	size_t key_size, value_size;
 	size_t count;
-	struct index index;                  /* of the entries' numbers */
-	struct table_chunk **chunks;         /* of entries, by their numbers */
-	uint32_t chunk_count, numbers, free; /* numbers given so far; free: a list, of number + 1 */
+	struct index index; /* of the entries' numbers */
+	struct pool pool;
 	bool key_in_value;
 };
 

@@ -87,8 +87,9 @@ static void move(struct core *c, struct attachment_record *r, const struct place
 	after.since_ms = after.heard_ms = c->now_ms;
 	after.moves += !first;
 	r->live = true;
-	r->proof = proof;
-	r->must_be_silent = false;
+	r->proof = (uint8_t)proof;
+	if (r->aside)
+		aside_find(c, r)->must_be_silent = false;
 	record_enter(c, r, &after, false);
 	segment_announce(c, r);
 	if (first)
@@ -100,12 +101,29 @@ static void move(struct core *c, struct attachment_record *r, const struct place
 		       record_place_text(c, to, place), reason);
 }
 
+/* It is the one that the node left last, and was asked, or is to be. */
+static bool is_looked_at(const struct attachment_record *r, const struct place *place)
+{
+	return place->fe && r->looked_fe == place->fe && r->looked_port == place->port;
+}
+
+static void look_later(struct core *c, const struct attachment_record *r, const struct place *left)
+{
+	c->owes_barriers = true;
+	if (c->look_count == LOOKS_MAX) {
+		probe_place(c, r, left);
+		return;
+	}
+	name_copy(c->looks[c->look_count].node, r->a.node);
+	c->looks[c->look_count++].place = *left;
+}
+
 void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 			      const struct claim *claim)
 {
 	struct place left = r->a.place, to = claim->place, asked = r->a.previous;
 	bool probing = r->a.state == ATTACHMENT_PROBING;
-	bool looked = claim->elicited && place_same_port(&r->looked, &claim->place);
+	bool looked = claim->elicited && is_looked_at(r, &claim->place);
 	bool look = !r->detached && r->live && !looked && claim->proof != PROOF_SIGNED &&
 		    r->a.state == ATTACHMENT_ACTIVE && left.fe != claim->place.fe &&
 		    c->now_ms - r->a.heard_ms < SECOND_LOOK_MS && element_place_up(c, &left);
@@ -114,17 +132,15 @@ void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 	if (!c->learning)
 		(void)segment_designate(c, r->a.node, &to);
 	if (probing)
-		flapping_forgive(r);
+		flapping_forgive(c, r);
 	move(c, r, &to, claim->proof, EVENT_MOVED,
 	     claim->proof == PROOF_SIGNED ? "it registered there"
 	     : claim->elicited            ? "it answers there"
 					  : "it speaks there");
-	r->looked = look ? left : (struct place){0};
-	if (look && c->look_count == LOOKS_MAX)
-		probe_place(c, r, &left);
-	else if (look)
-		name_copy(c->looks[c->look_count++], r->a.node);
-	c->owes_barriers |= look;
+	r->looked_fe = look ? (uint16_t)left.fe : 0;
+	r->looked_port = look ? left.port : 0;
+	if (look)
+		look_later(c, r, &left);
 	if (probing && claim->proof != PROOF_SIGNED)
 		probing_ask_losers(c, r, &asked);
 }
@@ -133,11 +149,12 @@ void attachment_move_by_claim(struct core *c, struct attachment_record *r,
 void attachment_look_again(struct core *c)
 {
 	for (unsigned i = 0; i < c->look_count; i++) {
-		const struct attachment_record *r = attachment_find(c, c->looks[i]);
+		const struct place *left = &c->looks[i].place;
+		const struct attachment_record *r = attachment_find(c, c->looks[i].node);
 
-		if (r && !r->detached && r->a.state == ATTACHMENT_ACTIVE && r->looked.fe &&
-		    element_place_up(c, &r->looked))
-			probe_place(c, r, &r->looked);
+		if (r && !r->detached && r->a.state == ATTACHMENT_ACTIVE && is_looked_at(r, left) &&
+		    element_place_up(c, left))
+			probe_place(c, r, left);
 	}
 	c->look_count = 0;
 }
@@ -169,7 +186,7 @@ static void revert(struct core *c, struct attachment_record *r, const char *reas
 		return;
 	}
 	r->a.moves = moves - 1; /* move() counts one; a move undone is none */
-	move(c, r, &back, r->proof, EVENT_REVERTED, reason);
+	move(c, r, &back, (enum proof)r->proof, EVENT_REVERTED, reason);
 	if (!element_place_up(c, &back))
 		record_settle(c, r);
 	probing_ask_others(c, r);
@@ -189,7 +206,7 @@ static void heard_here(struct core *c, struct attachment_record *r, const struct
 	r->a.heard_ms = c->now_ms;
 	r->live = true;
 	if (claim->proof > r->proof || r->a.state == ATTACHMENT_PREPARED)
-		r->proof = claim->proof;
+		r->proof = (uint8_t)claim->proof;
 	switch (r->a.state) {
 	case ATTACHMENT_ACTIVE:
 		return;
@@ -341,7 +358,8 @@ int attachment_prepare(struct core *c, const struct node *n, const struct place 
 	after.since_ms = c->now_ms;
 	after.deadline_ms = c->now_ms + c->config.prepare_timeout_ms;
 	r->probed = false;
-	r->also_count = 0;
+	if (r->aside)
+		aside_find(c, r)->also_count = 0;
 	record_enter(c, r, &after, false);
 	segment_announce(c, r);
 	report(c, EVENT_PREPARED, &r->a, element_find(c, to->fe), to->port,
@@ -468,7 +486,7 @@ static void port_down(struct core *c, struct attachment_record *r, bool fell)
 			revert(c, r, "the destination's port went down");
 		return;
 	case ATTACHMENT_PROBING:
-		if (r->claimant_answered)
+		if (aside_of(c, r)->claimant_answered)
 			attachment_move_by_claim(c, r, &claim);
 		return;
 	case ATTACHMENT_DOWN:
@@ -535,6 +553,8 @@ void attachment_tick(struct core *c)
 	for (unsigned i = 0; i < c->element_count; i++)
 		if (c->elements[i]->state == ELEMENT_ONLINE)
 			probe_learnt(c->elements[i]);
-	if (c->now_ms - c->second_ms >= 1000)
+	if (c->now_ms - c->second_ms >= 1000) {
 		record_bury(c);
+		aside_tick(c);
+	}
 }

@@ -24,15 +24,15 @@ enum attachment_state {
 };
 
 struct attachment {
-	char node[NAME_SIZE];
-	enum attachment_state state;
+	const char *node; /* its id, the core's or whoever keeps a copy's */
+	enum attachment_state state : 8;
+	uint32_t moves;
 	struct place place;
 	struct place previous;          /* PREPARED: where it returns to; PROBING: the claimant */
 	struct version version;         /* of the place: the local binding's cookie */
 	struct version element_version; /* of the FE: foreign bindings' cookie; a move within one FE
 					 * leaves it, so that other FEs are sent nothing */
 	int64_t since_ms, heard_ms, deadline_ms;
-	uint32_t moves;
 };
 
 const char *attachment_state_name(enum attachment_state state);

@@ -327,7 +327,7 @@ static bool want_nodes(struct sync *sync, unsigned budget)
 	struct rule rules[PLANNER_NODE_RULES_MAX];
 	struct attachment_record *r;
 
-	while (budget && table_next(&c->records, &sync->at, NULL, (void **)&r)) {
+	while (budget && pool_next(&c->records, &sync->at, (void **)&r)) {
 		unsigned count;
 
 		adopt_again(sync, r);

@@ -70,7 +70,8 @@ struct core *core_create(const struct core_config *config, const struct core_she
 	devices_init(&c->devices, seed + 12);
 	c->signing = signed_create(seed + 13, now_ms);
 	table_init(&c->element_names, NAME_SIZE, sizeof(struct element *), seed + 7);
-	table_init(&c->records, NAME_SIZE, sizeof(struct attachment_record), seed + 8);
+	pool_init(&c->records, sizeof(struct attachment_record));
+	pool_init(&c->asides, sizeof(struct aside));
 	table_init(&c->drained, NAME_SIZE, sizeof(bool), seed + 11);
 	table_init(&c->segments, sizeof(uint32_t), segment_size(), seed + 10);
 	refusal_init(c, seed + 12);
@@ -92,7 +93,8 @@ void core_destroy(struct core *c)
 		element_destroy(c->elements[i]);
 	free(c->elements);
 	table_finish(&c->element_names);
-	table_finish(&c->records);
+	pool_finish(&c->records);
+	pool_finish(&c->asides);
 	refusal_finish(c);
 	alarm_finish(c);
 	table_finish(&c->segments);

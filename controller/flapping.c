@@ -11,22 +11,24 @@
 
 bool flapping_is_damped(const struct core *c, const struct attachment_record *r)
 {
-	return c->now_ms < r->damped_until_ms;
+	return c->now_ms < aside_of(c, r)->damped_until_ms;
 }
 
 bool flapping_count(struct core *c, struct attachment_record *r)
 {
-	if (!r->ambiguous_count ||
-	    c->now_ms - r->ambiguous_since_ms > c->config.flapping_window_ms) {
-		r->ambiguous_since_ms = c->now_ms;
-		r->ambiguous_count = r->counted = 0;
+	struct aside *a = aside_obtain(c, r);
+
+	if (!a->ambiguous_count ||
+	    c->now_ms - a->ambiguous_since_ms > c->config.flapping_window_ms) {
+		a->ambiguous_since_ms = c->now_ms;
+		a->ambiguous_count = a->counted = 0;
 	}
-	r->ambiguous_count++;
-	r->counted++;
-	if (r->ambiguous_count < c->config.flapping_claims)
+	a->ambiguous_count++;
+	a->counted++;
+	if (a->ambiguous_count < c->config.flapping_claims)
 		return false;
-	r->damped_until_ms = c->now_ms + c->config.flapping_window_ms;
-	r->ambiguous_count = 0; /* then it begins anew */
+	a->damped_until_ms = c->now_ms + c->config.flapping_window_ms;
+	a->ambiguous_count = 0; /* then it begins anew */
 	report(c, EVENT_AMBIGUOUS, &r->a, NULL, 0,
 	       "%s: flapping: %u ambiguous claims within %u s; the next are not heard", r->a.node,
 	       c->config.flapping_claims, c->config.flapping_window_ms / 1000);
@@ -37,10 +39,14 @@ bool flapping_count(struct core *c, struct attachment_record *r)
 	return true;
 }
 
-void flapping_forgive(struct attachment_record *r)
+void flapping_forgive(struct core *c, struct attachment_record *r)
 {
-	r->ambiguous_count -= r->counted < r->ambiguous_count ? r->counted : r->ambiguous_count;
-	r->counted = 0;
+	struct aside *a = aside_find(c, r);
+
+	if (!a)
+		return;
+	a->ambiguous_count -= a->counted < a->ambiguous_count ? a->counted : a->ambiguous_count;
+	a->counted = 0;
 }
 
 void flapping_tick(struct core *c)

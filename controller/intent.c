@@ -274,7 +274,7 @@ void planner_intent_nodes(const struct core *c, const struct element *e,
 	size_t at = 0;
 	struct attachment_record *r;
 
-	while (table_next(&c->records, &at, NULL, (void **)&r)) {
+	while (pool_next(&c->records, &at, (void **)&r)) {
 		unsigned count =
 			planner_node_rules(c, e->id, r->node, r->detached ? NULL : &r->a, rules);
 

@@ -16,13 +16,14 @@
 void attachment_restore(struct core *c, const struct attachment *a)
 {
 	struct attachment_record *r = record_obtain(c, a->node);
+	const char *id = r->a.node;
 	bool gone = a->state == ATTACHMENT_GONE; /* of some, nobody knew where they were */
 	struct element *e = element_obtain(c, a->place.fe);
 
 	if (!r->detached || (!e && !gone))
 		return;
 	r->a = *a;
-	name_copy(r->a.node, a->node);
+	r->a.node = id;
 	r->node = inventory_node(&c->inventory, a->node);
 	r->detached = gone;
 	r->a.deadline_ms = 0;
@@ -251,7 +252,7 @@ void attachment_drop_nodeless(struct core *c)
 	size_t at = 0;
 	struct attachment_record *r;
 
-	while (table_next(&c->records, &at, NULL, (void **)&r))
+	while (pool_next(&c->records, &at, (void **)&r))
 		if (!r->detached && !r->node)
 			record_detach(c, r, "it is not in the inventory any more");
 }

@@ -8,11 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-struct node_name {
-	uint32_t node; /* its block */
-	char id[];
-};
-
 struct address_key {
 	uint32_t vrf;
 	struct address address;
@@ -178,11 +173,28 @@ static bool has_address(const struct node *n, const struct address *a)
 	return false;
 }
 
+static uint32_t hash_id(const struct nodes *all, const char *id)
+{
+	return index_hash(&all->by_id, id, strlen(id));
+}
+
+const struct node *nodes_named(const struct nodes *all, const struct node_name *name)
+{
+	return name->node ? node_at(all, name->node) : NULL;
+}
+
+struct node_name *nodes_name(const struct nodes *all, const char *id)
+{
+	uint32_t block = find_name(all, id, hash_id(all, id));
+
+	return block ? name_at(all, block) : NULL;
+}
+
 const struct node *nodes_find(const struct nodes *all, const char *id)
 {
-	uint32_t name = find_name(all, id, index_hash(&all->by_id, id, strlen(id)));
+	const struct node_name *name = nodes_name(all, id);
 
-	return name ? node_at(all, name_at(all, name)->node) : NULL;
+	return name ? nodes_named(all, name) : NULL;
 }
 
 const struct node *nodes_by_address(const struct nodes *all, uint32_t vrf, const struct address *a)
@@ -217,7 +229,10 @@ const struct node *nodes_next(const struct nodes *all, uint64_t *at)
 {
 	uint32_t name;
 
-	return index_each(&all->by_id, at, &name) ? node_at(all, name_at(all, name)->node) : NULL;
+	while (index_each(&all->by_id, at, &name))
+		if (name_at(all, name)->node)
+			return node_at(all, name_at(all, name)->node);
+	return NULL;
 }
 
 static void link_node(struct nodes *all, uint32_t block)
@@ -262,35 +277,57 @@ static uint32_t make_node(struct nodes *all, const struct node_spec *spec, const
 	return block;
 }
 
+struct node_name *nodes_obtain_name(struct nodes *all, const char *id)
+{
+	uint32_t hash = hash_id(all, id), block = find_name(all, id, hash);
+
+	if (block)
+		return name_at(all, block);
+	block = slab_take(&all->slab, name_size(id));
+	memcpy(name_at(all, block)->id, id, strlen(id));
+	index_add(&all->by_id, hash, block);
+	return name_at(all, block);
+}
+
+static void drop_if_unused(struct nodes *all, struct node_name *name)
+{
+	uint32_t hash, block;
+
+	if (name->node || name->kept)
+		return;
+	hash = hash_id(all, name->id);
+	block = find_name(all, name->id, hash);
+	index_remove(&all->by_id, hash, block);
+	slab_give(&all->slab, block, name_size(name->id));
+}
+
+void nodes_release_name(struct nodes *all, struct node_name *name)
+{
+	name->kept = 0;
+	drop_if_unused(all, name);
+}
+
 void nodes_put(struct nodes *all, const struct node_spec *spec)
 {
-	uint32_t hash = index_hash(&all->by_id, spec->id, strlen(spec->id));
-	uint32_t block = find_name(all, spec->id, hash);
-	struct node_name *name;
+	struct node_name *name = nodes_obtain_name(all, spec->id);
 
-	if (block) {
-		unlink_node(all, name_at(all, block)->node);
-	} else {
-		block = slab_take(&all->slab, name_size(spec->id));
-		memcpy(name_at(all, block)->id, spec->id, strlen(spec->id));
-		index_add(&all->by_id, hash, block);
+	if (name->node)
+		unlink_node(all, name->node);
+	else
 		all->count++;
-	}
-	name = name_at(all, block);
 	name->node = make_node(all, spec, name->id);
 	link_node(all, name->node);
 }
 
 bool nodes_remove(struct nodes *all, const char *id)
 {
-	uint32_t hash = index_hash(&all->by_id, id, strlen(id));
-	uint32_t block = find_name(all, id, hash);
+	struct node_name *name = nodes_name(all, id);
 
-	if (!block)
+	if (!name || !name->node)
 		return false;
-	unlink_node(all, name_at(all, block)->node);
-	index_remove(&all->by_id, hash, block);
-	slab_give(&all->slab, block, name_size(name_at(all, block)->id));
+	unlink_node(all, name->node);
+	name->node = 0;
 	all->count--;
+	drop_if_unused(all, name);
 	return true;
 }

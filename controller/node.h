@@ -63,6 +63,13 @@ void node_describe(const struct node *n, struct node_spec *ret);
 /* The caller frees it; its id is the original's. */
 MUST_USE struct node *node_copy(const struct node *n);
 
+/* An id, while there is a node of it, or something else that is kept of it. */
+struct node_name {
+	uint32_t node; /* its block; 0: there is none */
+	uint32_t kept; /* whatever who keeps something wants; 0: nothing */
+	char id[];
+};
+
 struct nodes {
 	size_t count;
 	struct slab slab;
@@ -77,6 +84,15 @@ bool nodes_remove(struct nodes *all, const char *id);
 const struct node *nodes_find(const struct nodes *all, const char *id);
 const struct node *nodes_by_address(const struct nodes *all, uint32_t vrf, const struct address *a);
 const struct node *nodes_by_mac(const struct nodes *all, uint32_t vrf, const struct mac *m);
+/* NULL: there is none. */
+struct node_name *nodes_name(const struct nodes *all, const char *id);
+/* Made where there was none; to be given a 'kept', or else to be released. */
+struct node_name *nodes_obtain_name(struct nodes *all, const char *id);
+/* 'kept' is 0 from now on; whoever has the id has it no more, unless there is a node. */
+void nodes_release_name(struct nodes *all, struct node_name *name);
+/* The node of that name; NULL: none. */
+const struct node *nodes_named(const struct nodes *all, const struct node_name *name);
+
 /* In no order that people know; begins with *at = 0; NULL at the end.  A node that is there all the
  * while is met once, whatever is put and removed meanwhile. */
 const struct node *nodes_next(const struct nodes *all, uint64_t *at);

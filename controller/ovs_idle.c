@@ -49,26 +49,27 @@ static void count(struct element *e, const struct rule *rule, uint64_t packets)
 	struct attachment_record *r = n ? attachment_find(e->core, n->id) : NULL;
 
 	if (r && !r->detached && r->a.place.fe == e->id && r->a.place.port == rule->key.port)
-		r->idle.counting += packets;
+		aside_obtain(e->core, r)->idle.counting += packets;
 }
 
 /* True: it answers no more. */
 static bool judge(struct element *e, struct attachment_record *r)
 {
+	struct aside *a = aside_obtain(e->core, r);
 	int64_t now = e->core->now_ms, heard;
 
-	if (r->idle.counting != r->idle.packets || !r->idle.heard_ms)
-		r->idle.heard_ms = now;
-	r->idle.packets = r->idle.counting;
-	r->idle.counting = 0;
-	heard = r->idle.heard_ms > r->a.heard_ms ? r->idle.heard_ms : r->a.heard_ms;
+	if (a->idle.counting != a->idle.packets || !a->idle.heard_ms)
+		a->idle.heard_ms = now;
+	a->idle.packets = a->idle.counting;
+	a->idle.counting = 0;
+	heard = a->idle.heard_ms > r->a.heard_ms ? a->idle.heard_ms : r->a.heard_ms;
 	if (now - heard < probe_ms(e->ovs)) {
-		r->idle.asked_ms = 0;
+		a->idle.asked_ms = 0;
 		return false;
 	}
-	if (!r->idle.asked_ms)
-		r->idle.asked_ms = now;
-	if (now - r->idle.asked_ms >= give_up_ms(e->ovs))
+	if (!a->idle.asked_ms)
+		a->idle.asked_ms = now;
+	if (now - a->idle.asked_ms >= give_up_ms(e->ovs))
 		return true;
 	e->ovs->idle_asking = true;
 	probe_place(e->core, r, &r->a.place);

@@ -237,14 +237,12 @@ static bool is_involved(const struct change *ch, uint32_t fe)
 /* For P4a: when this FE was last told something about this node. */
 static void note_told(struct attachment_record *r, uint32_t fe, uint64_t change)
 {
-	unsigned slot =
-		r->changed_at[0].fe == fe || r->changed_at[0].change < r->changed_at[1].change ? 0
-											       : 1;
+	unsigned slot = r->changed_fe[0] == fe || r->changed_at[0] < r->changed_at[1] ? 0 : 1;
 
-	if (r->changed_at[1].fe == fe)
+	if (r->changed_fe[1] == fe)
 		slot = 1;
-	r->changed_at[slot].fe = fe;
-	r->changed_at[slot].change = change;
+	r->changed_fe[slot] = (uint16_t)fe;
+	r->changed_at[slot] = change;
 }
 
 static bool puts_foreign(const struct difference *d)

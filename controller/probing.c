@@ -85,12 +85,13 @@ static void end_probing_here(struct core *c, struct attachment_record *r, bool b
 		report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, r->a.place.fe), r->a.place.port,
 		       "%s: both its place and %s answer: two machines with one address? it stays",
 		       r->a.node, record_place_text(c, &r->a.previous, text));
-	if (r->must_be_silent && r->current_answered)
+	if (aside_of(c, r)->must_be_silent && aside_of(c, r)->current_answered)
 		refuse_claimant(c, r,
-				r->claimant_proof < admission_proof(c, r) ? "proven-elsewhere"
-									  : "answers-elsewhere",
+				aside_of(c, r)->claimant_proof < admission_proof(c, r)
+					? "proven-elsewhere"
+					: "answers-elsewhere",
 				&r->a.previous);
-	r->must_be_silent = false;
+	aside_obtain(c, r)->must_be_silent = false;
 	r->a.previous = (struct place){0};
 	record_settle(c, r);
 	attachment_drop_if_portless(c, r);
@@ -100,8 +101,8 @@ static void ask_all(struct core *c, struct attachment_record *r)
 {
 	probe_place(c, r, &r->a.place);
 	probe_place(c, r, &r->a.previous);
-	for (unsigned i = 0; i < r->also_count; i++)
-		probe_place(c, r, &r->also[i]);
+	for (unsigned i = 0; i < aside_of(c, r)->also_count; i++)
+		probe_place(c, r, &aside_of(c, r)->also[i]);
 }
 
 /* Not while it has no session, or is being compared with what it should have. */
@@ -114,9 +115,11 @@ static bool is_told_all(const struct core *c, uint32_t fe)
 
 static void ask_again(struct core *c, struct attachment_record *r)
 {
-	r->rounds++;
-	r->current_answered = r->claimant_answered = false;
-	r->claimant_asked = is_told_all(c, r->a.previous.fe);
+	struct aside *a = aside_obtain(c, r);
+
+	a->rounds++;
+	a->current_answered = a->claimant_answered = false;
+	a->claimant_asked = is_told_all(c, r->a.previous.fe);
 	r->a.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
 	ask_all(c, r);
 }
@@ -124,7 +127,7 @@ static void ask_again(struct core *c, struct attachment_record *r)
 /* False: often enough. */
 static bool ask_once_more(struct core *c, struct attachment_record *r)
 {
-	if (r->rounds == ROUNDS_MAX)
+	if (aside_of(c, r)->rounds == ROUNDS_MAX)
 		return false;
 	ask_again(c, r);
 	return true;
@@ -133,14 +136,15 @@ static bool ask_once_more(struct core *c, struct attachment_record *r)
 static void begin_probing(struct core *c, struct attachment_record *r, const struct claim *claim)
 {
 	struct attachment after = r->a;
+	struct aside *a = aside_obtain(c, r);
 
 	after.state = ATTACHMENT_PROBING;
 	after.previous = claim->place;
 	after.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
-	r->rounds = 0;
-	r->also_count = r->followed = 0;
-	r->claimant_proof = claim->proof;
-	r->must_be_silent = admission_needs_silence(c, r, claim);
+	a->rounds = 0;
+	a->also_count = a->followed = 0;
+	a->claimant_proof = claim->proof;
+	a->must_be_silent = admission_needs_silence(c, r, claim);
 	record_enter(c, r, &after, false);
 	(void)ask_once_more(c, r);
 }
@@ -148,20 +152,25 @@ static void begin_probing(struct core *c, struct attachment_record *r, const str
 /* The first time, one of them may have moved to the other's place between two answers. */
 static void both_answered(struct core *c, struct attachment_record *r)
 {
-	struct claim claim = {.place = r->a.previous, .elicited = true, .proof = r->claimant_proof};
+	struct claim claim = {
+		.place = r->a.previous, .elicited = true, .proof = aside_of(c, r)->claimant_proof};
 
-	if (r->rounds <= 1 && ask_once_more(c, r))
+	if (aside_of(c, r)->rounds <= 1 && ask_once_more(c, r))
 		return;
-	if (c->config.shared_ports == SHARED_PORTS_ASK && r->claimant_proof > admission_proof(c, r))
+	if (c->config.shared_ports == SHARED_PORTS_ASK &&
+	    aside_of(c, r)->claimant_proof > admission_proof(c, r))
 		attachment_move_by_claim(c, r, &claim); /* who proves more keeps it */
 	else
 		end_probing_here(c, r, true);
 }
 
-static bool has_joined(const struct attachment_record *r, const struct place *claimant)
+static bool has_joined(const struct core *c, const struct attachment_record *r,
+		       const struct place *claimant)
 {
-	for (unsigned i = 0; r->a.state == ATTACHMENT_PROBING && i < r->also_count; i++)
-		if (place_equal(&r->also[i], claimant))
+	const struct aside *a = aside_of(c, r);
+
+	for (unsigned i = 0; r->a.state == ATTACHMENT_PROBING && i < a->also_count; i++)
+		if (place_equal(&a->also[i], claimant))
 			return true;
 	return false;
 }
@@ -169,16 +178,18 @@ static bool has_joined(const struct attachment_record *r, const struct place *cl
 /* While some are asked already: one more.  Whoever answers, and is believed, has it. */
 static void join_probing(struct core *c, struct attachment_record *r, const struct place *claimant)
 {
-	if (has_joined(r, claimant)) {
+	struct aside *a = aside_obtain(c, r);
+
+	if (has_joined(c, r, claimant)) {
 		probe_place(c, r, claimant); /* its connection may have broken since */
 		return;
 	}
 	/* The latest are the likeliest; who is forgotten was asked, too. */
-	if (r->also_count == CLAIMANTS_MAX) {
-		r->also_count--;
-		memmove(r->also, r->also + 1, r->also_count * sizeof(r->also[0]));
+	if (a->also_count == CLAIMANTS_MAX) {
+		a->also_count--;
+		memmove(a->also, a->also + 1, a->also_count * sizeof(a->also[0]));
 	}
-	r->also[r->also_count++] = *claimant;
+	a->also[a->also_count++] = *claimant;
 	probe_place(c, r, claimant);
 }
 
@@ -187,20 +198,21 @@ static void join_probing(struct core *c, struct attachment_record *r, const stru
 static bool follow(struct core *c, struct attachment_record *r, const struct claim *claim)
 {
 	struct attachment after = r->a;
+	struct aside *a = aside_obtain(c, r);
 
-	if (!r->must_be_silent || claim->elicited || r->followed == FOLLOWED_MAX)
+	if (!a->must_be_silent || claim->elicited || a->followed == FOLLOWED_MAX)
 		return false;
 	after.previous = claim->place;
-	r->followed++;
-	r->rounds = 0;
-	r->claimant_proof = claim->proof;
+	a->followed++;
+	a->rounds = 0;
+	a->claimant_proof = claim->proof;
 	record_enter(c, r, &after, false);
 	return ask_once_more(c, r);
 }
 
 void probing_claim(struct core *c, struct attachment_record *r, const struct claim *claim)
 {
-	bool joined = has_joined(r, &claim->place);
+	bool joined = has_joined(c, r, &claim->place);
 	char text[96];
 
 	if (r->a.state == ATTACHMENT_PROBING && place_equal(&r->a.previous, &claim->place)) {
@@ -208,7 +220,7 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 		 * may have come there after its place had answered. */
 		if (claim->replay)
 			probe_place(c, r, &claim->place);
-		else if (r->current_answered && !claim->elicited)
+		else if (aside_of(c, r)->current_answered && !claim->elicited)
 			(void)ask_once_more(c, r);
 		return;
 	}
@@ -219,19 +231,20 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 	if (r->a.state == ATTACHMENT_PREPARED && admission_needs_silence(c, r, claim) &&
 	    !place_same_port(&r->a.previous, &claim->place)) {
 		/* A move is under way, as somebody asked; when it comes to nothing. */
-		r->also[0] = claim->place;
-		r->also_count = 1;
+		aside_obtain(c, r)->also[0] = claim->place;
+		aside_obtain(c, r)->also_count = 1;
 		return;
 	}
 	if (r->a.state != ATTACHMENT_PROBING)
-		r->counted = 0;
+		aside_obtain(c, r)->counted = 0;
 	/* A replay comes of a connection that broke, not of a node that flaps, and so does what is
 	 * said where an FE is still being told its tables; a port that is attested for the node is
 	 * no forger's.  One that moves on while it is asked about says so with every packet, which
 	 * is one claim; where all that claim are asked before anybody moves, they are one. */
 	if (!joined && !claim->replay && !claim->proof && !is_settling(c, r, claim) &&
 	    is_told_all(c, claim->heard_by) &&
-	    !(r->a.state == ATTACHMENT_PROBING && r->must_be_silent) && flapping_count(c, r)) {
+	    !(r->a.state == ATTACHMENT_PROBING && aside_of(c, r)->must_be_silent) &&
+	    flapping_count(c, r)) {
 		refuse_claimant(c, r, "damped", &claim->place);
 		return;
 	}
@@ -247,7 +260,7 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 		join_probing(c, r, &claim->place);
 	else
 		begin_probing(c, r, claim);
-	if (joined || (r->must_be_silent && claim_is_fresh(c, r, claim)))
+	if (joined || (aside_of(c, r)->must_be_silent && claim_is_fresh(c, r, claim)))
 		return; /* no news: so does every node that moves between such ports */
 	report(c, EVENT_AMBIGUOUS, &r->a, element_find(c, claim->place.fe), claim->place.port,
 	       "%s: an ambiguous claim from %s: both places are asked", r->a.node,
@@ -264,12 +277,13 @@ static bool place_is_mute(const struct core *c, const struct attachment_record *
 
 void probing_ask_others(struct core *c, struct attachment_record *r)
 {
-	struct claim claim = {.place = r->also[0], .heard_by = r->also[0].fe};
+	struct claim claim = {.place = aside_of(c, r)->also[0],
+			      .heard_by = aside_of(c, r)->also[0].fe};
 
-	if (!r->also_count || r->detached || place_equal(&r->a.place, &claim.place))
+	if (!aside_of(c, r)->also_count || r->detached || place_equal(&r->a.place, &claim.place))
 		return;
-	r->also_count = 0;
-	r->counted = 0;
+	aside_obtain(c, r)->also_count = 0;
+	aside_obtain(c, r)->counted = 0;
 	begin_probing(c, r, &claim);
 }
 
@@ -277,26 +291,29 @@ void probing_ask_others(struct core *c, struct attachment_record *r)
  * And their answers were for nothing where an FE was still being told its tables. */
 void probing_ask_losers(struct core *c, struct attachment_record *r, const struct place *claimant)
 {
+	struct aside *a = aside_obtain(c, r);
+
 	if (!place_equal(claimant, &r->a.place))
 		probe_place(c, r, claimant);
-	for (unsigned i = 0; i < r->also_count; i++)
-		if (!place_equal(&r->also[i], &r->a.place))
-			probe_place(c, r, &r->also[i]);
-	r->also_count = 0;
+	for (unsigned i = 0; i < a->also_count; i++)
+		if (!place_equal(&a->also[i], &r->a.place))
+			probe_place(c, r, &a->also[i]);
+	a->also_count = 0;
 }
 
 bool probing_also_answers(struct core *c, struct attachment_record *r, const struct claim *claim)
 {
 	struct attachment after = r->a;
+	struct aside *a = aside_obtain(c, r);
 	unsigned i = 0;
 
-	while (i < r->also_count && !place_equal(&r->also[i], &claim->place))
+	while (i < a->also_count && !place_equal(&a->also[i], &claim->place))
 		i++;
-	if (i == r->also_count || r->claimant_answered || !r->must_be_silent)
+	if (i == a->also_count || a->claimant_answered || !a->must_be_silent)
 		return false;
-	r->also[i] = r->a.previous;
+	a->also[i] = r->a.previous;
 	after.previous = claim->place;
-	r->claimant_proof = claim->proof;
+	a->claimant_proof = claim->proof;
 	record_enter(c, r, &after, false);
 	probing_claimant_answers(c, r, claim);
 	return true;
@@ -308,10 +325,10 @@ void probing_claimant_answers(struct core *c, struct attachment_record *r,
 {
 	int64_t soon = c->now_ms + c->config.probe_timeout_ms / 4;
 
-	r->claimant_answered = true;
-	if (r->current_answered)
+	aside_obtain(c, r)->claimant_answered = true;
+	if (aside_of(c, r)->current_answered)
 		both_answered(c, r);
-	else if (r->must_be_silent && place_is_mute(c, r))
+	else if (aside_of(c, r)->must_be_silent && place_is_mute(c, r))
 		return; /* it is waited for */
 	else if (!element_place_up(c, &r->a.place))
 		attachment_move_by_claim(c, r, claim);
@@ -323,42 +340,46 @@ void probing_heard_here(struct core *c, struct attachment_record *r, const struc
 {
 	if (!claim->elicited || !claim_is_fresh(c, r, claim)) {
 		/* It may have come back since the claimant answered. */
-		if (r->claimant_answered)
+		if (aside_of(c, r)->claimant_answered)
 			(void)ask_once_more(c, r);
 		return;
 	}
-	r->current_answered = true;
-	if (r->claimant_answered)
+	aside_obtain(c, r)->current_answered = true;
+	if (aside_of(c, r)->claimant_answered)
 		both_answered(c, r);
 }
 
 void probing_restart(struct core *c, struct attachment_record *r)
 {
-	r->rounds = 0;
+	aside_obtain(c, r)->rounds = 0;
 	(void)ask_once_more(c, r);
 }
 
 void probing_over(struct core *c, struct attachment_record *r)
 {
-	struct claim claim = {.place = r->a.previous, .elicited = true, .proof = r->claimant_proof};
+	struct claim claim = {
+		.place = r->a.previous, .elicited = true, .proof = aside_of(c, r)->claimant_proof};
 	const struct element *e = element_find(c, r->a.place.fe);
 	/* An FE without a session is no silent port: its data plane forwards on. */
 	bool here_down = e && e->synced && r->a.place.port && !element_place_up(c, &r->a.place);
 	bool there_up = element_place_up(c, &r->a.previous);
 
-	bool nobody = !r->current_answered && !r->claimant_answered;
-	bool again = r->must_be_silent && r->claimant_answered && !r->current_answered &&
-		     !here_down &&
-		     (r->rounds == 1 || (place_is_mute(c, r) && r->rounds < PATIENCE_ROUNDS));
+	bool nobody = !aside_of(c, r)->current_answered && !aside_of(c, r)->claimant_answered;
+	bool again = aside_of(c, r)->must_be_silent && aside_of(c, r)->claimant_answered &&
+		     !aside_of(c, r)->current_answered && !here_down &&
+		     (aside_of(c, r)->rounds == 1 ||
+		      (place_is_mute(c, r) && aside_of(c, r)->rounds < PATIENCE_ROUNDS));
 
 	/* An FE that was still being told its tables could not be asked, or not believed, and one
 	 * whose connection broke is waited for. */
-	if (again ||
-	    (nobody && (r->rounds == 1 || (!r->claimant_asked && r->rounds < PATIENCE_ROUNDS)))) {
+	if (again || (nobody && (aside_of(c, r)->rounds == 1 ||
+				 (!aside_of(c, r)->claimant_asked &&
+				  aside_of(c, r)->rounds < PATIENCE_ROUNDS)))) {
 		ask_again(c, r);
 		return;
 	}
-	if (!r->current_answered && (r->claimant_answered || (here_down && there_up)))
+	if (!aside_of(c, r)->current_answered &&
+	    (aside_of(c, r)->claimant_answered || (here_down && there_up)))
 		attachment_move_by_claim(c, r, &claim);
 	else
 		end_probing_here(c, r, false);

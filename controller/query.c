@@ -169,14 +169,15 @@ static int compare_records(const void *a, const void *b)
 void core_attachments(const struct core *c, void (*each)(void *to, const struct attachment *),
 		      void *to)
 {
-	void **list = sorted(&c->records, compare_records);
+	struct attachment_record **list = memory_alloc_array(c->records.count, sizeof(*list)), *r;
+	size_t at = 0, count = 0;
 
-	for (size_t i = 0; i < c->records.count; i++) {
-		const struct attachment_record *r = list[i];
-
+	while (pool_next(&c->records, &at, (void **)&r))
 		if (!r->detached)
-			each(to, &r->a);
-	}
+			list[count++] = r;
+	qsort(list, count, sizeof(*list), compare_records);
+	for (size_t i = 0; i < count; i++)
+		each(to, &list[i]->a);
 	free(list);
 }
 

@@ -19,7 +19,7 @@ bool core_attachments_page(const struct core *c, size_t *at, unsigned count,
 {
 	struct attachment_record *r;
 
-	for (; count && table_next(&c->records, at, NULL, (void **)&r); count--)
+	for (; count && pool_next(&c->records, at, (void **)&r); count--)
 		if (!r->detached)
 			each(to, &r->a);
 	return count == 0;

@@ -55,7 +55,7 @@ void rebuild_report(const struct core *c)
 	size_t at = 0;
 	struct attachment_record *r;
 
-	while (table_next(&c->records, &at, NULL, (void **)&r)) {
+	while (pool_next(&c->records, &at, (void **)&r)) {
 		attached += !r->detached;
 		spoken += !r->detached && r->live;
 	}

@@ -18,30 +18,38 @@
 
 struct attachment_record *attachment_find(const struct core *c, const char *node)
 {
-	char key[NAME_SIZE];
+	const struct node_name *name = nodes_name(&c->inventory.nodes, node);
 
-	name_copy(key, node);
-	return table_get(&c->records, key);
+	return name && name->kept ? pool_at(&c->records, name->kept - 1) : NULL;
 }
 
 struct attachment_record *record_obtain(struct core *c, const char *node)
 {
-	char key[NAME_SIZE];
+	struct node_name *name = nodes_obtain_name(&c->inventory.nodes, node);
 	struct attachment_record *r;
-	bool created;
 
-	name_copy(key, node);
-	r = table_put(&c->records, key, &created);
-	if (created) {
-		memcpy(r->a.node, key, NAME_SIZE);
+	if (!name->kept) {
+		name->kept = pool_take(&c->records) + 1;
+		r = pool_at(&c->records, name->kept - 1);
+		r->a.node = name->id;
 		r->detached = true;
 	}
-	return r;
+	return pool_at(&c->records, name->kept - 1);
+}
+
+static void forget(struct core *c, struct attachment_record *r)
+{
+	struct node_name *name = nodes_name(&c->inventory.nodes, r->a.node);
+
+	aside_drop(c, r);
+	pool_give(&c->records, name->kept - 1);
+	nodes_release_name(&c->inventory.nodes, name);
 }
 
 struct version record_next_version(struct core *c)
 {
-	return (struct version){c->config.shard, c->term, ++c->sequence};
+	return (struct version){
+		.shard = c->config.shard, .term = c->term, .sequence = ++c->sequence};
 }
 
 const char *record_place_text(const struct core *c, const struct place *p, char text[96])
@@ -60,8 +68,8 @@ uint64_t record_last_told(const struct attachment_record *r, uint32_t fe)
 	uint64_t change = r->changed_everywhere;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(r->changed_at); i++)
-		if (r->changed_at[i].fe == fe && r->changed_at[i].change > change)
-			change = r->changed_at[i].change;
+		if (r->changed_fe[i] == fe && r->changed_at[i] > change)
+			change = r->changed_at[i];
 	return change;
 }
 
@@ -200,8 +208,8 @@ static bool is_buried(const struct core *c, const struct attachment_record *r)
 
 		if (!e->session || e->session->sync ||
 		    !element_is_settled(e, r->changed_everywhere) ||
-		    !element_is_settled(e, r->changed_at[0].change) ||
-		    !element_is_settled(e, r->changed_at[1].change))
+		    !element_is_settled(e, r->changed_at[0]) ||
+		    !element_is_settled(e, r->changed_at[1]))
 			return false;
 	}
 	return true;
@@ -219,7 +227,7 @@ void record_bury(struct core *c)
 			continue;
 		record_unlink_list(r);
 		c->shell.forget_attachment(c->shell.context, r->a.node);
-		(void)table_remove(&c->records, r->a.node);
+		forget(c, r);
 	}
 }
 

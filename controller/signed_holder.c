@@ -125,7 +125,7 @@ void signed_learnt(struct core *c)
 	size_t at = 0;
 	struct attachment_record *r;
 
-	while (table_next(&c->records, &at, NULL, (void **)&r))
+	while (pool_next(&c->records, &at, (void **)&r))
 		if (!r->detached && r->node && signed_demanded(c, r->node) &&
 		    !holder_find(c, r->a.node))
 			(void)holder_set(c, r->a.node, NULL, c->config.registration_lifetime_s);

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include "base/pool.h"
+#include "controller/aside.h"
 #include "controller/core.h"
 #include "pipeline/stencil.h"
 
@@ -24,7 +26,6 @@
 #define FEW_ELEMENTS 16
 #define TERM_JUMP_MAX 16384 /* a term further ahead than this is a fault, not a lost store */
 
-#define CLAIMANTS_MAX 3 /* besides the first one, while both places are asked */
 /* After a move, the place that the node left is asked once whether the node is still there, if it
  * was heard there this recently: see attachment.c. */
 #define SECOND_LOOK_MS 1000
@@ -105,7 +106,7 @@ struct element {
 	unsigned overlap_count;
 };
 
-/* An attachment and what the machine needs beside it. */
+/* An attachment and what the machine needs beside it; there are as many as nodes. */
 struct attachment_record {
 	struct attachment a;
 	const struct node *node; /* NULL: not in the inventory (yet) */
@@ -113,30 +114,14 @@ struct attachment_record {
 	bool live;     /* claimed in this run, not only learnt */
 	bool barred;   /* detached: by a person, in this run */
 	bool learnt_beside; /* by the rule of an FE that is not designated for it */
-	bool probed;
-	bool element_version_guessed;
-	bool current_answered, claimant_answered; /* PROBING */
-	struct place also[CLAIMANTS_MAX];         /* PROBING: other claimants */
-	unsigned also_count;
-	bool claimant_asked; /* PROBING: its FE had a session the last time, and all it should have
-			      */
-	unsigned rounds;     /* PROBING: how often they were asked */
-	struct place looked; /* the one that it left last, if that was asked; else zero */
-	struct {
-		uint64_t packets, counting;
-		int64_t heard_ms, asked_ms; /* asked: since when it is silent; 0: it is not */
-	} idle;                             /* at a switch: ovs_idle.c */
-	uint64_t changed_everywhere;        /* change numbers, for P4a */
-	struct {
-		uint32_t fe;
-		uint64_t change;
-	} changed_at[2];
-	enum proof proof;          /* that its claim gave */
-	enum proof claimant_proof; /* PROBING */
-	unsigned followed;         /* PROBING: claimants */
-	bool must_be_silent;       /* PROBING: the place, for the claimant proves too little */
-	unsigned ambiguous_count, counted; /* flapping.c; counted: in this PROBING */
-	int64_t ambiguous_since_ms, damped_until_ms;
+	bool probed, element_version_guessed;
+	uint8_t proof;      /* enum proof: that its claim gave */
+	uint16_t looked_fe; /* the place that it left last, if that was asked; else 0 */
+	uint32_t looked_port;
+	uint32_t aside;              /* aside.h: its number + 1; 0: none */
+	uint16_t changed_fe[2];      /* FEs that were told alone... */
+	uint64_t changed_at[2];      /* ...and when: change numbers, for P4a */
+	uint64_t changed_everywhere; /* all FEs */
 	struct attachment_record *port_next, **port_link;
 	struct attachment_record *list_next, **list_link; /* timed, tombstones or unprobed */
 };
@@ -241,8 +226,10 @@ struct core {
 	struct element **elements; /* sorted by id */
 	unsigned element_count;
 	struct table element_names; /* char[NAME_SIZE] -> struct element * */
-	struct table records;       /* char[NAME_SIZE] -> struct attachment_record */
+	struct pool records; /* struct attachment_record; struct node_name has its number + 1 */
 	struct attachment_record *timed, *tombstones;
+	struct pool asides; /* aside.h */
+	size_t asides_at;   /* where the next tick goes on */
 	struct {
 		struct table entries, groups, rules;
 		int64_t swept_ms;
@@ -255,7 +242,10 @@ struct core {
 	const struct channel *receiving; /* whose bytes are being taken; NULL: nobody's */
 	bool has_switches;               /* some element is an Open vSwitch */
 	bool owes_barriers; /* some element does, or there is else to do after a move */
-	char looks[LOOKS_MAX][NAME_SIZE]; /* nodes whose last place is to be asked */
+	struct {
+		char node[NAME_SIZE];
+		struct place place;
+	} looks[LOOKS_MAX]; /* nodes, and the places that they left, which are to be asked */
 	unsigned look_count;
 	char unlogged[UNLOGGED_MAX][256]; /* report.c: what an event says */
 	unsigned unlogged_count;

@@ -11,8 +11,8 @@
 struct version {
 	uint16_t shard; /* 12 bits */
 	uint16_t term;
-	uint64_t sequence; /* 36 bits */
-};
+	uint64_t sequence;             /* 36 bits */
+} __attribute__((packed, aligned(4))); /* there are two in each of a million attachments */
 
 static inline uint64_t version_to_cookie(struct version v)
 {

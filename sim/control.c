@@ -131,8 +131,12 @@ static void restore(struct world *w)
 		if (w->hosts[i].present)
 			signer_put_devices(w, i);
 	at = 0;
-	while (table_next(&w->store.attachments, &at, NULL, &value))
-		core_restore_attachment(w->core, value);
+	while (table_next(&w->store.attachments, &at, &key, &value)) {
+		struct attachment a = *(const struct attachment *)value;
+
+		a.node = key; /* the core's that it had is gone */
+		core_restore_attachment(w->core, &a);
+	}
 	at = 0;
 	while (table_next(&w->store.holders, &at, &key, &value)) {
 		const struct sim_holder *kept = value;

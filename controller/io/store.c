@@ -33,7 +33,7 @@ struct node_change {
 
 struct kept {
 	bool forget;
-	struct attachment attachment; /* times since 1970 */
+	struct attachment attachment; /* times since 1970; no id, which is the key */
 };
 
 struct kept_registration {
@@ -100,6 +100,7 @@ static int write_attachments(struct sqlite3 *db, const struct batch *b, struct r
 {
 	size_t at = 0;
 	const void *node;
+	struct attachment attachment;
 	struct kept *k;
 	struct sqlite3_stmt *keeper;
 	int result = store_sql_prepare_keeper(db, &keeper, why);
@@ -107,10 +108,12 @@ static int write_attachments(struct sqlite3 *db, const struct batch *b, struct r
 	if (result < 0)
 		return result;
 	while (result == 0 && table_next(&b->attachments, &at, &node, (void **)&k)) {
+		attachment = k->attachment;
+		attachment.node = node;
 		if (k->forget)
 			result = store_sql_forget_attachment(db, node, why);
 		else
-			result = store_sql_keep_attachment(db, keeper, &k->attachment, why);
+			result = store_sql_keep_attachment(db, keeper, &attachment, why);
 	}
 	store_sql_finish_keeper(keeper);
 	return result;
@@ -518,6 +521,7 @@ void store_keep_attachment(struct store *s, const struct attachment *a)
 
 	k->forget = false;
 	k->attachment = *a;
+	k->attachment.node = NULL;
 	k->attachment.since_ms = clock_to_calendar_ms(a->since_ms);
 	k->attachment.heard_ms = clock_to_calendar_ms(a->heard_ms);
 }

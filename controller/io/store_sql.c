@@ -179,9 +179,10 @@ static bool read_node(sqlite3_stmt *row, struct node_spec *ret)
 	       words_parse(&ret->allow_labels, WORDS_LABELS, column_text(row, 9)) == 0;
 }
 
-static bool read_attachment(sqlite3_stmt *row, struct attachment *ret)
+static bool read_attachment(sqlite3_stmt *row, char node[NAME_SIZE], struct attachment *ret)
 {
-	memset(ret, 0, sizeof(*ret));
+	memset(node, 0, NAME_SIZE);
+	*ret = (struct attachment){.node = node};
 	ret->state = (enum attachment_state)sqlite3_column_int(row, 1);
 	ret->place.fe = (uint32_t)sqlite3_column_int64(row, 2);
 	ret->place.port = (uint32_t)sqlite3_column_int64(row, 3);
@@ -194,7 +195,7 @@ static bool read_attachment(sqlite3_stmt *row, struct attachment *ret)
 	ret->since_ms = sqlite3_column_int64(row, 12);
 	ret->heard_ms = sqlite3_column_int64(row, 13);
 	ret->moves = (uint32_t)sqlite3_column_int64(row, 14);
-	return read_name(row, 0, ret->node) && read_mac(row, 5, &ret->place.mac) &&
+	return read_name(row, 0, node) && read_mac(row, 5, &ret->place.mac) &&
 	       read_mac(row, 9, &ret->previous.mac) && (unsigned)ret->state <= ATTACHMENT_GONE;
 }
 
@@ -228,6 +229,7 @@ int store_sql_read_attachments(struct sqlite3 *db,
 {
 	sqlite3_stmt *row;
 	struct attachment attachment;
+	char node[NAME_SIZE];
 	int code;
 	int result = prepare(db,
 			     "SELECT node, state, fe, port, vlan, mac, previous_fe, previous_port,"
@@ -238,7 +240,7 @@ int store_sql_read_attachments(struct sqlite3 *db,
 	if (result < 0)
 		return result;
 	while ((code = sqlite3_step(row)) == SQLITE_ROW) {
-		if (read_attachment(row, &attachment))
+		if (read_attachment(row, node, &attachment))
 			each(to, &attachment);
 	}
 	if (code != SQLITE_DONE)

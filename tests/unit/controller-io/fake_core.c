@@ -247,7 +247,7 @@ int core_prepare_move(struct core *c, const char *node, const char *element, con
 		a = &c->attachments[c->attachment_count++];
 	snprintf(c->fake.prepared_element, NAME_SIZE, "%s", element);
 	snprintf(c->fake.prepared_port, NAME_SIZE, "%s", port);
-	snprintf(a->node, NAME_SIZE, "%s", node);
+	a->node = inventory_node(&c->inventory, node)->id;
 	a->state = ATTACHMENT_PREPARED;
 	a->place = (struct place){.fe = 2, .port = 3, .vlan = vlan};
 	a->previous = (struct place){.fe = 1, .port = 2};

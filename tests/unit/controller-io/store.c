@@ -21,6 +21,7 @@ struct fixture {
 	struct store *store;
 	struct node_spec nodes[4];
 	struct attachment attachments[4];
+	char ids[4][NAME_SIZE];
 	unsigned node_count, attachment_count, done;
 	int result;
 };
@@ -36,7 +37,10 @@ static void take_attachment(void *to, const struct attachment *a)
 {
 	struct fixture *f = to;
 
-	f->attachments[f->attachment_count++] = *a;
+	snprintf(f->ids[f->attachment_count], NAME_SIZE, "%s", a->node);
+	f->attachments[f->attachment_count] = *a;
+	f->attachments[f->attachment_count].node = f->ids[f->attachment_count];
+	f->attachment_count++;
 }
 
 static void on_done(void *to, int result, const char *why)
@@ -255,6 +259,8 @@ static void an_attachment_survives_with_its_age(void **state)
 	assert_int_equal(f->attachment_count, 1);
 	assert_in_range(f->attachments[0].since_ms, a.since_ms - 50, a.since_ms + 50);
 	assert_in_range(f->attachments[0].heard_ms, a.heard_ms - 50, a.heard_ms + 50);
+	assert_string_equal(f->attachments[0].node, a.node);
+	f->attachments[0].node = a.node;
 	f->attachments[0].since_ms = a.since_ms;
 	f->attachments[0].heard_ms = a.heard_ms;
 	assert_memory_equal(&f->attachments[0], &a, sizeof(a));

@@ -94,6 +94,7 @@ struct world {
 	bool routing; /* a daemon speaks at the switches' external ports; before they are declared
 		       */
 	struct attachment kept[256];
+	char kept_ids[256][NAME_SIZE];
 	unsigned kept_count;
 	struct node_spec claimed[128]; /* that came first */
 	unsigned claimed_count;

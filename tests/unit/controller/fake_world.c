@@ -41,8 +41,10 @@ static void on_forget(void *context, const char *node)
 	struct world *w = context;
 
 	for (unsigned i = 0; i < w->kept_count; i++)
-		if (strcmp(w->kept[i].node, node) == 0)
-			w->kept[i--] = w->kept[--w->kept_count];
+		if (strcmp(w->kept_ids[i], node) == 0) {
+			w->kept[i] = w->kept[--w->kept_count];
+			memcpy(w->kept_ids[i--], w->kept_ids[w->kept_count], NAME_SIZE);
+		}
 }
 
 static void on_keep(void *context, const struct attachment *a)
@@ -52,6 +54,8 @@ static void on_keep(void *context, const struct attachment *a)
 
 	on_forget(context, a->node);
 	assert_true(w->kept_count < ARRAY_SIZE(w->kept));
+	/* The core's id is gone with the core. */
+	snprintf(w->kept_ids[w->kept_count], NAME_SIZE, "%s", a->node);
 	w->kept[w->kept_count++] = copy;
 }
 
@@ -242,8 +246,10 @@ void world_restart(struct world *w, uint16_t term, bool store)
 	w->event_count = 0;
 	start_core(w, term);
 	declare(w);
-	for (unsigned i = 0; store && i < w->kept_count; i++)
+	for (unsigned i = 0; store && i < w->kept_count; i++) {
+		w->kept[i].node = w->kept_ids[i];
 		core_restore_attachment(w->core, &w->kept[i]);
+	}
 	if (store && w->registered.node[0])
 		core_restore_registration(w->core, w->registered.node, w->registered.device,
 					  w->registered.lifetime_s);
