@@ -52,8 +52,11 @@ static uint8_t *find(const struct table *t, const void *key, uint32_t hash, uint
 void *table_get(const struct table *t, const void *key)
 {
 	uint32_t number;
-	uint8_t *entry = find(t, key, index_hash(&t->index, key, t->key_size), &number);
+	uint8_t *entry;
 
+	if (!t->count)
+		return NULL;
+	entry = find(t, key, index_hash(&t->index, key, t->key_size), &number);
 	return entry ? entry + value_offset(t) : NULL;
 }
 

@@ -423,7 +423,7 @@ static int on_message(void *context, const struct ofp_header *header, struct rea
 	return request_handle(context, header, body);
 }
 
-static const struct channel_ops channel_operations = {on_up, on_message};
+static const struct channel_ops channel_operations = {on_up, on_message, request_ahead};
 
 struct agent_connection *agent_connect(struct agent *a, const char *peer, bool is_controller,
 				       void *handle, int64_t now_ms)

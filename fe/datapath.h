@@ -140,6 +140,9 @@ struct datapath_ops {
 	int (*port_remove)(void *context, uint32_t number);
 	int (*binding_set)(void *context, const struct datapath_binding *binding);
 	int (*binding_remove)(void *context, uint32_t vrf, const struct address *address);
+	/* A hint: bindings of that address are about to be asked for or written, behind some
+	 * others' that were said before it.  NULL: it is of no use. */
+	void (*binding_expect)(void *context, uint32_t vrf, const struct address *address);
 	/* Bare bindings read back: one, or -ENOENT; the next one of all, '*at' 0 at first, of which
 	 * what was returned may be changed or removed meanwhile.  Both NULL: none is ever set. */
 	int (*bare_get)(void *context, uint32_t vrf, const struct address *address,

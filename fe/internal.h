@@ -46,6 +46,8 @@ struct agent {
 	struct buffer frame; /* scratch */
 };
 
+/* ahead.c: one that will be handled soon (struct channel_ops). */
+void request_ahead(void *connection, const uint8_t *bytes, size_t size);
 /* request.c: one message of the peer; the channel answers a negative result. */
 MUST_USE int request_handle(struct agent_connection *c, const struct ofp_header *header,
 			    struct reader *body);

@@ -154,9 +154,31 @@ static void receive_frame(struct channel *ch, struct frame *f)
 		channel_enter(ch, CHANNEL_DOWN, "the peer does not read");
 }
 
+/* How far the messages behind the one that is received next were looked at. */
+struct outlook {
+	struct reader rd;
+	unsigned count; /* of messages */
+};
+
+static void look_ahead(const struct channel *ch, struct outlook *o)
+{
+	while (o->count < CHANNEL_AHEAD && reader_left(&o->rd) >= OFP_HEADER_SIZE) {
+		struct reader inside = o->rd;
+		struct ofp_header header;
+
+		if (ofp_header_decode(&inside, &header) || reader_left(&o->rd) < header.size)
+			return;
+		ch->ops->ahead(ch->context, o->rd.at, header.size);
+		read_skip(&o->rd, header.size);
+		o->count++;
+	}
+}
+
 /* Takes whole messages off the front of 'rd'. */
 static void receive_frames(struct channel *ch, struct reader *rd)
 {
+	struct outlook outlook = {.rd = *rd};
+
 	while (ch->state != CHANNEL_DOWN && reader_left(rd) >= OFP_HEADER_SIZE) {
 		struct reader ahead = *rd;
 		struct frame f = {.bytes = rd->at};
@@ -169,6 +191,10 @@ static void receive_frames(struct channel *ch, struct reader *rd)
 		}
 		if (reader_left(rd) < f.header.size)
 			return;
+		if (ch->ops->ahead && (outlook.count || reader_left(rd) > f.header.size)) {
+			look_ahead(ch, &outlook);
+			outlook.count--;
+		}
 		f.body = read_sub(&ahead, f.header.size - OFP_HEADER_SIZE);
 		read_skip(rd, f.header.size);
 		ch->more = reader_left(rd) >= OFP_HEADER_SIZE;

@@ -18,7 +18,12 @@ struct channel_ops {
 	 * OpenFlow error returned is sent to the peer as an ERROR with this message's first bytes
 	 * (but never for an ERROR).  It may write to 'out'; it must not finish the channel. */
 	int (*message)(void *context, const struct ofp_header *header, struct reader *body);
+	/* A whole message, unchecked but for its length, that is here and comes to 'message' after
+	 * up to CHANNEL_AHEAD others: whoever knows what it will take can ask memory for that.
+	 * NULL: nobody does. */
+	void (*ahead)(void *context, const uint8_t *bytes, size_t size);
 };
+#define CHANNEL_AHEAD 16
 
 struct channel {
 	enum channel_state state;

@@ -131,6 +131,11 @@ static int binding_remove(void *context, uint32_t vrf, const struct address *add
 	return take(p, &p->bindings, &key);
 }
 
+/* Here it gains nothing; what asks for it is run all the same. */
+static void binding_expect(void *context, uint32_t vrf, const struct address *address)
+{
+}
+
 static int peer_set(void *context, const struct datapath_peer *peer)
 {
 	struct memory_plane *p = context;
@@ -288,6 +293,7 @@ const struct datapath_ops memory_plane_ops = {
 	.port_remove = port_remove,
 	.binding_set = binding_set,
 	.binding_remove = binding_remove,
+	.binding_expect = binding_expect,
 	.peer_set = peer_set,
 	.peer_remove = peer_remove,
 	.source_set = source_set,

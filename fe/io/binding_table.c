@@ -210,13 +210,6 @@ static uint32_t write_record(struct binding_table *t, const struct map_binding *
 
 /* ---- keys ---- */
 
-struct place {
-	uint32_t hash;
-	uint32_t home;
-	uint32_t bucket, slot; /* where the key is, if it is there */
-	uint32_t unit;         /* 0: it is not */
-};
-
 static uint32_t unit_of(const struct binding_table *t, uint32_t slot)
 {
 	return slot & ((1u << t->shape->index_bits) - 1);
@@ -240,9 +233,10 @@ static bool is_of(const struct map_binding *b, const struct map_address_key *key
 	return b->vrf == key->vrf && !memcmp(b->address, key->address, sizeof(key->address));
 }
 
-static struct place find(const struct binding_table *t, const struct map_address_key *key)
+struct binding_place binding_table_find(const struct binding_table *t,
+					const struct map_address_key *key)
 {
-	struct place p = {.hash = binding_hash(t->shape, key)};
+	struct binding_place p = {.hash = binding_hash(t->shape, key)};
 
 	p.home = binding_home(t->shape, p.hash);
 	for (p.bucket = p.home; p.bucket < p.home + BINDING_PROBES; p.bucket++) {
@@ -263,12 +257,39 @@ static struct place find(const struct binding_table *t, const struct map_address
 	return p;
 }
 
+struct map_binding *binding_table_at(const struct binding_table *t, const struct binding_place *p)
+{
+	return p->unit ? record_at(t, p->unit) : NULL;
+}
+
 struct map_binding *binding_table_get(const struct binding_table *t,
 				      const struct map_address_key *key)
 {
-	const struct place p = find(t, key);
+	const struct binding_place p = binding_table_find(t, key);
 
-	return p.unit ? record_at(t, p.unit) : NULL;
+	return binding_table_at(t, &p);
+}
+
+/* The record that the hash's bucket names.  Where that is not the key's, or there is none, nothing
+ * is lost but the hint. */
+static void expect_record(const struct binding_table *t, uint32_t hash)
+{
+	const struct map_bucket *bucket = &t->buckets[binding_home(t->shape, hash)];
+
+	for (unsigned i = 0; i < BINDING_SLOTS; i++)
+		if (looks_like(t, bucket->slots[i], hash))
+			__builtin_prefetch(record_at(t, unit_of(t, bucket->slots[i])));
+}
+
+/* The bucket now, and the record when some others are expected behind it: by then the bucket is
+ * here, and says which one. */
+void binding_table_expect(struct binding_table *t, const struct map_address_key *key)
+{
+	uint32_t *turn = &t->expected[t->expected_at++ % BINDING_EXPECTED];
+
+	expect_record(t, *turn);
+	*turn = binding_hash(t->shape, key);
+	__builtin_prefetch(&t->buckets[binding_home(t->shape, *turn)]);
 }
 
 static uint32_t *free_slot(struct map_bucket *bucket)
@@ -285,7 +306,8 @@ static void count_past(struct binding_table *t, uint32_t home, uint32_t bucket, 
 		store(&t->buckets[i].overflow, t->buckets[i].overflow + step);
 }
 
-static int insert(struct binding_table *t, const struct place *p, const struct map_binding *b)
+static int insert(struct binding_table *t, const struct binding_place *p,
+		  const struct map_binding *b)
 {
 	uint32_t *slot = NULL, bucket = p->home, unit;
 
@@ -302,7 +324,8 @@ static int insert(struct binding_table *t, const struct place *p, const struct m
 	return 0;
 }
 
-static int replace(struct binding_table *t, const struct place *p, const struct map_binding *b)
+static int replace(struct binding_table *t, const struct binding_place *p,
+		   const struct map_binding *b)
 {
 	uint32_t unit = write_record(t, b, p->hash);
 
@@ -313,34 +336,38 @@ static int replace(struct binding_table *t, const struct place *p, const struct 
 	return 0;
 }
 
-int binding_table_put(struct binding_table *t, const struct map_binding *b)
+int binding_table_put_at(struct binding_table *t, const struct binding_place *p,
+			 const struct map_binding *b)
 {
-	const struct map_address_key key = key_of(b);
-	const struct place p = find(t, &key);
-	struct map_binding *old = record_at(t, p.unit);
+	struct map_binding *old = record_at(t, p->unit);
 
-	if (!p.unit)
-		return insert(t, &p, b);
+	if (!p->unit)
+		return insert(t, p, b);
 	if ((old->kind | b->kind) & MAP_BINDING_PAIR)
-		return replace(t, &p, b);
-	set_stale(t, p.unit, false);
+		return replace(t, p, b);
+	set_stale(t, p->unit, false);
 	/* Where the packets go first: at worst the version is one that was told before. */
 	store(&old->state, b->state);
 	__atomic_store_n(&old->version, b->version, __ATOMIC_RELEASE);
 	return 0;
 }
 
-void binding_table_confirm(struct binding_table *t, const struct map_binding *b)
+int binding_table_put(struct binding_table *t, const struct map_binding *b)
 {
 	const struct map_address_key key = key_of(b);
+	const struct binding_place p = binding_table_find(t, &key);
 
-	if (t->stale)
-		set_stale(t, find(t, &key).unit, false);
+	return binding_table_put_at(t, &p, b);
+}
+
+void binding_table_confirm(struct binding_table *t, const struct binding_place *p)
+{
+	set_stale(t, p->unit, false);
 }
 
 bool binding_table_remove(struct binding_table *t, const struct map_address_key *key)
 {
-	const struct place p = find(t, key);
+	const struct binding_place p = binding_table_find(t, key);
 
 	if (!p.unit)
 		return false;

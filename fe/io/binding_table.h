@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BINDING_EXPECTED 8
+
 struct binding_table {
 	struct map_shape *shape;
 	struct map_bucket *buckets;
@@ -26,6 +28,16 @@ struct binding_table {
 			     */
 	uint32_t pair_at;
 	uint64_t *stale; /* likewise: records that were there at the start; NULL: these are swept */
+	uint32_t expected[BINDING_EXPECTED]; /* hashes, in turn */
+	uint32_t expected_at;
+};
+
+/* Where a key is, or may be put; good until the table is changed. */
+struct binding_place {
+	uint32_t hash;
+	uint32_t home;
+	uint32_t bucket, slot; /* where the key is, if it is there */
+	uint32_t unit;         /* 0: it is not */
 };
 
 /* How many buckets and chunks a table of that limit has, at most 1 << 24. */
@@ -43,15 +55,26 @@ void binding_table_attach(struct binding_table *t, struct map_shape *shape,
 			  void (*grace)(void));
 void binding_table_detach(struct binding_table *t);
 
+/* That the key is about to be looked for, behind some others: the memory that takes is asked for
+ * now.  A hint, which changes nothing. */
+void binding_table_expect(struct binding_table *t, const struct map_address_key *key);
+
+struct binding_place binding_table_find(const struct binding_table *t,
+					const struct map_address_key *key);
 /* NULL: there is none.  The agent changes nothing in it but by the functions below. */
+struct map_binding *binding_table_at(const struct binding_table *t, const struct binding_place *p);
+/* Both at once. */
 struct map_binding *binding_table_get(const struct binding_table *t,
 				      const struct map_address_key *key);
 /* Sets the binding of b->vrf and b->address to *b; of one without PAIR only the first unit is
  * looked at. */
 MUST_USE int binding_table_put(struct binding_table *t, const struct map_binding *b);
+/* Likewise, where its key's place is known. */
+MUST_USE int binding_table_put_at(struct binding_table *t, const struct binding_place *p,
+				  const struct map_binding *b);
 /* What was there when the table was taken over, and is neither put nor confirmed since, is stale (a
  * RULE never is).  Sweeping removes that, and returns how many it were. */
-void binding_table_confirm(struct binding_table *t, const struct map_binding *b);
+void binding_table_confirm(struct binding_table *t, const struct binding_place *p);
 unsigned binding_table_sweep(struct binding_table *t);
 /* Returns whether it was there. */
 bool binding_table_remove(struct binding_table *t, const struct map_address_key *key);

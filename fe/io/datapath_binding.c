@@ -259,10 +259,10 @@ int datapath_binding_set(void *context, const struct datapath_binding *b)
 	struct datapath *dp = datapath_of(context);
 	const struct map_address_key key = map_address_key_make(b->vrf, &b->address);
 	struct map_binding new = {.vrf = b->vrf, .flags = b->flags, .fe = (uint16_t)b->fe};
-	const struct map_binding *old;
+	const struct binding_place place = binding_table_find(&dp->bindings, &key);
+	const struct map_binding *old = binding_table_at(&dp->bindings, &place);
 
 	memcpy(new.address, b->address.bytes, sizeof(new.address));
-	old = binding_table_get(&dp->bindings, &key);
 	if (b->flags & (BINDING_LOCAL | BINDING_GUARD)) {
 		if (!table_get(&dp->devices, &b->port))
 			return -ENOENT;
@@ -277,7 +277,7 @@ int datapath_binding_set(void *context, const struct datapath_binding *b)
 		new.version = b->version;
 	}
 	if (old)
-		binding_table_confirm(&dp->bindings, old);
+		binding_table_confirm(&dp->bindings, &place);
 	if (old && says_the_same(old, &new))
 		return 0;
 	if (old && old->kind & new.kind &MAP_BINDING_PAIR) {
@@ -285,7 +285,15 @@ int datapath_binding_set(void *context, const struct datapath_binding *b)
 		new.packets = old->packets;
 		new.bytes = old->bytes;
 	}
-	return binding_table_put(&dp->bindings, &new);
+	return binding_table_put_at(&dp->bindings, &place, &new);
+}
+
+void datapath_binding_expect(void *context, uint32_t vrf, const struct address *address)
+{
+	struct datapath *dp = datapath_of(context);
+	const struct map_address_key key = map_address_key_make(vrf, address);
+
+	binding_table_expect(&dp->bindings, &key);
 }
 
 int datapath_binding_remove(void *context, uint32_t vrf, const struct address *address)

@@ -277,6 +277,7 @@ const struct datapath_ops *datapath_operations(void)
 						       .port_remove = datapath_port_remove,
 						       .binding_set = datapath_binding_set,
 						       .binding_remove = datapath_binding_remove,
+						       .binding_expect = datapath_binding_expect,
 						       .bare_get = datapath_bare_get,
 						       .bare_next = datapath_bare_next,
 						       .peer_set = datapath_peer_set,

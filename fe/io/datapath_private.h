@@ -108,6 +108,7 @@ void datapath_bindings_close(struct datapath *dp);
 int datapath_bindings_take_over(struct datapath *dp, int old_fd, uint32_t fe);
 int datapath_bindings_move(struct datapath *dp);
 int datapath_binding_set(void *context, const struct datapath_binding *binding);
+void datapath_binding_expect(void *context, uint32_t vrf, const struct address *address);
 int datapath_bare_get(void *context, uint32_t vrf, const struct address *address,
 		      struct datapath_bare *ret);
 bool datapath_bare_next(void *context, uint64_t *at, struct datapath_bare *ret);

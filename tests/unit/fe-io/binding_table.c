@@ -166,6 +166,23 @@ static void what_is_put_is_found_until_it_is_removed(void **state)
 	bench_close(&b);
 }
 
+static void what_is_expected_changes_nothing(void **state)
+{
+	struct map_address_key key;
+	struct bench b;
+
+	bench_open(&b, 100);
+	assert_int_equal(put(&b, foreign(1, 3, 77)), 0);
+	for (uint32_t i = 0; i < 1000; i++) {
+		key = key_of(i % 50);
+		binding_table_expect(&b.table, &key);
+	}
+	assert_int_equal(b.table.count, 1);
+	assert_int_equal(get(&b, 1)->fe, 3);
+	assert_null(get(&b, 2));
+	bench_close(&b);
+}
+
 /* What the array says that the table must. */
 struct model {
 	uint16_t place[3000]; /* 0: none; below 1000: foreign at that FE; else local at that port */
@@ -287,6 +304,7 @@ static void addresses_in_a_row_fill_the_table_whatever_the_keys_are(void **state
 static void what_nobody_confirms_is_swept(void **state)
 {
 	const struct map_address_key two = key_of(2);
+	struct binding_place place;
 	struct bench b;
 
 	bench_open(&b, 100);
@@ -295,7 +313,8 @@ static void what_nobody_confirms_is_swept(void **state)
 	assert_int_equal(put(&b, foreign(4, 5, 6)), 0);
 	attach_again(&b);
 	assert_int_equal(put(&b, local(1, 6)), 0);
-	binding_table_confirm(&b.table, binding_table_get(&b.table, &two));
+	place = binding_table_find(&b.table, &two);
+	binding_table_confirm(&b.table, &place);
 	assert_int_equal(binding_table_sweep(&b.table), 1);
 	assert_non_null(get(&b, 1));
 	assert_non_null(get(&b, 2));
@@ -517,6 +536,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_put_is_found_until_it_is_removed),
+		cmocka_unit_test(what_is_expected_changes_nothing),
 		cmocka_unit_test(it_is_what_a_plain_array_would_be),
 		cmocka_unit_test(the_limit_can_be_reached_and_no_more),
 		cmocka_unit_test(addresses_in_a_row_fill_the_table_whatever_the_keys_are),

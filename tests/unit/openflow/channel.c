@@ -17,6 +17,8 @@ struct end {
 	uint32_t last_xid;
 	int answer, last_error;
 	size_t last_offender_size;
+	/* Of those that were looked at before their turn. */
+	unsigned ahead, in_turn, furthest;
 };
 
 static void on_up(void *context)
@@ -40,7 +42,21 @@ static int on_message(void *context, const struct ofp_header *header, struct rea
 	return e->answer;
 }
 
-static const struct channel_ops ops = {on_up, on_message};
+static void on_ahead(void *context, const uint8_t *bytes, size_t size)
+{
+	struct end *e = context;
+	struct reader rd = reader_make(bytes, size);
+	struct ofp_header header;
+
+	assert_int_equal(ofp_header_decode(&rd, &header), 0);
+	assert_int_equal(header.size, size);
+	e->ahead++;
+	e->in_turn += header.xid == e->ahead;
+	if (e->ahead - e->messages > e->furthest)
+		e->furthest = e->ahead - e->messages;
+}
+
+static const struct channel_ops ops = {on_up, on_message, on_ahead};
 
 static void start(struct end *e)
 {
@@ -341,6 +357,26 @@ static void a_burst_of_a_hundred_thousand_messages_is_handled_at_once(void **sta
 	channel_finish(&e.ch);
 }
 
+static void what_is_behind_a_message_is_looked_at_once_and_in_time(void **state)
+{
+	struct buffer b = {};
+	struct end e;
+
+	start_up(&e);
+	for (uint32_t i = 1; i <= 100; i++)
+		ofp_empty_encode(&b, OFPT_BARRIER_REQUEST, i);
+	feed(&e, b.data, b.size - 4); /* the last one is not whole */
+	assert_int_equal(e.messages, 99);
+	assert_int_equal(e.ahead, 99);
+	assert_int_equal(e.in_turn, 99);
+	assert_int_equal(e.furthest, CHANNEL_AHEAD);
+	feed(&e, b.data + b.size - 4, 4);
+	assert_int_equal(e.messages, 100);
+	assert_int_equal(e.ahead, 99); /* nothing was to be gained */
+	buffer_finish(&b);
+	channel_finish(&e.ch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +395,7 @@ int main(void)
 		cmocka_unit_test(silence_is_asked_about_and_then_ended),
 		cmocka_unit_test(a_peer_that_never_says_hello_is_given_up),
 		cmocka_unit_test(a_burst_of_a_hundred_thousand_messages_is_handled_at_once),
+		cmocka_unit_test(what_is_behind_a_message_is_looked_at_once_and_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
