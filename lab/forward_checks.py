@@ -47,11 +47,12 @@ def alone(found: Found, polls: bool) -> str:
     """The way had its core and did not wait for frames. One that polls looks busy in any case."""
     if not found["received"]:
         return "nothing arrived"
-    if polls:
-        return "" if found["sent"] >= OFFERED * found["received"] else \
-            "the generator sent no more than it took"
     share = found["others_ns"] / found["wall_ns"]
-    return "" if share >= BUSY else f"its core was busy for {100 * share:.0f} % of the time"
+    if share < BUSY:
+        return f"its core was busy for {100 * share:.0f} % of the time"
+    if polls and found["sent"] < OFFERED * found["received"]:
+        return "the generator sent no more than it took"
+    return ""
 
 
 def agree(rates: Iterable[float], ns: float | None) -> str:

@@ -53,7 +53,7 @@ def huge_pages() -> Iterator[bool]:
 
 
 class Router:
-    """The process in the lanes' namespace; a context manager. It polls only during its turns."""
+    """The process in the peers' namespace; a context manager. It polls only during its turns."""
 
     def __init__(self, lanes: Lanes, directory: Path, capacity: int, huge: bool) -> None:
         words = ["--lcores=0@0,1@1", "--in-memory" if huge else "--no-huge", "--no-pci",
@@ -66,7 +66,7 @@ class Router:
                              DRIVERS[driver].format(device=lane + end))
         with (directory / "dpdk.log").open("ab") as log:
             self.process = subprocess.Popen(
-                lanes.inside(str(compiled(directory)), *words, "--", str(capacity)), text=True,
+                lanes.away(str(compiled(directory)), *words, "--", str(capacity)), text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         self.log = directory / "dpdk.log"
         self.packets = self.bursts = self.busy_ns = 0

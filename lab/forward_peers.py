@@ -22,7 +22,8 @@ def ovs(lanes: Lanes, capacity: int, stack: ExitStack) -> Peer:
     switch = stack.enter_context(forward_ovs.OpenVSwitch(lanes, Path(directory)))
     version = rows.ovs_version()
     names = {"ov": "Open vSwitch, netdev, AF_PACKET", "ax": "Open vSwitch, netdev, AF_XDP"}
-    ways = [Way(names[lane], version, lane, f"{lane}i", pid=switch.pid, place=switch.core)
+    ways = [Way(names[lane], version, lane, f"{lane}i", pid=switch.pid, place=switch.core,
+                looked_up=switch.looked_up)
             for lane in forward_ovs.LANES]
     polling = Way("Open vSwitch, netdev, AF_XDP, polling", version, "ax", "axi", pid=switch.pid,
                   polls=True)

@@ -39,6 +39,8 @@ class Way(NamedTuple):
     polls: bool = False      # it takes a core for itself, and never gives it back in its turn
     turn: Callable[[], AbstractContextManager[object]] = nullcontext
     busy: Callable[[], float] | None = None    # ns a packet of the last turn, where it found any
+    # The packets that it had until now, and those that no flow in its caches was for.
+    looked_up: Callable[[], tuple[int, int]] | None = None
 
     @property
     def pids(self) -> list[int]:
@@ -89,18 +91,32 @@ class Turns:
             self._warm(way, case, spread)
         for _ in range(self.rounds):
             for way in ways:
-                found[way].append(self.lanes.lockstep(way.lane, case, spread, self.ms, way.pids,
-                                                      FIRST))
+                found[way].append(self._lockstep(way, case, spread))
         for way in ways:
             name = f"lockstep, {CASES[case]}, {what}"
-            self.row(way, name, "CPU time a packet", "ns", [one["ns"] for one in found[way]])
-            lost = [max(0.0, 100 * (1 - one["carried"])) for one in found[way]]
+            carried = [one for one in found[way] if case == "drop" or one["received"]]
+            if 2 * len(carried) < self.rounds:
+                self.say(f"not given: {way.system}, {name}: nothing arrived")
+                continue
+            self.row(way, name, "CPU time a packet", "ns", [one["ns"] for one in carried])
+            lost = [max(0.0, 100 * (1 - one["carried"])) for one in carried]
             if case != "drop" and max(lost) > 1:
                 self.row(way, name, "frames lost", "%", lost)
+            if way.looked_up:
+                self.row(way, name, "packets that no cached flow was for", "%", [
+                    one["missed"] for one in carried])
             if not way.pid:
                 self.row(way, name, "cache misses a packet", "1", [
                     one["cache_misses"] / one["sent"] for one in found[way]
                     if "cache_misses" in one])
+
+    def _lockstep(self, way: Way, case: str, spread: int) -> dict[str, float]:
+        before = way.looked_up() if way.looked_up else (0, 0)
+        one = self.lanes.lockstep(way.lane, case, spread, self.ms, way.pids, FIRST)
+        if way.looked_up:
+            packets, missed = (now - then for now, then in zip(way.looked_up(), before))
+            one["missed"] = 100 * missed / max(packets, 1)
+        return one
 
     def _warm(self, way: Way, case: str, spread: int) -> None:
         """The kernel's until nothing is lost; a process until its caches had time to fill."""

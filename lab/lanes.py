@@ -12,6 +12,7 @@ from typing import Any
 
 from .daemons import program
 
+AWAY_FD = 100        # as in bench/src/lanes_internal.h
 FULL = 0.99          # of the frames have to arrive by a way that loses none
 WARM_TIMEOUT_S = 20.0    # a new device takes a second until it sends
 THREAD_TIMEOUT_S = 5.0
@@ -58,6 +59,11 @@ class Lanes:
         """The command, to be run in its network namespace, with the sysfs of that."""
         return ["nsenter", f"--target={self.process.pid}", "--net", "--mount", "--wd=/", *command]
 
+    def away(self, *command: str) -> list[str]:
+        """The command, to be run in the network namespace of the peers' devices, with that's sysfs."""
+        return ["nsenter", f"--net=/proc/{self.process.pid}/fd/{AWAY_FD}", "unshare", "--mount", "sh",
+                "-c", 'mount -t sysfs sysfs /sys && exec "$@"', "sh", *command]
+
     def run(self, *command: str) -> str:
         done = subprocess.run(self.inside(*command), text=True, capture_output=True)
         if done.returncode != 0:
@@ -71,7 +77,7 @@ class Lanes:
         """'ns': CPU time of generator, way and sink a frame; 'carried': the part that arrived."""
         found = self.ask("measure", lane, case, spread, "lockstep", core, ms, *(pids or []))
         frames = found["sent"] if case == "drop" else found["received"]
-        found["carried"] = found["received"] / found["sent"]
+        found["carried"] = found["received"] / max(found["sent"], 1)
         found["ns"] = (found["generator_ns"] + found["others_ns"]) / max(frames, 1)
         return found
 

@@ -2,7 +2,9 @@
  * docs/forwarding.md).  A generator sends frames into one device (an XDP program run with live
  * frames), the way under test sends them on by another, behind which a sink drops and counts them.
  * All ways are there at once, so that their turns can alternate; what is no part of this program, a
- * switch or a DPDK process, is started in this one's network namespace by whoever asks for it.
+ * switch or a DPDK process, is started by whoever asks for it, in a second network namespace, which
+ * has those ways' devices and not the kernel's routes (Open vSwitch reads all of them, each time
+ * that one changes).  That namespace is this process's file descriptor 100.
  *
  *	bench-lanes 4|6 LIMIT         an element with room for so many bindings
  *
@@ -22,6 +24,7 @@
 #include "bench/src/lanes_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -69,6 +72,21 @@ static void command(struct lanes *l, char *text)
 	fflush(stdout);
 }
 
+/* The second namespace.  Returns 0 or a negative errno. */
+static int away_make(void)
+{
+	int fd, result;
+
+	if (unshare(CLONE_NEWNET))
+		return -errno;
+	fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	result = dup3(fd, AWAY_FD, O_CLOEXEC) < 0 ? -errno : 0;
+	close(fd);
+	return result;
+}
+
 int main(int argc, char **argv)
 {
 	struct lanes l = {
@@ -76,7 +94,7 @@ int main(int argc, char **argv)
 	struct forward *f = &l.forward;
 	char line[256];
 
-	if (argc != 3 || unshare(CLONE_NEWNET | CLONE_NEWNS) ||
+	if (argc != 3 || away_make() || unshare(CLONE_NEWNET | CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("sysfs", "/sys", "sysfs", 0, NULL) || !mkdtemp(f->directory)) {
 		fprintf(stderr, "usage: bench-lanes 4|6 LIMIT (as root)\n");

@@ -10,6 +10,7 @@
 #define LANE_NAME 8
 #define LANE_PIDS 16
 #define GENERATORS 2
+#define AWAY_FD 100 /* the network namespace of the peers' devices; lab/lanes.py */
 
 enum lane_kind {
 	LANE_VICTOR,   /* the element's own ports */
@@ -21,7 +22,7 @@ enum lane_kind {
 };
 
 /* in-peer -> in = the way = out -> out-peer; the devices are NAMEi, NAMEi-peer, NAMEo, NAMEo-peer.
- */
+ * A peer's "in" and "out" are in its namespace. */
 struct lane {
 	char name[LANE_NAME];
 	enum lane_kind kind;

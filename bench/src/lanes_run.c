@@ -28,9 +28,9 @@
 #define BATCH_SHARED 32 /* where a process reads them by a socket (docs/forwarding.md) */
 #define GENERATOR_PRIORITY 1
 #define STEP_US 1000
-#define START_STEPS 20000
-#define WARM_PART 8     /* of a measurement's time goes by before it */
-#define SETTLED_US 3000 /* nothing arrived for so long: nothing is on its way */
+#define START_STEPS 60000 /* a process may leave nothing for long */
+#define WARM_PART 8       /* of a measurement's time goes by before it */
+#define SETTLED_US 3000   /* nothing arrived for so long: nothing is on its way */
 #define SETTLE_ROUNDS 300
 
 struct generator {

@@ -8,6 +8,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEVICE_NAME 16
 
@@ -60,6 +61,15 @@ static void pair_make(struct lanes *l, const struct lane *lane)
 		      n, *end, n, *end, n, *end);
 	}
 	attach(l, l->program->progs.lane_sink, n, "o-peer");
+}
+
+static void pair_move(struct lanes *l, const struct lane *lane)
+{
+	for (const char *end = "io"; *end; end++)
+		shell(&l->forward,
+		      "ip link set %s%c netns /proc/%d/fd/%d && nsenter --net=/proc/%d/fd/%d "
+		      "ip link set %s%c up",
+		      lane->name, *end, getpid(), AWAY_FD, getpid(), AWAY_FD, lane->name, *end);
 }
 
 static void kernel_make(struct lanes *l, const char *name)
@@ -139,6 +149,8 @@ void lane_make(struct lanes *l, const char *name, const char *kind)
 		attach(l, l->program->progs.lane_fib, name, "i");
 	else if (lane->kind == LANE_REDIRECT)
 		attach(l, l->program->progs.lane_redirect, name, "i");
+	else if (lane->kind == LANE_PEER)
+		pair_move(l, lane);
 }
 
 /* Bindings become local or foreign ones when they are written again. */
@@ -216,7 +228,8 @@ uint32_t lane_frame(struct lanes *l, const struct lane *lane, const char *which,
 				shape->out_ifindex = index_of(l, ports[i].in, "-peer");
 	} else {
 		shape->out_ifindex = index_of(l, lane->name, "i-peer");
-		shape->through_ifindex = index_of(l, lane->name, "o");
+		shape->through_ifindex =
+			lane->kind == LANE_REDIRECT ? index_of(l, lane->name, "o") : 0;
 	}
 	return shape->size;
 }

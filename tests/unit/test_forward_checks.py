@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from lab import forward_checks, forward_ways, rows  # noqa: E402
+from lab import forward_checks, forward_ovs, forward_ways, rows  # noqa: E402
 from lab.forward_checks import Scaling  # noqa: E402
 
 
@@ -38,6 +38,7 @@ def test_a_way_that_waits_for_frames_has_no_rate_of_its_own():
 def test_a_way_that_polls_has_a_rate_if_it_was_offered_more_than_it_took():
     assert forward_checks.alone(answer(received=900_000), polls=True) == ""
     assert "no more than it took" in forward_checks.alone(answer(), polls=True)
+    assert "15 %" in forward_checks.alone(answer(900_000, others_ns=150_000_000), polls=True)
 
 
 @pytest.mark.parametrize("rate, ns, agrees", [(1e6, 1000, True), (0.85e6, 1000, True),
@@ -92,7 +93,7 @@ class Lanes:
         pass
 
     def lockstep(self, *_):
-        return {**self._answer(1), "ns": self.ns, "carried": 1.0}
+        return {**self._answer(1), "ns": self.ns, "carried": self.share}
 
     def cores(self, lane, spread, ms, cores):
         return self._answer(len(cores))
@@ -128,3 +129,49 @@ def test_what_cannot_be_is_said_and_not_given(lanes, lockstep_ns, why):
     assert len(said) == 1
     assert said[0].startswith("not given: a way, ")
     assert why in said[0]
+
+
+def test_a_waiting_core_has_its_cpu_time_but_no_rate():
+    turns = forward_ways.Turns(Lanes(ns=500), 3, 10, lambda _: None)
+    seen = [{**answer(), "ns": 630.0, "busy": 0}]
+    turns._alone(forward_ways.Way("a way", "1", "way", "wayi"), [], seen, "why", "here")
+    assert [(row["metric"], row["median"]) for row in turns.rows] == [
+        ("CPU time a packet, its core", 630)]
+
+
+# ---- what Open vSwitch says ----
+
+STATS = """main thread:
+  packets received: 1000
+  packet recirculations: 0
+  emc hits: 100
+  megaflow hits: 600
+  miss with success upcall: 250
+  miss with failed upcall: 50
+pmd thread numa_id 0 core_id 1:
+  packets received: 10
+  miss with success upcall: 1
+  miss with failed upcall: 0
+"""
+
+
+def test_packets_that_no_megaflow_was_for_are_those_of_all_threads():
+    assert forward_ovs.looked_up(STATS) == (1010, 301)
+    assert forward_ovs.looked_up("") == (0, 0)
+
+
+def test_what_a_switch_looked_up_during_measurements_is_a_row():
+    turns = forward_ways.Turns(Lanes(ns=500), 1, 10, lambda _: None)
+    counts = iter([(1000, 300), (2000, 500)])
+    way = forward_ways.Way("a way", "1", "way", "wayi", looked_up=lambda: next(counts))
+    turns.lockstep([way], "local", "IPv4, 1", 1)
+    assert [row["median"] for row in turns.rows
+            if row["metric"] == "packets that no cached flow was for"] == [20]
+
+
+def test_a_way_that_nothing_came_by_has_no_cpu_time():
+    said = []
+    turns = forward_ways.Turns(Lanes(ns=500, share=0), 3, 10, said.append)
+    turns.lockstep([forward_ways.Way("a way", "1", "way", "wayi")], "local", "IPv4, 1", 1)
+    assert turns.rows == []
+    assert said == ["not given: a way, lockstep, local delivery, IPv4, 1: nothing arrived"]
