@@ -81,7 +81,7 @@ class Turns:
             return
         self.rows.append(rows.row(what, metric, unit, len(values), rows.spread(values),
                                   way.system, way.version))
-        self.say(f"{way.system}, {what}: {rows.spread(values)['median']:.4g} {unit}")
+        self.say(f"{way.system}, {what}, {metric}: {rows.spread(values)['median']:.4g} {unit}")
 
     def lockstep(self, ways: Iterable[Way], case: str, what: str, spread: int) -> None:
         ways = [way for way in ways if case in way.cases and not way.polls]
