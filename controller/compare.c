@@ -23,6 +23,7 @@
 #include "controller/probe.h"
 #include "controller/rebuild.h"
 #include "controller/segment.h"
+#include "controller/survey.h"
 #include "controller/topology.h"
 #include "controller/tunnel.h"
 
@@ -40,9 +41,10 @@ static bool is_node_rule(const struct rule *rule)
 	       rule->key.kind == RULE_GUARD;
 }
 
-static void adopt_groups(struct sync *sync)
+void compare_groups(struct session *s)
 {
-	struct core *c = sync->element->core;
+	struct sync *sync = s->sync;
+	struct core *c = s->core;
 	size_t at = 0;
 	struct reported_group *reported;
 
@@ -137,6 +139,8 @@ static bool want_rule(struct sync *sync, const struct rule *rule)
 {
 	struct reported_rule *reported = table_get(&sync->rules, &rule->key);
 
+	if (is_node_rule(rule) && !summary_has_read(sync, rule->key.vrf, &rule->key.address))
+		return false; /* it has that one, and was counted */
 	sync->element->rule_count++;
 	if (reported) {
 		/* Two of our own facts may share a key (a gateway in two VRFs): once is enough. */
@@ -327,9 +331,14 @@ static bool want_nodes(struct sync *sync, unsigned budget)
 	struct rule rules[PLANNER_NODE_RULES_MAX];
 	struct attachment_record *r;
 
+	if (!summary_reads(sync))
+		return true;
 	while (budget && pool_next(&c->records, &sync->at, (void **)&r)) {
 		unsigned count;
 
+		budget--;
+		if (!summary_concerns(sync, r->node))
+			continue;
 		adopt_again(sync, r);
 		count = planner_node_rules(c, sync->element->id, r->node,
 					   r->detached ? NULL : &r->a, rules);
@@ -337,7 +346,6 @@ static bool want_nodes(struct sync *sync, unsigned budget)
 			if (want_rule(sync, &rules[i]) && rules[i].key.kind == RULE_FOREIGN)
 				r->element_version_guessed = false; /* the FE knows it now */
 		delete_old(sync, r);
-		budget--;
 	}
 	return budget > 0;
 }
@@ -442,7 +450,7 @@ static void begin_nodes(struct session *s)
 				      (unsigned)(sync->links.size / sizeof(struct reported_link)));
 	if (!c->learning)
 		topology_settle(c);
-	e->rule_count = 0;
+	e->rule_count = summary_agreed(sync);
 	e->exit = planner_exit(c, e);
 	exit_synchronize(e, find_reported, sync);
 	planner_groups(c, e, want_group, sync);
@@ -480,7 +488,7 @@ void compare_begin(struct session *s)
 {
 	struct sync *sync = s->sync;
 
-	adopt_groups(sync);
+	compare_groups(s);
 	adopt_exit(sync);
 	sync->phase = SYNC_ADOPTING;
 	s->core->comparing++;
@@ -495,6 +503,8 @@ static bool enter_next(struct session *s)
 	switch (sync->phase) {
 	case SYNC_READING:
 	case SYNC_ADOPTING:
+		if (summary_wants_more(s))
+			return true;
 		begin_nodes(s);
 		sync->phase = SYNC_NODES;
 		held_release(s);
@@ -554,12 +564,12 @@ static bool advance(struct session *s)
 
 bool core_is_comparing(const struct core *c)
 {
-	return c->comparing > 0;
+	return c->comparing > 0 || survey_is_walking(c);
 }
 
 bool core_compare(struct core *c)
 {
-	bool done = false;
+	bool done = summary_work(c);
 
 	for (struct session *s = c->sessions, *next; s && c->comparing; s = next) {
 		next = s->next;
@@ -573,7 +583,8 @@ bool compare_is_small(const struct session *s)
 	const struct core *c = s->core;
 
 	return !c->shell.unsent ||
-	       s->sync->rules.count + c->records.count <= (size_t)c->config.slice * SMALL_SLICES;
+	       s->sync->rules.count + (summary_reads(s->sync) ? c->records.count : 0) <=
+		       (size_t)c->config.slice * SMALL_SLICES;
 }
 
 void compare_all(struct session *s)

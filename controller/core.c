@@ -20,6 +20,7 @@
 #include "controller/registrar.h"
 #include "controller/segment.h"
 #include "controller/signed.h"
+#include "controller/survey.h"
 #include "controller/topology.h"
 
 #include <errno.h>
@@ -86,6 +87,7 @@ void core_destroy(struct core *c)
 	report_log(c);
 	while (c->sessions)
 		session_end(c->sessions, "the controller ends", true);
+	survey_drop(c);
 	backplane_finish(c);
 	topology_finish(c);
 	discovery_finish(c);

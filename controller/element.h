@@ -85,11 +85,14 @@ void sync_begin(struct session *s);
 int sync_links(struct session *s, struct reader *body, bool *ret_more);
 int sync_group(struct session *s, struct ofp_multipart *m);
 int sync_flow(struct session *s, struct ofp_multipart *m);
-/* Asks for all flows; while too many are being read back, it is to be called again. */
+/* Asks for the flows that are to be compared; while too many are being read back, it is to be
+ * called again. */
 void sync_ask_flows(struct session *s);
 /* compare.c: all is read.  What is later than what we know is adopted, what differs is sent, and a
  * barrier ends it: in as many calls of core_compare as it takes, or all of it now. */
 void compare_begin(struct session *s);
+/* Groups are read: whoever they point to can be reached by them.  compare_begin does it, too. */
+void compare_groups(struct session *s);
 bool compare_is_small(const struct session *s); /* there is no reason for slices */
 void compare_all(struct session *s);
 /* A node is new in the inventory while we are learning: FEs that have rules which nothing explained

@@ -10,6 +10,7 @@
 #include "controller/element.h"
 #include "controller/probing.h"
 #include "controller/segment.h"
+#include "controller/survey.h"
 
 #include <string.h>
 
@@ -34,6 +35,7 @@ void attachment_restore(struct core *c, const struct attachment *a)
 		return;
 	}
 	c->restored_count++;
+	survey_spoil(c);
 	if (a->state == ATTACHMENT_PREPARED && a->previous.fe) {
 		r->a.deadline_ms = c->now_ms + c->config.prepare_timeout_ms;
 	} else {

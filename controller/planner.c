@@ -14,6 +14,7 @@
 #include "controller/element.h"
 #include "controller/ovs.h"
 #include "controller/segment.h"
+#include "controller/survey.h"
 #include "controller/tunnel.h"
 
 #include <string.h>
@@ -349,6 +350,8 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 	unsigned told = 0;
 
 	c->change++;
+	survey_note(c, node_before);
+	survey_note(c, node_after);
 	find_involved(&ch);
 	if (ch.involved_count > ARRAY_SIZE(r->changed_at))
 		r->changed_everywhere = c->change; /* more than are remembered one by one */

@@ -9,6 +9,7 @@
 #include "controller/planner.h"
 #include "controller/record.h"
 #include "controller/refusal.h"
+#include "controller/survey.h"
 
 #include <string.h>
 
@@ -315,6 +316,7 @@ static void leave(struct core *c, const struct element *e, struct port *p)
 		if (s->members[i].fe == e->id && s->members[i].port == p->number)
 			s->members[i--] = s->members[--s->count];
 	p->segment = 0;
+	survey_spoil(c);
 }
 
 static void join(struct core *c, const struct element *e, struct port *p)
@@ -334,6 +336,7 @@ static void join(struct core *c, const struct element *e, struct port *p)
 	}
 	p->segment = id;
 	s->members[s->count++] = (struct segment_member){e->id, p->number};
+	survey_spoil(c);
 	planner_refresh_besides(c, e, p, true);
 }
 
@@ -383,6 +386,7 @@ void segment_port_changed(struct core *c, struct element *e, struct port *p)
 	if (!p->segment || is_up == p->beside)
 		return;
 	p->beside = is_up;
+	survey_spoil(c);
 	planner_refresh_beside(c, e, p, is_up);
 	refresh(c, find(c, p->segment));
 }

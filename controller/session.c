@@ -1,6 +1,7 @@
 /* One connection of an FE, from HELLO to "synchronized":
  *
- *	HELLO ─ FEATURES ─ ELEMENT ─ ROLE_QUERY ─ ROLE ─ PORTS ─ LINKS ─ GROUPS ─ FLOWS ─ READY
+ *	HELLO ─ FEATURES ─ ELEMENT ─ ROLE_QUERY ─ ROLE ─ PORTS ─ LINKS ─ GROUPS ─ (sums) ─ FLOWS ─
+ *	READY
  *
  * Each stage sends one request and waits for its answer; ELEMENT waits for the FE to say its name.
  * The role query comes before MASTER is asked for, because the FE's generation_id may be of a later
@@ -21,6 +22,7 @@
 #include "controller/registrar.h"
 #include "controller/segment.h"
 #include "controller/signed.h"
+#include "controller/summary.h"
 #include "controller/topology.h"
 #include "controller/tunnel.h"
 
@@ -277,7 +279,7 @@ static int got_multipart(struct session *s, const struct ofp_header *h, struct r
 	if (s->stage == STAGE_GROUPS && m.type == OFPMP_GROUP_DESC) {
 		r = sync_group(s, &m);
 		if (r == 0 && !m.more)
-			sync_ask_flows(s);
+			summary_begin(s);
 		return r;
 	}
 	if (s->stage == STAGE_FLOWS && m.type == OFPMP_FLOW) {
@@ -407,6 +409,8 @@ static int got_experimenter(struct session *s, uint32_t xid, struct reader *body
 		return overlap_reported(s->element, body);
 	if (type == EXPERIMENTER_LINKS_REPLY)
 		return got_links(s, xid, body);
+	if (type == EXPERIMENTER_SUMMARY_REPLY)
+		return summary_reply(s, xid, body);
 	if (type == EXPERIMENTER_COUNTERS_REPLY || type == EXPERIMENTER_DROPS_REPLY ||
 	    type == EXPERIMENTER_PORT_DROPS_REPLY)
 		return request_experimenter(s, xid, type, body);
@@ -438,6 +442,10 @@ static int got_error(struct session *s, uint32_t xid, struct reader *body)
 	if (xid == s->stage_xid && s->stage == STAGE_LINKS) {
 		s->element->links_known = false; /* it knows no links */
 		ask_groups(s);
+		return 0;
+	}
+	if (xid == s->stage_xid && s->stage == STAGE_SUMMARY) {
+		summary_refused(s);
 		return 0;
 	}
 	if (xid == s->stage_xid && s->stage < STAGE_COMPARE)
@@ -596,6 +604,7 @@ void session_tick(struct session *s)
 	request_tick(s);
 	if (s->stage == STAGE_FLOWS_LATER)
 		sync_ask_flows(s);
+	summary_tick(s);
 	if (s->stage < STAGE_READY && c->now_ms - s->stage_ms > HANDSHAKE_TIMEOUT_MS)
 		s->doomed = s->stage == STAGE_ELEMENT
 				    ? "it does not say which element it is: neither a victor-fe "

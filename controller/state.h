@@ -146,6 +146,8 @@ enum session_stage {
 	STAGE_PORTS,
 	STAGE_LINKS,
 	STAGE_GROUPS,
+	STAGE_SUMMARY,     /* what it has, as sums */
+	STAGE_SURVEY,      /* what it should have is being summed */
 	STAGE_FLOWS_LATER, /* others are read first */
 	STAGE_FLOWS,
 	STAGE_COMPARE,
@@ -198,6 +200,7 @@ struct session {
 	const char *doomed; /* why this end wants it closed */
 	struct barriers barriers;
 	struct sync *sync;
+	bool knows_no_sums; /* it refused to say any */
 	struct request *requests;
 	struct gone_watch gone;
 	struct held_sighting *held, **held_end;
@@ -254,6 +257,8 @@ struct core {
 	struct backplane_link **links;
 	unsigned link_count;
 	unsigned comparing;     /* sessions, in compare.c */
+	struct survey *survey;  /* NULL: nobody needs one */
+	uint32_t survey_serial; /* of the last one */
 	struct routes *routes;  /* topology.c; NULL: no link has a kind, all is straight */
 	bool links_once;        /* there was one in this run */
 	bool paths_stale;       /* something changed that they depend on */

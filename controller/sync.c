@@ -33,6 +33,7 @@ void sync_destroy(struct sync *sync)
 	if (!sync)
 		return;
 	sync->core->comparing -= sync->phase != SYNC_READING;
+	summary_destroy(sync);
 	table_finish(&sync->rules);
 	table_finish(&sync->groups);
 	buffer_finish(&sync->links);
@@ -96,12 +97,12 @@ int sync_flow(struct session *s, struct ofp_multipart *m)
 static bool may_read(const struct session *s)
 {
 	const struct core *c = s->core;
-	size_t rules = c->records.count;
+	size_t own = summary_reads(s->sync), rules = own;
 
 	for (const struct session *other = c->sessions; other; other = other->next)
 		if (other != s && other->sync && other->stage >= STAGE_FLOWS)
-			rules += c->records.count;
-	return rules == c->records.count || rules <= READ_AT_ONCE;
+			rules += summary_reads(other->sync);
+	return rules == own || rules <= READ_AT_ONCE;
 }
 
 void sync_ask_flows(struct session *s)
@@ -114,8 +115,12 @@ void sync_ask_flows(struct session *s)
 	session_enter(s, now ? STAGE_FLOWS : STAGE_FLOWS_LATER, xid);
 	if (!now)
 		return;
-	ofp_flow_stats_request_encode(&s->channel.out, xid, OFPMP_FLOW, &request);
 	s->channel.count.messages_out++;
+	if (s->sync->summary) {
+		summary_ask_rules(s, xid);
+		return;
+	}
+	ofp_flow_stats_request_encode(&s->channel.out, xid, OFPMP_FLOW, &request);
 }
 
 void sync_explain_again(struct core *c)

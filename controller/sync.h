@@ -2,6 +2,7 @@
 #pragma once
 
 #include "controller/element.h"
+#include "controller/summary.h"
 
 struct reported_rule {
 	struct rule rule; /* its key first: it is the table's */
@@ -19,10 +20,12 @@ enum sync_phase { SYNC_READING, SYNC_ADOPTING, SYNC_NODES, SYNC_COLLECTING, SYNC
 struct sync {
 	struct core *core;
 	struct element *element;
-	struct table rules;  /* struct rule_key -> struct reported_rule */
-	struct table groups; /* uint32_t fe -> struct reported_group */
-	struct buffer links; /* struct reported_link */
-	struct buffer left;  /* struct reported_rule *: not wanted */
+	struct table rules;      /* struct rule_key -> struct reported_rule */
+	struct table groups;     /* uint32_t fe -> struct reported_group */
+	struct buffer links;     /* struct reported_link */
+	struct buffer left;      /* struct reported_rule *: not wanted */
+	struct summary *summary; /* NULL: all that it has is read */
+	unsigned surveys;        /* that were spoiled before they served */
 	unsigned puts, deletes, kept;
 	enum sync_phase phase;
 	size_t at;     /* how far in the phase's table */

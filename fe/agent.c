@@ -19,6 +19,7 @@ LOG_MODULE("agent");
 #define DEFAULT_IDLE_GIVE_UP_MS 3000
 #define DEFAULT_TENTATIVE_MS 10000
 #define FRAME_MAX 9216
+#define SUMMARY_AT_TICK 131072 /* rules, where the shell calls no agent_work */
 
 /* Time passes for all parts at once. */
 static void set_now(struct agent *a, int64_t now_ms)
@@ -491,6 +492,7 @@ void agent_disconnect(struct agent_connection *c, int64_t now_ms)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
+	summary_job_forget(c->agent, c);
 	destroy_connection(c);
 }
 
@@ -543,6 +545,7 @@ void agent_destroy(struct agent *a)
 {
 	if (!a)
 		return;
+	summary_job_forget(a, a->summary.connection);
 	for (struct agent_connection *c = a->connections, *next; c; c = next) {
 		next = c->next;
 		destroy_connection(c);
@@ -585,6 +588,7 @@ void agent_tick(struct agent *a, int64_t now_ms)
 	pipeline_tick(&a->pipeline);
 	neighborhood_tick(&a->neighborhood);
 	router_tick(&a->router);
+	summary_job_work(a, SUMMARY_AT_TICK);
 	for (c = a->connections; c; c = c->next)
 		channel_tick(&c->channel, now_ms);
 	for (c = a->connections; c; c = next) {

@@ -97,6 +97,9 @@ void agent_port_remove(struct agent *a, uint32_t number, int64_t now_ms);
 /* This machine's routes within covered prefixes, all of them, in an order that stays. */
 void agent_set_overlaps(struct agent *a, const struct overlap *list, unsigned count);
 void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms);
+/* Whether there is work that waits for nothing: call agent_work soon, between other events. */
+bool agent_is_busy(const struct agent *a);
+void agent_work(struct agent *a);
 /* At least every 100 ms. */
 void agent_tick(struct agent *a, int64_t now_ms);
 /* The links' own time, the same clock in microseconds: when to call agent_tick_links next (which

@@ -5,6 +5,7 @@
 #include "fe/link.h"
 #include "fe/neighbor.h"
 #include "fe/router.h"
+#include "fe/summary.h"
 
 #define CONNECTION_ECHO_MS 5000
 /* A peer that reads too slowly gets no more packet-ins; announcements are then kept. */
@@ -34,6 +35,7 @@ struct agent {
 	struct neighborhood neighborhood;
 	struct links links;
 	struct router router;
+	struct summary_job summary;
 	struct agent_connection *connections;
 	uint64_t generation_id;
 	bool has_generation;
@@ -54,6 +56,10 @@ MUST_USE int request_handle(struct agent_connection *c, const struct ofp_header 
 /* statistics.c: a multipart request. */
 MUST_USE int statistics_handle(struct agent_connection *c, const struct ofp_header *header,
 			       struct reader *body);
+
+/* One flow of a reply that is being written. */
+void statistics_add_flow(const struct agent *a, struct ofp_multipart_writer *w,
+			 struct pipeline_entry *entry);
 
 /* registration.c: counted if not. */
 bool registration_is_whole(struct agent *a, const struct upcall *u);

@@ -344,6 +344,10 @@ static int handle_experimenter(struct agent_connection *c, const struct ofp_head
 		answer_port_drops(c, header->xid);
 	else if (type == EXPERIMENTER_LINKS_REQUEST)
 		answer_links(c, header->xid);
+	else if (type == EXPERIMENTER_SUMMARY_REQUEST)
+		return summary_handle_request(c, header->xid, body);
+	else if (type == EXPERIMENTER_SUMMARY_RULES)
+		return summary_handle_rules(c, header->xid, body);
 	else if (type != EXPERIMENTER_LINK_SET && type != EXPERIMENTER_LINK_DELETE)
 		return -OFP_BAD_REQUEST_BAD_EXP_TYPE;
 	else if (c->role == OFPCR_SLAVE)
@@ -419,6 +423,8 @@ int request_handle(struct agent_connection *c, const struct ofp_header *header, 
 
 	if (c->role == OFPCR_SLAVE && changes_state(header->type))
 		return -OFP_BAD_REQUEST_IS_SLAVE;
+	if (summary_must_end(header->type))
+		summary_job_end(c->agent);
 	r = dispatch(c, header, body);
 	if (r == 0 && shows_presence(header->type))
 		connection_set_ready(c);

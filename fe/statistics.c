@@ -27,10 +27,10 @@ static void answer_desc(struct answer *w)
 	ofp_description_add(&w->writer, &d);
 }
 
-static void add_flow(void *to, struct pipeline_entry *entry)
+void statistics_add_flow(const struct agent *a, struct ofp_multipart_writer *w,
+			 struct pipeline_entry *entry)
 {
-	struct answer *w = to;
-	int64_t age = w->agent->now_ms - entry->since_ms;
+	int64_t age = a->now_ms - entry->since_ms;
 	struct ofp_flow_stats f = {0};
 
 	rule_to_flow_stats(&entry->rule, &f);
@@ -40,8 +40,15 @@ static void add_flow(void *to, struct pipeline_entry *entry)
 		f.idle_timeout = entry->idle_timeout;
 	f.hard_timeout = entry->hard_timeout;
 	f.flags = entry->flags;
-	pipeline_count(&w->agent->pipeline, entry, &f.packet_count, &f.byte_count);
-	ofp_flow_stats_add(&w->writer, &f);
+	pipeline_count(&a->pipeline, entry, &f.packet_count, &f.byte_count);
+	ofp_flow_stats_add(w, &f);
+}
+
+static void add_flow(void *to, struct pipeline_entry *entry)
+{
+	struct answer *w = to;
+
+	statistics_add_flow(w->agent, &w->writer, entry);
 }
 
 static void add_to_sum(void *to, struct pipeline_entry *entry)

@@ -14,7 +14,9 @@
  *	evacuate ELEMENT COUNT     nodes that are at the element speak elsewhere, all at once
  *	wait COUNT                 until so many elements are synchronised (after a restart)
  *
- * "admitted" are nodes that an element was told to let pass.  It ends with standard input. */
+ * While it waits for elements it says {"complete": COUNT, "of": COUNT} now and then, lines before
+ * the answer.  "admitted" are nodes that an element was told to let pass.  It ends with standard
+ *input. */
 #include "lab/load.h"
 
 #include "base/memory.h"
@@ -31,6 +33,7 @@
 #define EVENTS_MAX 1024
 #define TIMEOUT_NS 900000000000ll
 #define WAIT_MS 10
+#define PROGRESS_NS 5000000000ll
 #define BURST 512 /* announcements between two looks at what came */
 
 static void serve(struct load *l, int wait_ms)
@@ -64,13 +67,20 @@ static bool wait_for(struct load *l, const uint64_t *what, uint64_t until)
 	return true;
 }
 
+/* Says how far it is, every few seconds. */
 static bool wait_complete(struct load *l, unsigned count)
 {
-	int64_t end = load_now_ns() + TIMEOUT_NS;
+	int64_t now = load_now_ns(), end = now + TIMEOUT_NS, said = now;
 
-	while (l->complete < count && load_now_ns() < end) {
+	while (l->complete < count && now < end) {
 		reconnect(l);
 		serve(l, WAIT_MS);
+		now = load_now_ns();
+		if (now - said < PROGRESS_NS)
+			continue;
+		said = now;
+		printf("{\"complete\":%u,\"of\":%u}\n", l->complete, count);
+		fflush(stdout);
 	}
 	return l->complete >= count;
 }
@@ -108,6 +118,7 @@ static void speak(struct load *l, unsigned node, unsigned element)
 		n->port = LOAD_PORT;
 	n->element = (uint16_t)element;
 	n->speaks = true;
+	l->changes++;
 	load_put_announcement(&e->out, node, n->port, false);
 }
 
@@ -328,6 +339,7 @@ int main(int argc, char **argv)
 	run(&l);
 	for (unsigned i = 0; i < l.count; i++)
 		load_element_finish(&l.elements[i]);
+	load_forget_sums(&l);
 	free(l.elements);
 	free(l.nodes);
 	return EXIT_SUCCESS;

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +98,16 @@ class Pair:
         self.controller.send_signal(signal.SIGTERM)
         self.controller.wait()
 
-    def ask(self, *words: object) -> dict[str, Any]:
+    def ask(self, *words: object, say: Callable[[str], None] | None = None) -> dict[str, Any]:
+        """A command's answer; 'say' hears how far it is, where that takes long."""
         assert self.generator.stdin and self.generator.stdout
         self.generator.stdin.write(" ".join(map(str, words)) + "\n")
         self.generator.stdin.flush()
         answer: dict[str, Any] = json.loads(self.generator.stdout.readline() or "{}")
+        while "complete" in answer:
+            if say:
+                say(f"{answer['complete']} of {answer['of']} elements in step")
+            answer = json.loads(self.generator.stdout.readline() or "{}")
         if not answer.get("done"):
             raise LoadError(f"{' '.join(map(str, words))}: {str(answer or 'fe-load ended'):.100}")
         return answer

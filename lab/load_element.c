@@ -2,6 +2,7 @@
  * all that follows.  What it would report after a reconnect is computed from the nodes. */
 #include "lab/load.h"
 
+#include "base/memory.h"
 #include "pipeline/experimenter.h"
 #include "pipeline/rule.h"
 
@@ -17,7 +18,8 @@
 
 #define READ_SIZE 262144
 #define OUT_ENOUGH 65536
-#define READBACK_NODES 256 /* in one message */
+#define READBACK_NODES 256   /* in one message */
+#define READBACK_LOOKS 65536 /* nodes that are looked at for one */
 
 /* Offsets into a flow-mod. */
 enum { MOD_COOKIE = 8, MOD_TABLE = 24, MOD_COMMAND = 25, MOD_PRIORITY = 30 };
@@ -42,6 +44,7 @@ void load_element_finish(struct load_element *e)
 {
 	if (e->fd >= 0)
 		close(e->fd);
+	free(e->marks);
 	buffer_finish(&e->in);
 	buffer_finish(&e->out);
 }
@@ -79,6 +82,8 @@ static void disconnect(struct load_element *e)
 	e->load->losses += !e->connecting;
 	e->connecting = e->lost = e->complete = false;
 	e->readback = -1;
+	free(e->marks);
+	e->marks = NULL;
 	e->out_at = 0;
 	e->again_ns = load_now_ns() + 10000000 + rand() % 100 * 1000000;
 	buffer_clear(&e->in);
@@ -119,14 +124,27 @@ static void introduce(struct load_element *e, uint32_t xid)
 	}
 }
 
+/* Of all nodes, or of those in marked buckets. */
+static void begin_readback(struct load_element *e, uint32_t xid,
+			   const struct summary_scheme *scheme, const struct summary_marks *marks)
+{
+	free(e->marks);
+	e->marks = NULL;
+	if (marks) {
+		e->scheme = *scheme;
+		e->marks = memory_copy(marks, sizeof(*marks));
+	}
+	e->readback = 0;
+	e->readback_xid = xid;
+}
+
 static void answer_multipart(struct load_element *e, uint32_t xid, uint16_t type)
 {
 	struct ofp_multipart_writer w;
 	struct ofp_port port;
 
 	if (type == OFPMP_FLOW && e->reads_back) {
-		e->readback = 0;
-		e->readback_xid = xid;
+		begin_readback(e, xid, NULL, NULL);
 		return;
 	}
 	ofp_multipart_begin(&w, &e->out, xid, type);
@@ -138,6 +156,13 @@ static void answer_multipart(struct load_element *e, uint32_t xid, uint16_t type
 	e->reads_back |= type == OFPMP_FLOW;
 }
 
+static bool is_asked_for(const struct load_element *e, unsigned node)
+{
+	struct address address = load_address(node);
+
+	return !e->marks || summary_is_marked(e->marks, summary_bucket_of(&e->scheme, 0, &address));
+}
+
 /* The next messages of the statistics of all that it has, as long as they find room. */
 static void read_back(struct load_element *e)
 {
@@ -145,27 +170,61 @@ static void read_back(struct load_element *e)
 
 	while (e->readback >= 0 && e->out.size - e->out_at < OUT_ENOUGH) {
 		size_t start = ofp_message_begin(&e->out, OFPT_MULTIPART_REPLY, e->readback_xid);
-		unsigned end = (unsigned)e->readback + READBACK_NODES;
-		bool more = end < l->node_count;
+		size_t flags = e->out.size + 2;
+		unsigned at = (unsigned)e->readback, rules = 0;
 
 		write_u16(&e->out, OFPMP_FLOW);
-		write_u16(&e->out, more);
-		write_zeros(&e->out, 4);
-		for (unsigned i = (unsigned)e->readback; i < end && i < l->node_count; i++)
-			load_put_rules(&e->out, l, e->index, i);
+		write_zeros(&e->out, 6);
+		for (unsigned looks = 0;
+		     at < l->node_count && rules < READBACK_NODES && looks < READBACK_LOOKS;
+		     at++, looks++)
+			if (is_asked_for(e, at)) {
+				load_put_rules(&e->out, l, e->index, at);
+				rules++;
+			}
+		write_u16_at(&e->out, flags, at < l->node_count);
 		ofp_message_end(&e->out, start);
-		e->readback = more ? (int64_t)end : -1;
+		e->readback = at < l->node_count ? (int64_t)at : -1;
 	}
+}
+
+static void answer_empty(struct load_element *e, uint32_t xid)
+{
+	struct ofp_multipart_writer w;
+
+	ofp_multipart_begin(&w, &e->out, xid, OFPMP_FLOW);
+	ofp_multipart_end(&w);
+}
+
+static void answer_rules(struct load_element *e, uint32_t xid, const struct summary_scheme *scheme,
+			 const struct summary_marks *marks)
+{
+	static const struct summary_marks none;
+
+	if (memcmp(marks, &none, sizeof(none)) == 0)
+		answer_empty(e, xid);
+	else
+		begin_readback(e, xid, scheme, marks);
 }
 
 static void answer_experimenter(struct load_element *e, uint32_t xid, const uint8_t *message,
 				size_t size)
 {
 	struct reader body = reader_make(message + OFP_HEADER_SIZE, size - OFP_HEADER_SIZE);
+	struct summary_scheme scheme;
+	struct summary_marks marks = {0};
 	enum experimenter_type type;
 
-	if (experimenter_decode(&body, &type) == 0 && type == EXPERIMENTER_LINKS_REQUEST)
+	if (experimenter_decode(&body, &type) < 0)
+		return;
+	if (type == EXPERIMENTER_LINKS_REQUEST)
 		links_reply_encode(&e->out, xid, NULL, NULL, 0, false);
+	else if (type == EXPERIMENTER_SUMMARY_REQUEST &&
+		 summary_request_decode(&body, &scheme) == 0)
+		load_put_summary(e, xid, &scheme);
+	else if (type == EXPERIMENTER_SUMMARY_RULES &&
+		 summary_rules_decode(&body, &scheme, &marks) == 0)
+		answer_rules(e, xid, &scheme, &marks);
 }
 
 static void answer_role(struct load_element *e, uint32_t xid, const uint8_t *message, size_t size)
@@ -198,6 +257,7 @@ static void on_flow_mod(struct load_element *e, const uint8_t *message, size_t s
 	}
 	if (message[MOD_TABLE] != TABLE_BINDING)
 		return;
+	l->changes++;
 	node = load_node_of_flow_mod(l, message, size);
 	for (unsigned i = 0; i < 8; i++)
 		cookie = cookie << 8 | message[MOD_COOKIE + i];

@@ -60,6 +60,12 @@ static void put_u16(uint8_t *at, uint16_t value)
 	at[1] = (uint8_t)value;
 }
 
+static void put_u32(uint8_t *at, uint32_t value)
+{
+	put_u16(at, (uint16_t)(value >> 16));
+	put_u16(at + 2, (uint16_t)value);
+}
+
 static void put_u64(uint8_t *at, uint64_t value)
 {
 	for (unsigned i = 0; i < 8; i++)
@@ -178,6 +184,40 @@ void load_put_rules(struct buffer *b, const struct load *l, unsigned element, un
 		put_u64(put(b, &made.foreign, node, (uint16_t)at->id) + FLOW_COOKIE,
 			n->foreign_cookie);
 	}
+}
+
+struct address load_address(unsigned node)
+{
+	uint8_t bytes[4];
+
+	put_u32(bytes, 0x0a000000u + LOAD_FIRST_ADDRESS + node);
+	return address_from_ipv4(bytes);
+}
+
+static struct mac mac_of(unsigned node)
+{
+	struct mac mac;
+
+	memcpy(mac.bytes, sample_mac, 2);
+	put_u32(mac.bytes + 2, 0x0a000000u + LOAD_FIRST_ADDRESS + node);
+	return mac;
+}
+
+void load_rules(const struct load *l, unsigned node, struct rule *ret_local, struct rule *ret_guard,
+		struct rule *ret_foreign)
+{
+	const struct load_node *n = &l->nodes[node];
+
+	*ret_local = sample_rule(RULE_LOCAL);
+	*ret_guard = sample_rule(RULE_GUARD);
+	*ret_foreign = sample_rule(RULE_FOREIGN);
+	ret_local->key.address = ret_guard->key.address = ret_foreign->key.address =
+		load_address(node);
+	ret_local->mac = ret_guard->key.mac = mac_of(node);
+	ret_local->port = ret_guard->key.port = n->port;
+	ret_local->cookie = ret_guard->cookie = n->local_cookie;
+	ret_foreign->fe = l->elements[n->element].id;
+	ret_foreign->cookie = n->foreign_cookie;
 }
 
 static int64_t node_at(const struct load *l, const uint8_t *address)

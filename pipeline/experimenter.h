@@ -33,6 +33,9 @@ enum experimenter_type {
 	EXPERIMENTER_PORT_DROPS_REQUEST = 14, /* CC -> FE */
 	EXPERIMENTER_PORT_DROPS_REPLY = 15,   /* FE -> CC, in as many messages as it takes */
 	EXPERIMENTER_OVERLAPS = 16,           /* FE -> CC: routes in the way, all of them */
+	EXPERIMENTER_SUMMARY_REQUEST = 17,    /* CC -> FE; summary.h has these three */
+	EXPERIMENTER_SUMMARY_REPLY = 18,      /* FE -> CC */
+	EXPERIMENTER_SUMMARY_RULES = 19,      /* CC -> FE */
 	EXPERIMENTER_TYPE_END
 };
 

@@ -45,6 +45,7 @@ struct fe {
 	uv_poll_t upcalls, news, route_news;
 	uv_timer_t tick, link_tick;
 	uv_prepare_t before_sleep; /* sets link_tick to what the agent wants next */
+	uv_idle_t busy;            /* active: the agent has work that waits for nothing */
 	uv_signal_t terminate, interrupt, reload;
 	unsigned ticks;
 	struct agent *agent;
@@ -226,12 +227,23 @@ static void on_link_tick(uv_timer_t *timer)
 	agent_tick_links(fe->agent, clock_now_us());
 }
 
+static void on_busy(uv_idle_t *idle)
+{
+	struct fe *fe = idle->data;
+
+	agent_work(fe->agent);
+}
+
 /* The links' timers are as fine as a loop's timer is: a millisecond. */
 static void on_before_sleep(uv_prepare_t *prepare)
 {
 	struct fe *fe = prepare->data;
 	int64_t next_us = agent_next_us(fe->agent), wait_us = next_us - clock_now_us();
 
+	if (agent_is_busy(fe->agent))
+		(void)uv_idle_start(&fe->busy, on_busy);
+	else
+		(void)uv_idle_stop(&fe->busy);
 	if (next_us == INT64_MAX) {
 		(void)uv_timer_stop(&fe->link_tick);
 		return;
@@ -255,6 +267,7 @@ static void stop(struct fe *fe)
 	close_handle((uv_handle_t *)&fe->tick);
 	close_handle((uv_handle_t *)&fe->link_tick);
 	close_handle((uv_handle_t *)&fe->before_sleep);
+	close_handle((uv_handle_t *)&fe->busy);
 	close_handle((uv_handle_t *)&fe->terminate);
 	close_handle((uv_handle_t *)&fe->interrupt);
 	close_handle((uv_handle_t *)&fe->reload);
@@ -300,7 +313,8 @@ static int start_loop(struct fe *fe, struct reason *why)
 	if (result == 0) {
 		(void)uv_timer_init(&fe->loop, &fe->link_tick);
 		(void)uv_prepare_init(&fe->loop, &fe->before_sleep);
-		fe->link_tick.data = fe->before_sleep.data = fe;
+		(void)uv_idle_init(&fe->loop, &fe->busy);
+		fe->link_tick.data = fe->before_sleep.data = fe->busy.data = fe;
 		(void)uv_prepare_start(&fe->before_sleep, on_before_sleep);
 		(void)uv_timer_init(&fe->loop, &fe->tick);
 		fe->tick.data = fe;

@@ -1,5 +1,6 @@
 /* pipeline/experimenter: any body of an OFPT_EXPERIMENTER message. */
 #include "pipeline/experimenter.h"
+#include "pipeline/summary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,38 @@ static void decode_link(enum experimenter_type type, struct reader *rd)
 	if (type == EXPERIMENTER_LINKS_REPLY && links_reply_begin(rd, &more) == 0)
 		while (links_next(rd, &info, &state) > 0)
 			check_link(&info);
+}
+
+/* What is read is written the same again. */
+static void check_again(const struct buffer *b, const uint8_t *body, size_t size)
+{
+	if (b->size != 16 + size || memcmp(b->data + 16, body, size) != 0)
+		abort();
+}
+
+static void decode_summary(enum experimenter_type type, struct reader *rd)
+{
+	static struct summary_bucket buckets[SUMMARY_BUCKETS_MAX];
+	const uint8_t *body = rd->at;
+	size_t size = reader_left(rd);
+	struct summary_scheme scheme;
+	struct summary_marks marks;
+	struct buffer b = {0};
+
+	if (type == EXPERIMENTER_SUMMARY_REQUEST && summary_request_decode(rd, &scheme) == 0) {
+		summary_request_encode(&b, 1, &scheme);
+	} else if (type == EXPERIMENTER_SUMMARY_RULES &&
+		   summary_rules_decode(rd, &scheme, &marks) == 0) {
+		summary_rules_encode(&b, 1, &scheme, &marks);
+	} else if (type == EXPERIMENTER_SUMMARY_REPLY && size &&
+		   summary_reply_decode(rd, body[0], buckets) == 0) {
+		summary_reply_encode(&b, 1, body[0], buckets);
+	}
+	/* The seven bytes behind the bits are not looked at. */
+	if (b.size && size > 8)
+		check_again(&(struct buffer){.data = b.data + 8, .size = b.size - 8}, body + 8,
+			    size - 8);
+	buffer_finish(&b);
 }
 
 static void decode(enum experimenter_type type, struct reader *rd)
@@ -94,6 +127,11 @@ static void decode(enum experimenter_type type, struct reader *rd)
 	case EXPERIMENTER_LINK_STATE:
 	case EXPERIMENTER_LINKS_REPLY:
 		decode_link(type, rd);
+		return;
+	case EXPERIMENTER_SUMMARY_REQUEST:
+	case EXPERIMENTER_SUMMARY_REPLY:
+	case EXPERIMENTER_SUMMARY_RULES:
+		decode_summary(type, rd);
 		return;
 	case EXPERIMENTER_OVERLAPS:
 		(void)overlaps_decode(rd, overlaps, &count);

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -64,6 +66,28 @@ def test_a_killed_controller_comes_back_and_sends_nothing_that_is_right_already(
         talk.wait_progress()
     assert labs.flow_mods(lab) == {"fe1": 0, "fe2": 0, "fe3": 0}
     assert snapshot(lab) == before
+
+
+def ofctl(lab: Lab, element: str, command: str, flow: str) -> None:
+    subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", command, f"unix:{lab.run_dir}/{element}.mgmt",
+                    flow], check=True, capture_output=True, timeout=20)
+
+
+@pytest.mark.skipif(not shutil.which("ovs-ofctl"), reason="openvswitch-common is not installed")
+def test_what_was_changed_behind_a_dead_controllers_back_is_put_right_and_nothing_else(
+        lab: Lab) -> None:
+    before = snapshot(lab)
+    server, laptop = lab.host("server2").address, lab.host("laptop").address
+    lab.controller.kill()
+    foreign = "table=3,priority=100,metadata=0x0/0xffffff,ip,nw_dst="
+    ofctl(lab, "fe2", "del-flows", f"table=3,metadata=0x0/0xffffff,ip,nw_dst={server}")
+    ofctl(lab, "fe1", "add-flow", f"{foreign}{laptop},actions=group:3")
+    ofctl(lab, "fe3", "add-flow", f"{foreign}10.10.77.77,actions=group:2")
+    restart_controller(lab)
+    labs.eventually("all as it was", lambda: snapshot(lab) == before)
+    assert labs.flow_mods(lab) == {"fe1": 1, "fe2": 1, "fe3": 1}
+    with traffic(lab) as talk:
+        talk.wait_progress()
 
 
 def test_a_controller_that_lost_its_store_rebuilds_from_the_elements(lab: Lab) -> None:

@@ -78,6 +78,17 @@ static void introduce(struct fake *f, uint32_t xid)
 		tell_port(f, &f->ports[i], OFPPR_ADD);
 }
 
+void fake_tell_rule(struct fake *f, struct ofp_multipart_writer *w, const struct rule *rule)
+{
+	static struct ofp_flow_stats flow;
+
+	memset(&flow, 0, sizeof(flow));
+	flow.packet_count = f->packets;
+	rule_to_flow_stats(rule, &flow);
+	ofp_flow_stats_add(w, &flow);
+	f->rules_told++;
+}
+
 static void answer_multipart(struct fake *f, uint32_t xid, uint16_t type)
 {
 	struct ofp_multipart_writer w;
@@ -97,14 +108,8 @@ static void answer_multipart(struct fake *f, uint32_t xid, uint16_t type)
 		rule_group_to_group_mod(value, OFPGC_ADD, &mod);
 		ofp_group_desc_add(&w, &mod);
 	}
-	while (type == OFPMP_FLOW && table_next(&f->rules, &at, NULL, &value)) {
-		static struct ofp_flow_stats flow;
-
-		memset(&flow, 0, sizeof(flow));
-		flow.packet_count = f->packets;
-		rule_to_flow_stats(value, &flow);
-		ofp_flow_stats_add(&w, &flow);
-	}
+	while (type == OFPMP_FLOW && table_next(&f->rules, &at, NULL, &value))
+		fake_tell_rule(f, &w, value);
 	ofp_multipart_end(&w);
 }
 

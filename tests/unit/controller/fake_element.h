@@ -5,6 +5,7 @@
 
 #include "controller/core.h"
 #include "packet/neighbor.h"
+#include "pipeline/summary.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,6 +76,11 @@ struct fake {
 	bool dropped;
 	unsigned flow_mods, group_mods, link_mods, errors;
 	bool knows_no_links; /* an FE of another kind */
+	bool says_sums;      /* not as an older FE, which refuses to */
+	bool sums_wait;      /* it says them when fake_says_sums */
+	struct summary_scheme asked_sums;
+	uint32_t sums_xid;
+	unsigned rules_told; /* in answers to whoever asked for rules */
 	int refuse;          /* flow-mods are answered by this error */
 };
 
@@ -148,11 +154,15 @@ void fake_port_gone(struct world *w, uint32_t fe, uint32_t port);
 /* For fake_link.c, fake_world.c and fake_element.c. */
 extern const struct channel_ops fake_ops;
 struct world_log *fake_note(struct fake *f);
+void fake_tell_rule(struct fake *f, struct ofp_multipart_writer *w, const struct rule *rule);
+int fake_sums(struct fake *f, uint32_t xid, enum experimenter_type type, struct reader *body);
 int fake_experimenter(struct fake *f, uint32_t xid, struct reader *body);
 /* The FE's word on a link that it was told of. */
 void fake_link_state(struct world *w, uint32_t fe, uint32_t number, bool up);
 struct fake_link *fake_link(struct world *w, uint32_t fe, uint32_t number); /* NULL: none */
 const struct rule_group *fake_group(struct world *w, uint32_t fe, uint32_t towards);
+/* The sums that it was asked for and waited with. */
+void fake_says_sums(struct world *w, uint32_t fe);
 /* A frame that came in by a port. */
 void fake_frame(struct world *w, uint32_t fe, uint32_t port, const struct buffer *frame);
 void fake_announces(struct world *w, uint32_t fe, uint32_t port, const char *mac,

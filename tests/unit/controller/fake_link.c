@@ -48,6 +48,8 @@ int fake_experimenter(struct fake *f, uint32_t xid, struct reader *body)
 	assert_int_equal(experimenter_decode(body, &type), 0);
 	if (type >= EXPERIMENTER_LINK_SET && type <= EXPERIMENTER_LINKS_REPLY && f->knows_no_links)
 		return -OFP_BAD_REQUEST_BAD_EXP_TYPE;
+	if (type == EXPERIMENTER_SUMMARY_REQUEST || type == EXPERIMENTER_SUMMARY_RULES)
+		return fake_sums(f, xid, type, body);
 	if (type == EXPERIMENTER_COUNTERS_REQUEST)
 		counters_reply_encode(&f->channel.out, xid, NULL, 0, false);
 	else if (type == EXPERIMENTER_LINKS_REQUEST)
