@@ -75,6 +75,8 @@ def run(*command: str) -> str:
 class Routers:
     """Three namespaces in a chain, with BIRD in each; the first can have so many host routes."""
 
+    kind = "BIRD"
+
     def __init__(self, routes: int) -> None:
         self.routes = routes
         self.names = {i: f"victor-r{os.getpid()}-{i}" for i in (1, 2, 3)}
@@ -94,6 +96,11 @@ class Routers:
             for i, port, address in ((a, f"to{b}", addresses[0]), (b, f"to{a}", addresses[1])):
                 run("ip", "-n", self.names[i], "address", "add", f"{address}/24", "dev", port)
                 run("ip", "-n", self.names[i], "link", "set", port, "up")
+        self.start()
+        for i in (1, 3):
+            self.wait(lambda i=i: self.is_established(i))
+
+    def start(self) -> None:
         self.path("hosts").write_text("".join(
             f"route 10.{n >> 16}.{n >> 8 & 255}.{n & 255}/32 blackhole;\n"
             for n in range(self.routes)))
@@ -109,8 +116,14 @@ class Routers:
                 self.daemons[i] = subprocess.Popen(
                     ["ip", "netns", "exec", name, BIRD, "-f", "-c", str(self.path(f"{i}.conf")),
                      "-s", str(self.path(f"{i}.ctl"))], stderr=log, stdout=log)
-        for i in (1, 3):
-            self.wait(lambda i=i: "Established" in self.ask(i, "show", "protocols", "to2"))
+
+    def is_established(self, i: int) -> bool:
+        """Its session with the second router, who has one with each."""
+        return "Established" in self.ask(i, "show", "protocols", "to2")
+
+    def tell(self, hosts: bool) -> None:
+        """The first router's host routes are to be told, or withdrawn."""
+        self.ask(1, "enable" if hosts else "disable", "hosts")
 
     def ask(self, i: int, *words: str) -> str:
         return subprocess.run(["birdc", "-s", str(self.path(f"{i}.ctl")), *words], text=True,
@@ -120,8 +133,8 @@ class Routers:
     def wait(self, ready: Callable[[], bool], step_s: float = 0.05) -> None:
         end = time.monotonic() + WAIT_S
         while not ready():
-            if time.monotonic() > end or any(d.poll() is not None for d in self.daemons.values()):
-                raise load.LoadError("BIRD: ended, or not in time")
+            if time.monotonic() > end or any(d.poll() is not None for d in self.all_daemons()):
+                raise load.LoadError(f"{self.kind}: ended, or not in time")
             time.sleep(step_s)
 
     def in_kernel(self, i: int) -> int:
@@ -132,22 +145,25 @@ class Routers:
     def propagate(self) -> dict[int, float]:
         """Seconds until the second and the third router's kernels have them all."""
         begun, found = time.monotonic(), {}
-        self.ask(1, "enable", "hosts")
+        self.tell(True)
         for i in (2, 3):
             self.wait(lambda i=i: self.in_kernel(i) >= self.routes, 0.01)
             found[i] = time.monotonic() - begun
         return found
 
     def withdraw(self) -> None:
-        self.ask(1, "disable", "hosts")
+        self.tell(False)
         for i in (2, 3):
             self.wait(lambda i=i: self.in_kernel(i) < 100)
 
     def cpu_s(self) -> float:
-        return sum(load.cpu_s(daemon.pid) for daemon in self.daemons.values())
+        return sum(load.cpu_s(daemon.pid) for daemon in self.all_daemons())
+
+    def all_daemons(self) -> list[subprocess.Popen[bytes]]:
+        return list(self.daemons.values())
 
     def down(self) -> None:
-        for daemon in self.daemons.values():
+        for daemon in self.all_daemons():
             daemon.terminate()
             daemon.wait()
         for name in self.names.values():
@@ -156,8 +172,8 @@ class Routers:
 
 
 @contextmanager
-def routers(routes: int) -> Iterator[Routers]:
-    made = Routers(routes)
+def routers(routes: int, kind: type[Routers] = Routers) -> Iterator[Routers]:
+    made = kind(routes)
     try:
         made.up()
         yield made
