@@ -67,6 +67,22 @@ static void store(uint32_t *at, uint32_t value)
 	__atomic_store_n(at, value, __ATOMIC_RELEASE);
 }
 
+/* Reading needs no such question: what is not mapped is zeros. */
+static bool reach_buckets(const struct binding_table *t, uint32_t first, uint32_t last)
+{
+	return !t->bucket_array ||
+	       !mapped_array_reach(t->bucket_array, &t->buckets[first],
+				   (last - first + (size_t)1) * sizeof(t->buckets[0]));
+}
+
+static bool reach_record(const struct binding_table *t, uint32_t unit)
+{
+	return !t->chunk_array ||
+	       !mapped_array_reach(t->chunk_array,
+				   t->chunks[unit / BINDING_CHUNK].units[unit % BINDING_CHUNK],
+				   sizeof(struct map_binding));
+}
+
 /* ---- units ---- */
 
 static struct map_binding *record_at(const struct binding_table *t, uint32_t unit)
@@ -181,8 +197,9 @@ static uint32_t take(struct binding_table *t, bool pair, uint32_t guess)
 		end_grace(t);
 		unit = pair ? find_pair(t, guess) : find_single(t);
 	}
-	if (unit)
-		set_record_free(t, unit, pair, false);
+	if (!unit || !reach_record(t, unit))
+		return 0;
+	set_record_free(t, unit, pair, false);
 	return unit;
 }
 
@@ -315,7 +332,7 @@ static int insert(struct binding_table *t, const struct binding_place *p,
 		return -ENOSPC;
 	while (bucket < p->home + BINDING_PROBES && !(slot = free_slot(&t->buckets[bucket])))
 		bucket++;
-	unit = slot ? write_record(t, b, p->hash) : 0;
+	unit = slot && reach_buckets(t, p->home, bucket) ? write_record(t, b, p->hash) : 0;
 	if (!unit)
 		return -ENOSPC;
 	count_past(t, p->home, bucket, 1);
@@ -423,7 +440,7 @@ static uint32_t named_unit(const struct binding_table *t, uint32_t bucket, uint3
 	struct map_address_key key;
 	bool pair;
 
-	if (!unit || unit >= t->shape->unit_count)
+	if (!unit || unit >= t->shape->unit_count || !reach_record(t, unit))
 		return 0;
 	b = record_at(t, unit);
 	pair = b->kind & MAP_BINDING_PAIR;
@@ -463,16 +480,15 @@ static void heal(struct binding_table *t)
 		}
 	}
 	for (uint32_t i = 0; i < buckets; i++)
-		if (t->buckets[i].overflow != past[i])
+		if (t->buckets[i].overflow != past[i] && reach_buckets(t, i, i))
 			store(&t->buckets[i].overflow, past[i]);
 	free(past);
 }
 
-void binding_table_attach(struct binding_table *t, struct map_shape *shape,
-			  struct map_bucket *buckets, struct map_chunk *chunks, void (*grace)(void))
+static void attach(struct binding_table *t)
 {
-	*t = (struct binding_table){
-		.shape = shape, .buckets = buckets, .chunks = chunks, .grace = grace};
+	const struct map_shape *shape = t->shape;
+
 	t->free = memory_alloc_array(shape->unit_count / 64, sizeof(*t->free));
 	memset(t->free, 0xff, shape->unit_count / 8);
 	t->stale = memory_alloc_array(shape->unit_count / 64, sizeof(*t->stale));
@@ -480,7 +496,28 @@ void binding_table_attach(struct binding_table *t, struct map_shape *shape,
 	t->pair_at = shape->unit_count / 64 - 1;
 	heal(t);
 	/* A reader may still have what the writer before retired. */
-	grace();
+	t->grace();
+}
+
+void binding_table_attach(struct binding_table *t, struct map_shape *shape,
+			  struct map_bucket *buckets, struct map_chunk *chunks, void (*grace)(void))
+{
+	*t = (struct binding_table){
+		.shape = shape, .buckets = buckets, .chunks = chunks, .grace = grace};
+	attach(t);
+}
+
+void binding_table_attach_mapped(struct binding_table *t, struct map_shape *shape,
+				 struct mapped_array *buckets, struct mapped_array *chunks,
+				 void (*grace)(void))
+{
+	*t = (struct binding_table){.shape = shape,
+				    .buckets = (void *)buckets->base,
+				    .chunks = (void *)chunks->base,
+				    .bucket_array = buckets,
+				    .chunk_array = chunks,
+				    .grace = grace};
+	attach(t);
 }
 
 void binding_table_detach(struct binding_table *t)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/compiler.h"
+#include "fe/io/mapped_array.h"
 #include "include/victor/bindings.h"
 
 #include <stdbool.h>
@@ -17,6 +18,9 @@ struct binding_table {
 	struct map_shape *shape;
 	struct map_bucket *buckets;
 	struct map_chunk *chunks;
+	struct mapped_array *bucket_array,
+		*chunk_array; /* what these two are in; NULL: all is there
+			       */
 	/* Returns when no reader that runs now still runs. */
 	void (*grace)(void);
 
@@ -53,6 +57,10 @@ bool binding_table_fits(const struct map_shape *shape, size_t buckets, size_t ch
 void binding_table_attach(struct binding_table *t, struct map_shape *shape,
 			  struct map_bucket *buckets, struct map_chunk *chunks,
 			  void (*grace)(void));
+/* Likewise, arrays of which what is used is mapped. */
+void binding_table_attach_mapped(struct binding_table *t, struct map_shape *shape,
+				 struct mapped_array *buckets, struct mapped_array *chunks,
+				 void (*grace)(void));
 void binding_table_detach(struct binding_table *t);
 
 /* That the key is about to be looked for, behind some others: the memory that takes is asked for

@@ -15,10 +15,12 @@
 #include <linux/if_packet.h>
 #include <linux/magic.h>
 #include <linux/netlink.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -260,6 +262,21 @@ int datapath_config_write(struct datapath *dp)
 	return bpf_map_update_elem(map_fd(dp->skeleton->maps.config), &zero, &dp->config, 0);
 }
 
+/* What loading took and nobody asks for again: the programs' bytes, which are in this file, and
+ * what libbpf has freed. */
+static void loading_end(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin, end;
+	size_t size;
+
+	begin = (uintptr_t)victor_bpf__elf_bytes(&size);
+	end = (begin + size) / page * page;
+	begin = (begin + page - 1) / page * page;
+	if (begin < end)
+		madvise((void *)begin, end - begin, MADV_DONTNEED);
+	malloc_trim(0);
+}
+
 static void config_fill(struct datapath *dp, const struct datapath_config *c)
 {
 	struct map_config old = {};
@@ -287,13 +304,13 @@ static int config_check(const struct datapath_config *c, struct reason *why)
 	return datapath_underlay_check(&c->backplane, why);
 }
 
-static int upcall_deliver(void *context, void *data, size_t size)
+static void upcall_deliver(void *context, const void *data, size_t size)
 {
 	const struct map_upcall *u = data;
 	struct datapath *dp = context;
 
 	if (size < sizeof(*u) || u->size > size - offsetof(struct map_upcall, data) || !dp->upcall)
-		return 0;
+		return;
 	dp->upcalls++;
 	dp->upcall(dp->upcall_to, &(struct upcall){.reason = u->reason,
 						   .port = u->port,
@@ -302,7 +319,6 @@ static int upcall_deliver(void *context, void *data, size_t size)
 						   .size = u->size,
 						   .wire_size = u->wire_size,
 						   .received_us = (int64_t)(u->time_ns / 1000)});
-	return 0;
 }
 
 static int sockets_open(struct datapath *dp, struct reason *why)
@@ -316,11 +332,12 @@ static int sockets_open(struct datapath *dp, struct reason *why)
 
 static int ring_open(struct datapath *dp, struct reason *why)
 {
-	dp->ring = ring_buffer__new(map_fd(dp->skeleton->maps.upcalls), upcall_deliver, dp, NULL);
-	if (!dp->ring)
-		return reason_set(why, -errno, "the upcall ring cannot be mapped: %s",
-				  strerror(errno));
-	return 0;
+	const struct bpf_map *map = dp->skeleton->maps.upcalls;
+	int result = upcall_ring_open(&dp->ring, map_fd(map), bpf_map__max_entries(map));
+
+	return result ? reason_set(why, result, "the upcall ring cannot be mapped: %s",
+				   strerror(-result))
+		      : 0;
 }
 
 static struct datapath *datapath_create(const struct datapath_config *c)
@@ -371,6 +388,7 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, s
 		datapath_adopt_devices(dp);
 		datapath_adopt_entries(dp);
 	}
+	loading_end();
 	*ret = dp;
 	return 0;
 fail:
@@ -387,7 +405,7 @@ void datapath_close(struct datapath *dp, bool remove)
 		datapath_inner_remove(dp, dp->config.fe);
 		datapath_unpin_all(dp);
 	}
-	ring_buffer__free(dp->ring);
+	upcall_ring_close(&dp->ring);
 	datapath_bindings_close(dp);
 	victor_bpf__destroy(dp->skeleton);
 	if (dp->packet_fd >= 0)
@@ -504,13 +522,13 @@ void datapath_set_upcall(struct datapath *dp, void (*upcall)(void *to, const str
 
 int datapath_fd(const struct datapath *dp)
 {
-	return ring_buffer__epoll_fd(dp->ring);
+	return dp->ring.fd;
 }
 
 int datapath_poll_upcalls(struct datapath *dp)
 {
 	dp->upcalls = 0;
-	ring_buffer__consume(dp->ring);
+	upcall_ring_consume(&dp->ring, upcall_deliver, dp);
 	return (int)dp->upcalls;
 }
 

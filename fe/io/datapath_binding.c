@@ -86,9 +86,10 @@ int datapath_bindings_open(struct datapath *dp, uint32_t limit, struct reason *w
 	const struct bpf_map *records = dp->skeleton->maps.binding_records;
 
 	dp->shape_memory = map_memory(dp->skeleton->maps.binding_shape);
-	dp->bucket_memory = map_memory(buckets);
-	dp->record_memory = map_memory(records);
-	if (!dp->shape_memory || !dp->bucket_memory || !dp->record_memory)
+	if (!dp->shape_memory ||
+	    mapped_array_open(&dp->bucket_array, map_fd(buckets), mapped_size(buckets)) ||
+	    mapped_array_open(&dp->record_array, map_fd(records), mapped_size(records)) ||
+	    (dp->shape_memory->limit && mapped_array_find(&dp->bucket_array)))
 		return reason_set(why, -ENOMEM, "the table of bindings cannot be mapped: %s",
 				  strerror(errno));
 	if (!dp->shape_memory->limit) {
@@ -104,19 +105,18 @@ int datapath_bindings_open(struct datapath *dp, uint32_t limit, struct reason *w
 				  "the table of bindings in '%s' contradicts itself: clear it with "
 				  "'victor-fe --remove'",
 				  dp->pin_directory);
-	binding_table_attach(&dp->bindings, dp->shape_memory, dp->bucket_memory, dp->record_memory,
-			     wait_grace);
+	binding_table_attach_mapped(&dp->bindings, dp->shape_memory, &dp->bucket_array,
+				    &dp->record_array, wait_grace);
 	return 0;
 }
 
 void datapath_bindings_close(struct datapath *dp)
 {
 	binding_table_detach(&dp->bindings);
-	if (!dp->skeleton)
-		return;
-	unmap_memory(dp->skeleton->maps.binding_shape, dp->shape_memory);
-	unmap_memory(dp->skeleton->maps.binding_buckets, dp->bucket_memory);
-	unmap_memory(dp->skeleton->maps.binding_records, dp->record_memory);
+	mapped_array_close(&dp->bucket_array);
+	mapped_array_close(&dp->record_array);
+	if (dp->skeleton)
+		unmap_memory(dp->skeleton->maps.binding_shape, dp->shape_memory);
 }
 
 /* ---- from an older layout ---- */

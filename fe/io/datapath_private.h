@@ -5,6 +5,7 @@
 #include "base/table.h"
 #include "fe/io/binding_table.h"
 #include "fe/io/datapath.h"
+#include "fe/io/upcall_ring.h"
 #include "include/victor/dataplane.h"
 
 #include <bpf/libbpf.h>
@@ -28,7 +29,7 @@ enum stale_kind { STALE_PEER, STALE_SOURCE, STALE_PREFIX, STALE_LINK, STALE_COUN
 
 struct datapath {
 	struct victor_bpf *skeleton;
-	struct ring_buffer *ring;
+	struct upcall_ring ring;
 	char *pin_directory;
 	int lock_fd;   /* of the directory */
 	int packet_fd; /* sends frames */
@@ -46,8 +47,7 @@ struct datapath {
 	struct table stale[STALE_COUNT];
 	struct binding_table bindings; /* in: */
 	struct map_shape *shape_memory;
-	struct map_bucket *bucket_memory;
-	struct map_chunk *record_memory;
+	struct mapped_array bucket_array, record_array;
 	void (*upcall)(void *to, const struct upcall *);
 	void *upcall_to;
 	unsigned upcalls; /* since the poll began */
