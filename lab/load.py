@@ -18,7 +18,7 @@ from . import daemons
 
 FIRST_CORE = 0
 FIRST_ADDRESS = 1024    # lab/load.h
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 300.0    # with a million nodes in the store, on a busy machine
 HZ = os.sysconf("SC_CLK_TCK")
 
 
