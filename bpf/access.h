@@ -176,10 +176,10 @@ static __noinline int access_ip(struct __sk_buff *skb, const struct map_config *
 
 	if (!port_admits(in, p))
 		return guard_drop(skb, VERDICT_not_admitted);
-	if (parse_ip(tc_cursor(skb, HEADERS_SIZE), p, sizeof(struct ethhdr),
-		     skb->len - sizeof(struct ethhdr), skb->gso_size))
+	if (parse_ip(tc_headers(skb), p, sizeof(struct ethhdr), skb->len - sizeof(struct ethhdr),
+		     skb->gso_size))
 		return guard_drop(skb, VERDICT_bad_packet);
-	if (is_registration(tc_cursor(skb, HEADERS_SIZE), p)) {
+	if (is_registration(tc_headers(skb), p)) {
 		int result = access_registration(skb, in, p);
 
 		if (result >= 0)

@@ -141,7 +141,7 @@ static __always_inline int backplane_tell(struct __sk_buff *skb, const struct ma
 {
 	t->tos = p->tos;
 	if (!cfg->inner_ifindex || p->size + INNER_ADDED_MAX > 0xffff ||
-	    icmp_limited(skb, result >> 16) || !inner_is_alive(bpf_ktime_get_ns()) ||
+	    icmp_limited(skb, result >> 16) || !inner_is_alive(bpf_ktime_get_coarse_ns()) ||
 	    inner_send(skb, cfg, t, p, INNER_NODE))
 		return TC_ACT_SHOT;
 	return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
@@ -176,11 +176,13 @@ static __always_inline int backplane_pass_on(struct __sk_buff *skb, const struct
 	return transit_forward(skb, cfg, t, p);
 }
 
-/* An outer packet, with Ethernet and nothing else in front. */
-static __noinline int backplane_outer(struct __sk_buff *skb, const struct map_config *cfg)
+/* An outer packet, with Ethernet and nothing else in front; its headers can all be read, or not
+ * yet. */
+static __noinline int backplane_outer(struct __sk_buff *skb, const struct map_config *cfg,
+				      int is_readable)
 {
 	struct backplane_scratch *known = scratch_take();
-	struct cursor c = tc_cursor(skb, HEADERS_TUNNEL_SIZE), inside;
+	struct cursor c = tc_cursor(skb, is_readable ? 0 : HEADERS_TUNNEL_SIZE), inside;
 	struct map_peer_source *peer;
 	struct tunnel *t;
 	struct packet *p;
@@ -244,7 +246,7 @@ int victor_backplane(struct __sk_buff *skb)
 {
 	struct map_config *cfg = lookup_config();
 	struct map_port *in = lookup_port(skb->ifindex);
-	int result = 0;
+	int result = 0, is_bare;
 
 	if (!cfg || !in)
 		return VERDICT_PASS;
@@ -255,11 +257,13 @@ int victor_backplane(struct __sk_buff *skb)
 		result = link_arrive(skb, cfg, in);
 	else if (skb->pkt_type != PACKET_HOST)
 		return VERDICT_PASS;
-	if (!result)
-		result = link_uncarry(skb, cfg, in);
+	if (result)
+		return result;
+	is_bare = link_is_bare(tc_cursor(skb, 0));
+	result = is_bare ? 0 : link_uncarry(skb, cfg, in);
 	if (result == 1)
 		return link_punt(skb, in);
-	return result ? result : backplane_outer(skb, cfg);
+	return result ? result : backplane_outer(skb, cfg, is_bare);
 }
 
 /* ---- from the backplane, the long way (inner.h) ---- */
@@ -339,7 +343,7 @@ int victor_inner(struct __sk_buff *skb)
 		return transit_refuse(skb, cfg, &head);
 	if (inner_strip(skb, &head, 0))
 		return verdict_drop(VERDICT_rewrite_failed);
-	c = tc_cursor(skb, HEADERS_SIZE);
+	c = tc_headers(skb);
 	p = &known->packet;
 	p->ethertype = bpf_ntohs(head.eth.h_proto);
 	if (parse_ip(c, p, sizeof(struct ethhdr), skb->len - sizeof(struct ethhdr), skb->gso_size))

@@ -63,7 +63,7 @@ int victor_external(struct __sk_buff *skb)
 		return (int)bpf_redirect(out, 0);
 	in = lookup_port(skb->ifindex);
 	cfg = lookup_config();
-	c = tc_cursor(skb, HEADERS_SIZE);
+	c = tc_headers(skb);
 	if (!in || !cfg || skb->pkt_type != PACKET_HOST || !parse_ethernet(c, &p) ||
 	    !port_admits(in, &p) || (p.ethertype != ETH_P_IP && p.ethertype != ETH_P_IPV6))
 		return VERDICT_PASS;

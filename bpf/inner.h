@@ -22,7 +22,7 @@
 
 #include "bpf/tunnel.h"
 
-#define INNER_TRAIL_NS 10000000ll
+#define INNER_TRAIL_NS 20000000ll /* some ticks of the coarse clock, by which all this is */
 #define INNER_PATIENCE_NS 100000000ll
 #define INNER_RETRY_NS 1000000000ll
 #define INNER_PROTOCOL 143 /* Ethernet (RFC 8986) */
@@ -114,7 +114,7 @@ static __always_inline int inner_is_wanted(const struct __sk_buff *skb,
 		return 0;
 	if (!skb->gso_size && !*last)
 		return 0;
-	now = bpf_ktime_get_ns();
+	now = bpf_ktime_get_coarse_ns();
 	if (skb->gso_size)
 		*last = now;
 	return (__s64)(now - *last) < INNER_TRAIL_NS && inner_is_alive(now);
@@ -184,7 +184,7 @@ static __always_inline int inner_strip(struct __sk_buff *skb, const struct inner
 	if (bpf_skb_change_head(skb, sizeof(struct ethhdr), 0) ||
 	    bpf_skb_adjust_room(skb, -(int)(sizeof(*head) + more), BPF_ADJ_ROOM_MAC, INNER_FLAGS))
 		return -1;
-	c = tc_cursor(skb, HEADERS_SIZE);
+	c = tc_cursor(skb, sizeof(struct ethhdr));
 	eth = c.data;
 	if ((void *)(eth + 1) > c.end)
 		return -1;

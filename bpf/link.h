@@ -75,10 +75,11 @@ static __always_inline int link_is_ours(const struct map_config *cfg, const stru
 						  address_same(h->destination, own->redirect));
 }
 
-/* An outer header: between two FEs that we know, one of which may be this one. */
+/* An outer header: between two FEs that we know, one of which may be this one.  Most of what is
+ * asked about is a node's TCP, which needs no table. */
 static __always_inline int link_is_outer(const struct map_config *cfg, const struct link_head *h)
 {
-	return lookup_peer_source(h->source) &&
+	return h->protocol != IPPROTO_TCP && lookup_peer_source(h->source) &&
 	       (link_is_ours(cfg, h) || lookup_label(h->destination));
 }
 
@@ -239,6 +240,45 @@ static __always_inline __u32 *link_of_carrier(const struct link_head *carrier)
 	number = bpf_map_lookup_elem(&link_ends, carrier->source);
 	link = number ? lookup_link(*number) : NULL;
 	return link && link->kind == MAP_LINK_IP ? number : NULL;
+}
+
+/* A tunnel's packet with TCP in it, all of whose headers can be read: nothing is in front, and it
+ * is no word of a link's.  What link_uncarry would find, for less, since most of what arrives is
+ * that. */
+static __always_inline int link_is_bare(struct cursor c)
+{
+	const struct ethhdr *eth = c.data;
+	const struct ipv6hdr *ip6 = (void *)(eth + 1);
+	const struct iphdr *ip = (void *)(eth + 1);
+	__u32 at = sizeof(*eth) + sizeof(*ip);
+	const struct vxlan_head *vxlan;
+	__u8 protocol;
+
+	if ((void *)(ip6 + 1) > c.end)
+		return 0;
+	protocol = ip->protocol;
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+		at = sizeof(*eth) + sizeof(*ip6);
+		protocol = ip6->nexthdr;
+	} else if (eth->h_proto != bpf_htons(ETH_P_IP) || ip->version != 4 || ip->ihl != 5) {
+		return 0;
+	}
+	if (protocol == IPPROTO_UDP) {
+		vxlan = cursor_at(c, at);
+		if ((void *)(vxlan + 1) > c.end || vxlan->destination != bpf_htons(VXLAN_PORT) ||
+		    vxlan->source == bpf_htons(CONTROL_STAMP))
+			return 0;
+		at += sizeof(*vxlan);
+		protocol = vxlan->eth.h_proto == bpf_htons(ETH_P_IP) ? IPPROTO_IPIP : IPPROTO_IPV6;
+	}
+	if (protocol == IPPROTO_IPIP) {
+		ip = cursor_at(c, at);
+		return (void *)(ip + 1) + sizeof(struct tcphdr) <= c.end && ip->version == 4 &&
+		       ip->ihl == 5 && ip->protocol == IPPROTO_TCP;
+	}
+	ip6 = cursor_at(c, at);
+	return protocol == IPPROTO_IPV6 && (void *)(ip6 + 1) + sizeof(struct tcphdr) <= c.end &&
+	       ip6->version == 6 && ip6->nexthdr == IPPROTO_TCP;
 }
 
 /* What is in front of an outer header comes off.  0: there is nothing, or not any more; 1: it is

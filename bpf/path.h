@@ -3,27 +3,7 @@
  * checked first. */
 #pragma once
 
-#include "bpf/tc.h"
-
-/* Where the kernel's routes lead. */
-struct route {
-	struct bpf_redir_neigh hop;
-	__u32 ifindex;
-	__u32 mtu;  /* where it is too large for that route */
-	int result; /* BPF_FIB_LKUP_RET_*; NO_NEIGH counts as success */
-};
-
-static __always_inline void tc_route_result(struct route *r, struct bpf_fib_lookup *fib,
-					    long result)
-{
-	if (result == BPF_FIB_LKUP_RET_NO_NEIGH)
-		result = BPF_FIB_LKUP_RET_SUCCESS;
-	r->result = (int)result;
-	r->ifindex = fib->ifindex;
-	r->mtu = fib->mtu_result;
-	r->hop.nh_family = fib->family;
-	__builtin_memcpy(r->hop.ipv6_nh, fib->ipv6_dst, 16);
-}
+#include "bpf/route.h"
 
 #define LINK_UDP_PORT_ 6080 /* both ends', so that a NAT's mapping serves both ways */
 #define LINK_LABEL_SIZE 4
@@ -132,33 +112,6 @@ __noinline __u32 path_choose(const struct map_peer *peer, __u32 flow, __u32 from
 
 /* ---- the kernel's routes ---- */
 
-/* The underlay's route for outer packets of 'size' bytes. */
-static __noinline void path_route(struct __sk_buff *skb, const struct map_config *cfg,
-				  const struct outer *o, __u32 size, struct route *ret)
-{
-	struct bpf_fib_lookup fib = {};
-
-	fib.l4_protocol = outer_protocol(o);
-	if (o->is_vxlan) {
-		fib.sport = outer_source_port(o);
-		fib.dport = bpf_htons(VXLAN_PORT);
-	}
-	fib.tot_len = (__u16)size;
-	fib.ifindex = cfg->backplane_ifindex;
-	if (o->is_ipv6) {
-		fib.family = AF_INET6;
-		fib.flowinfo = bpf_htonl(o->flow & 0xfffff);
-		__builtin_memcpy(fib.ipv6_src, o->source, 16);
-		__builtin_memcpy(fib.ipv6_dst, o->destination, 16);
-	} else {
-		fib.family = AF_INET;
-		fib.tos = o->tos & ~ECN_MASK;
-		fib.ipv4_src = address_get_ipv4(o->source);
-		fib.ipv4_dst = address_get_ipv4(o->destination);
-	}
-	tc_route_result(ret, &fib, bpf_fib_lookup(skb, &fib, sizeof(fib), 0));
-}
-
 static __always_inline void path_limit(struct path *path, __u32 mtu)
 {
 	if (mtu && (!path->mtu || mtu < path->mtu))
@@ -184,7 +137,7 @@ static __always_inline int path_straight(struct __sk_buff *skb, const struct map
 {
 	if (!cfg->backplane_ifindex)
 		return -1;
-	path_route(skb, cfg, o, size, &ret->way);
+	route_find(skb, cfg, o, size, &ret->way);
 	path_limit(ret, cfg->backplane_mtu);
 	path_limit(ret, path_learnt(ret->link));
 	switch (ret->way.result) {

@@ -36,6 +36,16 @@ static __always_inline struct cursor tc_cursor(struct __sk_buff *skb, __u32 need
 #define HEADERS_SIZE 74
 #define OUTER_SIZE_MAX ((int)(sizeof(struct ipv6hdr) + sizeof(struct vxlan_head)))
 #define HEADERS_TUNNEL_SIZE (HEADERS_SIZE + OUTER_SIZE_MAX)
+#define HEADERS_IPV4_SIZE ((int)(sizeof(struct ethhdr) + sizeof(struct iphdr)))
+
+/* The frame, with its headers where they can be read.  A packet of many segments has little more
+ * there, and each byte of payload that is asked for is copied: IPv4's are less. */
+static __always_inline struct cursor tc_headers(struct __sk_buff *skb)
+{
+	if (skb->gso_size && skb->protocol == bpf_htons(ETH_P_IP))
+		return tc_cursor(skb, HEADERS_SIZE - 20);
+	return tc_cursor(skb, HEADERS_SIZE);
+}
 
 static __always_inline __u16 tc_vlan(const struct __sk_buff *skb)
 {
@@ -63,7 +73,7 @@ static __always_inline int tc_decrement(struct __sk_buff *skb, const struct pack
 	if (p->ttl <= 1)
 		return 1;
 	if (p->ethertype == ETH_P_IP)
-		return rewrite_ttl_ipv4(tc_cursor(skb, HEADERS_SIZE));
+		return rewrite_ttl_ipv4(tc_cursor(skb, HEADERS_IPV4_SIZE));
 	return bpf_skb_store_bytes(skb, sizeof(struct ethhdr) + 7, &hops, 1, BPF_F_RECOMPUTE_CSUM);
 }
 
@@ -75,7 +85,7 @@ static __always_inline int tc_set_tos(struct __sk_buff *skb, const struct packet
 	if (tos == p->tos)
 		return 0;
 	if (p->ethertype == ETH_P_IP)
-		return rewrite_tos_ipv4(tc_cursor(skb, HEADERS_SIZE), tos);
+		return rewrite_tos_ipv4(tc_cursor(skb, HEADERS_IPV4_SIZE), tos);
 	if (bpf_skb_load_bytes(skb, sizeof(struct ethhdr), first, 2))
 		return -1;
 	first[0] = (__u8)(0x60 | tos >> 4);

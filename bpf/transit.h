@@ -57,7 +57,7 @@ static __always_inline int transit_tell(struct __sk_buff *skb, const struct map_
 {
 	verdict_count(VERDICT_mtu_exceeded);
 	if (!p->ethertype || !cfg->inner_ifindex || p->size + INNER_ADDED_MAX > 0xffff ||
-	    icmp_limited(skb, TELL_ELEMENT) || !inner_is_alive(bpf_ktime_get_ns()))
+	    icmp_limited(skb, TELL_ELEMENT) || !inner_is_alive(bpf_ktime_get_coarse_ns()))
 		return TC_ACT_SHOT;
 	t->vrf = mtu;
 	if (inner_send(skb, cfg, t, p, INNER_TOO_BIG))

@@ -6,6 +6,8 @@
 #include "bpf/path.h"
 
 #define TUNNEL_FLAGS (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET)
+/* Of an outer header of IPv4, behind the largest carrier. */
+#define OUTER_IPV4_END (HEADERS_IPV4_SIZE + (int)sizeof(struct iphdr) + 8)
 #define PROTOCOL_GROWTH ((int)(sizeof(struct ipv6hdr) - sizeof(struct iphdr)))
 
 /* What a packet that came by a tunnel had around it. */
@@ -129,11 +131,11 @@ static __noinline int tc_write_outer(struct __sk_buff *skb, const struct outer *
 	struct vxlan_head vxlan;
 	struct ipv6hdr ip;
 
-	if (rewrite_ethertype(tc_cursor(skb, HEADERS_TUNNEL_SIZE),
+	if (rewrite_ethertype(tc_cursor(skb, sizeof(struct ethhdr)),
 			      o->is_ipv6 ? ETH_P_IPV6 : ETH_P_IP))
 		return -1;
 	if (!o->is_ipv6) {
-		if (rewrite_outer_ipv4(tc_cursor(skb, HEADERS_TUNNEL_SIZE), at, o))
+		if (rewrite_outer_ipv4(tc_cursor(skb, OUTER_IPV4_END), at, o))
 			return -1;
 	} else {
 		outer_fill_ipv6(&ip, o);
@@ -209,7 +211,7 @@ static __always_inline int tc_decapsulate(struct __sk_buff *skb, const struct tu
 					  const struct packet *p)
 {
 	if (tc_take_off(skb, t, p->ethertype == ETH_P_IPV6) ||
-	    rewrite_ethertype(tc_cursor(skb, HEADERS_SIZE), p->ethertype))
+	    rewrite_ethertype(tc_cursor(skb, sizeof(struct ethhdr)), p->ethertype))
 		return -1;
 	return tc_set_tos(skb, p, t->tos);
 }
