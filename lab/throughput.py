@@ -21,12 +21,13 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from . import figure2, netns, rows
+from . import figure2, netns, rows, throughput_path
 from .runtime import Lab
 from .topology import Topology
 
 SENDER, RECEIVER = "neighbor", "server2"    # behind port 2 of FE2, and of FE3
 OVERLAY_ADDRESS = "10.10.0.200"             # the receiver's, where sites are one LAN
+GATEWAY = "10.10.0.1"                       # the sender's
 UDP_BYTES = 1400
 LOSS_PERCENT = 0.5                          # what "small" is
 SLOWER = (1.0, 0.9, 0.8, 0.65, 0.5)         # of what came through without a limit, until so few are lost
@@ -270,6 +271,17 @@ class Traffic:
                        udp_almost_whole(lambda rate: udp(lab, address, self.seconds, rate),
                                         most.bits_per_s) / 1e9)
 
+    def path(self, key: str, case: str) -> None:
+        lab, address = self.labs[key], self.address(key)
+        sender = lab.host(SENDER)
+        arp = sender.run("cat", "/proc/net/arp").stdout
+        on_link = SYSTEMS[key].receiver
+        ends = throughput_path.Ends(sender.mac, throughput_path.next_mac(arp, on_link or GATEWAY),
+                                    sender.address, address)
+        for what, size in throughput_path.SIZES.items():
+            self.found.add(case, f"CPU time of the path, {what}", "ns", key, throughput_path.cpu_ns(
+                sender.netns, sender.device, throughput_path.packet(ends, size)))
+
     def round(self, number: int) -> None:
         keys = in_turn(list(self.labs), number)
         full = [key for key in keys if not SYSTEMS[key].is_basic]
@@ -277,12 +289,13 @@ class Traffic:
             (keys, lambda key: self.tcp(key, "FE2 → FE3", "one TCP stream")),
             (keys, lambda key: self.tcp(key, "FE3 → FE2", "one TCP stream", "-R")),
             (full, lambda key: self.tcp(key, "FE2 → FE3", "eight TCP streams", "-P", "8")),
+            ([key for key in keys if key != "ovs"], lambda key: self.path(key, "FE2 → FE3")),
             (full, lambda key: self.datagrams(key, "FE2 → FE3"))]
         for who, measure in steps:
             for key in who:
                 try:
                     measure(key)
-                except (TrafficError, subprocess.TimeoutExpired) as error:
+                except (TrafficError, OSError, subprocess.TimeoutExpired) as error:
                     self.say(f"{SYSTEMS[key].title}: left out of this round: {error}")
 
     def text(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from lab import rows, throughput  # noqa: E402
+from lab import rows, throughput, throughput_path  # noqa: E402
 from lab.targets import TARGETS  # noqa: E402
 from lab.throughput import Found, Sent, TrafficError  # noqa: E402
 
@@ -93,3 +93,26 @@ def test_only_rates_of_tcp_have_a_share():
         for key in ("plain", "ipip"):
             made.add("FE2 → FE3", metric, "s", key, 1)
     assert not [row for row in made.rows() if row["unit"] == "%"]
+
+
+ENDS = throughput_path.Ends("02:00:00:00:00:01", "02:00:00:00:00:02", "10.1.0.1", "10.2.0.2")
+
+
+def test_a_packet_says_what_it_is_and_which_sums_are_left_to_others():
+    large, small = (throughput_path.packet(ENDS, size) for size in (60000, 100))
+    assert large[:10] == bytes([1, 1]) + (66).to_bytes(2, sys.byteorder) + \
+        (1448).to_bytes(2, sys.byteorder) + (34).to_bytes(2, sys.byteorder) + \
+        (16).to_bytes(2, sys.byteorder)
+    assert small[:2] == bytes([1, 0])
+    ip = small[24:44]
+    assert throughput_path.folded(ip) == 0xFFFF
+    assert int.from_bytes(ip[2:4], "big") == len(small) - 24
+    assert small[44 + 13] & 0x04    # RST: nobody answers
+
+
+def test_the_next_hop_is_read_of_the_arp_table():
+    arp = "IP address HW type Flags HW address Mask Device\n" \
+          "10.1.0.9 0x1 0x2 02:00:00:00:00:09 * eth0\n10.1.0.1 0x1 0x2 02:00:00:00:00:02 * eth0\n"
+    assert throughput_path.next_mac(arp, "10.1.0.1") == "02:00:00:00:00:02"
+    with pytest.raises(throughput_path.NoNeighbor):
+        throughput_path.next_mac(arp, "10.1.0.3")
