@@ -16,6 +16,8 @@
 #define BINDING_LIMIT_MAX 16777216
 #define TIMER_MIN_MS 50
 #define TIMER_MAX_MS 86400000
+#define AWAKE_US 500
+#define AWAKE_MAX_US 10000
 #define PATIENCE_S 300
 #define PATIENCE_MAX_S 31536000
 
@@ -101,6 +103,17 @@ static int read_xdp(const struct reading *r)
 			return 0;
 		}
 	return config_refuse(r, AT("xdp"), "xdp '%s': write off, auto or on", said);
+}
+
+static int read_awake(const struct reading *r)
+{
+	const uint32_t *most = r->yaml->awake_us;
+
+	r->config->awake_us = most ? *most : AWAKE_US;
+	if (r->config->awake_us > AWAKE_MAX_US)
+		return config_refuse(r, AT("awake_us"), "awake_us %u: at most %d; 0 is never",
+				     r->config->awake_us, AWAKE_MAX_US);
+	return 0;
 }
 
 static int read_announce(const struct reading *r)
@@ -416,6 +429,8 @@ int config_parse(const char *path, const char *text, size_t size, struct config 
 		result = config_read_guard(&r);
 	if (result == 0)
 		result = read_xdp(&r);
+	if (result == 0)
+		result = read_awake(&r);
 	if (result == 0)
 		result = read_ports(&r);
 	config_lines_destroy(lines);

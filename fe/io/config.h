@@ -22,6 +22,7 @@ struct config {
 	struct agent_config agent; /* backplane_mtu is zero: the device says it */
 	enum log_level log_level;
 	int64_t patience_ms; /* announces so long without a controller; 0: for ever */
+	unsigned awake_us;   /* fe/awake.h; 0: it sleeps at once */
 	bool insecure;       /* TCP other than loopback, without TLS */
 	bool has_tls;
 	struct tls_files tls; /* what we show to a "tls:" controller, and which we believe */

@@ -112,6 +112,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	TEXT(log, yaml_config),
 	TEXT(xdp, yaml_config),
 	NUMBER_OR_NOT(binding_limit, yaml_config),
+	NUMBER_OR_NOT(awake_us, yaml_config),
 	CYAML_FIELD_MAPPING_PTR("backplane", OPTIONAL_POINTER, struct yaml_config, backplane,
 				backplane_fields),
 	LIST(links, &link_value, CONFIG_MATCHES_MAX / 8),

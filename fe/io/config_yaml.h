@@ -41,6 +41,7 @@ struct yaml_tls {
 
 struct yaml_config {
 	char *name, *inspect, *listen, *state, *log, *xdp;
+	uint32_t *awake_us;
 	char **controllers;
 	unsigned controllers_count;
 	char **routing_daemons;

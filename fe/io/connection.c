@@ -195,8 +195,15 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *piece)
 		bytes = c->all->plain.data;
 		size = (ssize_t)c->all->plain.size;
 	}
-	if (size > 0 && c->session)
+	if (size > 0 && c->session) {
+		c->all->heard++;
 		agent_receive(c->session, bytes, (size_t)size, clock_now_ms());
+	}
+}
+
+uint64_t connections_heard(const struct connections *all)
+{
+	return all->heard;
 }
 
 static int init_stream(uv_loop_t *loop, const struct endpoint *e, union stream *stream)

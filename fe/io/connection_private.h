@@ -42,6 +42,7 @@ struct connections {
 	unsigned listener_count, dialer_count, accepted_count;
 	unsigned open; /* handles of ours that are not closed yet */
 	bool closing;
+	uint64_t heard;              /* reads that were handed to the agent */
 	struct tls_context *tls;     /* NULL: no controller is "tls:" */
 	int told_days;               /* how long our certificate lasts, as it was last said */
 	struct buffer plain;         /* shared: what one read says, out of TLS */

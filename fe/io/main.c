@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "fe/health.h"
+#include "fe/io/awake.h"
 #include "fe/io/clock.h"
 #include "fe/io/config.h"
 #include "fe/io/connection.h"
@@ -51,6 +52,8 @@ struct fe {
 	struct agent *agent;
 	struct ports *ports;
 	struct connections *connections;
+	struct awake_watch awake;
+	bool wrote; /* something to a connection, since it was last cleared */
 	struct announcer *announcer;
 	struct health health;
 	struct routes *routes;
@@ -70,6 +73,7 @@ struct options {
 
 static void on_flush(void *context, struct agent_connection *connection)
 {
+	((struct fe *)context)->wrote = true;
 	connection_flush(connection);
 }
 
@@ -107,7 +111,10 @@ static void on_upcall(void *to, const struct upcall *u)
 	struct upcall timed = *u;
 
 	timed.now_us = clock_now_us();
+	fe->wrote = false;
 	agent_upcall(fe->agent, &timed, timed.now_us / 1000);
+	if (fe->wrote && u->reason != UPCALL_CONTROL)
+		awake_expect(&fe->awake);
 }
 
 static void on_adopted_rule(void *to, const struct rule *rule)
@@ -271,6 +278,7 @@ static void stop(struct fe *fe)
 	close_handle((uv_handle_t *)&fe->terminate);
 	close_handle((uv_handle_t *)&fe->interrupt);
 	close_handle((uv_handle_t *)&fe->reload);
+	awake_close(&fe->awake);
 	connections_close(fe->connections);
 	fe->connections = NULL;
 }
@@ -315,6 +323,7 @@ static int start_loop(struct fe *fe, struct reason *why)
 		(void)uv_prepare_init(&fe->loop, &fe->before_sleep);
 		(void)uv_idle_init(&fe->loop, &fe->busy);
 		fe->link_tick.data = fe->before_sleep.data = fe->busy.data = fe;
+		awake_open(&fe->awake, &fe->loop, fe->config.awake_us, fe->connections);
 		(void)uv_prepare_start(&fe->before_sleep, on_before_sleep);
 		(void)uv_timer_init(&fe->loop, &fe->tick);
 		fe->tick.data = fe;

@@ -196,6 +196,19 @@ static void xdp_is_off_unless_said(void **state)
 	}
 }
 
+static void it_waits_awake_unless_said_otherwise(void **state)
+{
+	struct config c;
+	struct reason why;
+
+	assert_int_equal(parse("name: a\nid: 1\n", &c, &why), 0);
+	assert_int_equal(c.awake_us, 500);
+	config_finish(&c);
+	assert_int_equal(parse("name: a\nid: 1\nawake_us: 0\n", &c, &why), 0);
+	assert_int_equal(c.awake_us, 0);
+	config_finish(&c);
+}
+
 static void its_ports_are_read_with_their_roles(void **state)
 {
 	struct config c;
@@ -272,6 +285,7 @@ static const struct {
 	{"name: a\nid: 1\nrouting_daemons: [ bird.pid ]\n", "fe.yaml:3: ", "absolute path"},
 	{"name: a\nid: 1\nlog: loud\n", "fe.yaml:3: ", "debug"},
 	{"name: a\nid: 1\nxdp: yes\n", "fe.yaml:3: ", "write off, auto or on"},
+	{"name: a\nid: 1\nawake_us: 10001\n", "fe.yaml:3: ", "at most 10000"},
 	{"name: a\nid: 1\nbinding_limit: 0\n", "fe.yaml:3: ", "from 1"},
 	{"name: a\nid: 1\ntimers:\n  tentative_ms: 1\n", "fe.yaml:4: ", "milliseconds"},
 	{"name: a\nid: 1\ntimers:\n  tentative: 1\n", "fe.yaml:4: ", "tentative"},
@@ -344,6 +358,7 @@ int main(void)
 		cmocka_unit_test(provisioned_links_are_backplane_ports_of_a_kind),
 		cmocka_unit_test(both_families_are_read_with_their_spread_and_class),
 		cmocka_unit_test(xdp_is_off_unless_said),
+		cmocka_unit_test(it_waits_awake_unless_said_otherwise),
 		cmocka_unit_test(its_ports_are_read_with_their_roles),
 		cmocka_unit_test(the_routing_daemons_pid_files_are_read),
 		cmocka_unit_test(the_guard_is_read_and_keeps_nodes_from_controllers),
