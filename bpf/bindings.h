@@ -49,37 +49,33 @@ __noinline __u32 binding_search(const struct map_address_key *key, __u32 home, _
 
 /* Where a key may be: both lines are on their way from memory while the packet is still read. */
 struct binding_aim {
-	struct map_bucket *bucket; /* NULL: there is no table */
+	struct map_binding *guess;
+	struct map_bucket *bucket;
 	__u32 home, mark, bits;
 };
 
-static __always_inline struct binding_aim binding_aim_at(const struct map_address_key *key)
+/* Whether there is such memory. */
+static __always_inline int binding_aim_at(const struct map_shape *shape, __u32 hash,
+					  struct binding_aim *aim)
 {
-	__u32 zero = 0, hash, unit;
-	const struct map_shape *shape = bpf_map_lookup_elem(&binding_shape, &zero);
-	struct binding_aim aim = {};
-	struct map_binding *guess;
+	__u32 unit = binding_guess(shape, hash);
 
-	if (!shape)
-		return aim;
-	hash = binding_hash(shape, key);
-	aim.home = binding_home(shape, hash);
-	aim.bits = shape->index_bits & 31;
-	aim.mark = hash << aim.bits;
-	unit = binding_guess(shape, hash);
 	/* Else the two operations on it are mixed, and Linux 6.1 sees no bound. */
 	asm volatile("" : "+r"(unit));
-	guess = binding_at(unit);
-	if (guess)
-		(void)*(volatile __u32 *)guess;
-	aim.bucket = bpf_map_lookup_elem(&binding_buckets, &aim.home);
-	if (aim.bucket)
-		(void)*(volatile __u32 *)&aim.bucket->overflow;
-	return aim;
+	aim->guess = binding_at(unit);
+	if (!aim->guess)
+		return 0;
+	(void)*(volatile __u8 *)&aim->guess->kind;
+	aim->home = binding_home(shape, hash);
+	aim->bits = shape->index_bits & 31;
+	aim->mark = hash << aim->bits;
+	aim->bucket = bpf_map_lookup_elem(&binding_buckets, &aim->home);
+	if (!aim->bucket)
+		return 0;
+	(void)*(volatile __u32 *)&aim->bucket->overflow;
+	return 1;
 }
 
-/* The record's number; 0: there is none.  Inline where packets pass: a return costs as much as a
- * bucket does. */
 /* The record's number; 0: there is none.  Inline where packets pass: a return costs as much as a
  * bucket does. */
 static __always_inline __u32 binding_find_aimed(const struct binding_aim *aim,
@@ -87,8 +83,6 @@ static __always_inline __u32 binding_find_aimed(const struct binding_aim *aim,
 {
 	__u32 range = 1u << (aim->bits & 31), slot;
 
-	if (!aim->bucket)
-		return 0;
 #pragma clang loop unroll(full)
 	for (int i = 0; i < BINDING_SLOTS; i++) {
 		slot = *(volatile __u32 *)&aim->bucket->slots[i] ^ aim->mark;

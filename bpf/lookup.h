@@ -128,12 +128,15 @@ static __always_inline int binding_guards(const struct map_binding *b, const str
 }
 
 /* Last-seen is written at most once a second, to leave the cache line alone. */
-static __always_inline void binding_saw(struct map_binding *b)
+static __always_inline void binding_saw_at(struct map_binding *b, __u64 now)
 {
-	__u64 now = bpf_ktime_get_coarse_ns();
-
 	if (now - b->seen_ns >= 1000000000ull)
 		b->seen_ns = now;
+}
+
+static __always_inline void binding_saw(struct map_binding *b)
+{
+	binding_saw_at(b, bpf_ktime_get_coarse_ns());
 }
 
 /* Packets as a wire has them; each further segment repeats the headers. */

@@ -68,6 +68,14 @@ struct {
 	__type(value, __u64);
 } port_verdicts SEC(".maps");
 
+/* The time of the last tick: asking for it costs two calls. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct map_clock);
+} ticks SEC(".maps");
+
 /* What nodes may not reach: this FE's backplane addresses, controllers, what the operator adds.
  * Other FEs are in 'labels' and 'peer_prefixes'. */
 struct {

@@ -6,6 +6,9 @@
  *	any other change   a new record; its slot; the old record is retired
  *	removed            its slot; 'overflow'; its record is retired
  *
+ * A record of two units that is where readers look at once (NEAR) says so after a slot names it,
+ * and no longer when it is retired.
+ *
  * Retired units are used again after a grace period, which is waited for only when no other unit is
  * free. */
 #include "fe/io/binding_table.h"
@@ -203,10 +206,20 @@ static uint32_t take(struct binding_table *t, bool pair, uint32_t guess)
 	return unit;
 }
 
+static void set_near(struct binding_table *t, uint32_t unit, bool near)
+{
+	uint8_t *kind = &record_at(t, unit)->kind;
+	uint8_t is = (uint8_t)(near ? *kind | MAP_BINDING_NEAR : *kind & ~MAP_BINDING_NEAR);
+
+	if (*kind != is)
+		__atomic_store_n(kind, is, __ATOMIC_RELEASE);
+}
+
 static void retire(struct binding_table *t, uint32_t unit)
 {
 	bool pair = record_at(t, unit)->kind & MAP_BINDING_PAIR;
 
+	set_near(t, unit, false);
 	set_stale(t, unit, false);
 	if (t->retired_count == t->retired_capacity) {
 		t->retired_capacity = t->retired_capacity ? t->retired_capacity * 2 : 64;
@@ -219,10 +232,22 @@ static uint32_t write_record(struct binding_table *t, const struct map_binding *
 {
 	bool pair = b->kind & MAP_BINDING_PAIR;
 	uint32_t unit = take(t, pair, binding_guess(t->shape, hash));
+	struct map_binding copy;
 
-	if (unit)
-		memcpy(record_at(t, unit), b, pair ? sizeof(*b) : BINDING_UNIT);
+	if (!unit)
+		return 0;
+	memcpy(&copy, b, pair ? sizeof(*b) : BINDING_UNIT);
+	copy.kind &= (uint8_t)~MAP_BINDING_NEAR;
+	memcpy(record_at(t, unit), &copy, pair ? sizeof(*b) : BINDING_UNIT);
 	return unit;
+}
+
+/* The slot names it from now on. */
+static void name_record(struct binding_table *t, uint32_t *slot, uint32_t hash, uint32_t unit)
+{
+	store(slot, hash << t->shape->index_bits | unit);
+	if (record_at(t, unit)->kind & MAP_BINDING_PAIR)
+		set_near(t, unit, unit == binding_guess(t->shape, hash));
 }
 
 /* ---- keys ---- */
@@ -336,7 +361,7 @@ static int insert(struct binding_table *t, const struct binding_place *p,
 	if (!unit)
 		return -ENOSPC;
 	count_past(t, p->home, bucket, 1);
-	store(slot, p->hash << t->shape->index_bits | unit);
+	name_record(t, slot, p->hash, unit);
 	t->count++;
 	return 0;
 }
@@ -348,7 +373,7 @@ static int replace(struct binding_table *t, const struct binding_place *p,
 
 	if (!unit)
 		return -ENOSPC;
-	store(&t->buckets[p->bucket].slots[p->slot], p->hash << t->shape->index_bits | unit);
+	name_record(t, &t->buckets[p->bucket].slots[p->slot], p->hash, unit);
 	retire(t, p->unit);
 	return 0;
 }
@@ -455,6 +480,25 @@ static uint32_t named_unit(const struct binding_table *t, uint32_t bucket, uint3
 	return unit;
 }
 
+/* What no slot names, readers do not find where they look at once either. */
+static void forget_unnamed(struct binding_table *t)
+{
+	for (uint32_t unit = 1; unit < t->shape->unit_count; unit++)
+		if (begins_line(unit) && is_free(t, unit))
+			set_near(t, unit, false);
+}
+
+/* By whoever had the table before, of another release even. */
+static void heal_near(struct binding_table *t, uint32_t unit)
+{
+	const struct map_binding *b = record_at(t, unit);
+	const struct map_address_key key = key_of(b);
+
+	set_near(t, unit,
+		 b->kind & MAP_BINDING_PAIR &&
+			 unit == binding_guess(t->shape, binding_hash(t->shape, &key)));
+}
+
 static void heal(struct binding_table *t)
 {
 	uint32_t buckets = t->shape->bucket_count + BINDING_PROBES;
@@ -473,6 +517,7 @@ static void heal(struct binding_table *t)
 			}
 			set_record_free(t, unit, record_at(t, unit)->kind & MAP_BINDING_PAIR,
 					false);
+			heal_near(t, unit);
 			set_stale(t, unit, !(record_at(t, unit)->kind & MAP_BINDING_RULE));
 			t->count++;
 			for (; home < i; home++)
@@ -483,6 +528,7 @@ static void heal(struct binding_table *t)
 		if (t->buckets[i].overflow != past[i] && reach_buckets(t, i, i))
 			store(&t->buckets[i].overflow, past[i]);
 	free(past);
+	forget_unnamed(t);
 }
 
 static void attach(struct binding_table *t)

@@ -43,6 +43,7 @@ _Static_assert(sizeof(struct map_address_key) == 20, "map_address_key has hidden
 /* Of 'kind'. */
 #define MAP_BINDING_PAIR 1 /* it has a local part */
 #define MAP_BINDING_RULE 2 /* foreign: it is all that is kept of the controller's rule */
+#define MAP_BINDING_NEAR 4 /* PAIR: it is where binding_guess says, and a slot names it */
 struct map_binding {
 	__u8 address[16];
 	__u32 vrf;
@@ -90,17 +91,21 @@ _Static_assert(sizeof(struct map_shape) == 64, "map_shape has hidden padding");
 
 /* Multilinear, and mixed: sums alone of addresses in a row are a row as well, and for some keys one
  * that fills a few buckets.  Whoever does not know the keys cannot aim at a bucket. */
+static inline __attribute__((always_inline)) __u32 binding_mix(__u64 sum)
+{
+	sum ^= sum >> 32;
+	sum *= 0x9e3779b97f4a7c15ull;
+	return (__u32)(sum >> 32);
+}
+
 static inline __attribute__((always_inline)) __u32 binding_hash(const struct map_shape *shape,
 								const struct map_address_key *key)
 {
 	const __u32 *word = (const __u32 *)key;
-	__u64 sum = shape->keys[0] * word[0] + shape->keys[1] * word[1] + shape->keys[2] * word[2] +
-		    shape->keys[3] * word[3] + shape->keys[4] * word[4] +
-		    shape->keys[BINDING_WORDS];
 
-	sum ^= sum >> 32;
-	sum *= 0x9e3779b97f4a7c15ull;
-	return (__u32)(sum >> 32);
+	return binding_mix(shape->keys[0] * word[0] + shape->keys[1] * word[1] +
+			   shape->keys[2] * word[2] + shape->keys[3] * word[3] +
+			   shape->keys[4] * word[4] + shape->keys[BINDING_WORDS]);
 }
 
 /* The upper bits of the hash say the bucket, the lower ones are in the slot. */
@@ -110,9 +115,9 @@ static inline __attribute__((always_inline)) __u32 binding_home(const struct map
 	return (__u32)(((__u64)hash * shape->bucket_count) >> 32);
 }
 
-/* Where the writer puts a record of two units if it can: the beginning of a cache line.  A reader
- * that asks for that line together with the bucket waits for both at once; where the record is
- * still is what the slot says. */
+/* Where the writer puts a record of two units if it can: the beginning of a cache line.  It says so
+ * in the record (NEAR): a reader that finds the key there needs no bucket.  Else what the slot says
+ * is where the record is; who asked for the bucket at once has waited for both. */
 static inline __attribute__((always_inline)) __u32 binding_guess(const struct map_shape *shape,
 								 __u32 hash)
 {

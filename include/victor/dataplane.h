@@ -210,6 +210,12 @@ struct map_guard {
 };
 _Static_assert(sizeof(struct map_guard) == 8 + 16 * LIMIT_COUNT, "map_guard has hidden padding");
 
+/* CLOCK_MONOTONIC, as it was when a packet first saw that tick. */
+struct map_clock {
+	__u64 tick; /* jiffies */
+	__u64 now_ns;
+};
+
 /* How often a port's frames met a verdict: of the guard, and of punts. */
 struct map_port_verdict {
 	__u32 number; /* the port's */

@@ -347,12 +347,28 @@ static void garbage_is_cleared_away(void **state)
 
 /* ---- readers, as the packet path reads (bpf/bindings.h) ---- */
 
+static const struct map_binding *read_near(const struct arrays *a,
+					   const struct map_address_key *key, uint32_t hash)
+{
+	uint32_t unit = binding_guess(a->shape, hash);
+	const struct map_binding *b =
+		(const void *)a->chunks[unit / BINDING_CHUNK].units[unit % BINDING_CHUNK];
+
+	return __atomic_load_n(&b->kind, __ATOMIC_ACQUIRE) & MAP_BINDING_NEAR &&
+			       b->vrf == key->vrf && !memcmp(b->address, key->address, 16)
+		       ? b
+		       : NULL;
+}
+
 static const struct map_binding *read_as_packets_do(const struct arrays *a,
 						    const struct map_address_key *key)
 {
 	uint32_t hash = binding_hash(a->shape, key), bits = a->shape->index_bits;
 	uint32_t home = binding_home(a->shape, hash);
+	const struct map_binding *near = read_near(a, key, hash);
 
+	if (near)
+		return near;
 	for (uint32_t i = 0; i < BINDING_PROBES; i++) {
 		struct map_bucket *bucket = &a->buckets[home + i];
 
@@ -503,9 +519,47 @@ static void check_healed(struct bench *b)
 		used++;
 	}
 	assert_int_equal(used, t->count);
+	for (uint32_t i = 0; i < 1500; i++) {
+		const struct map_address_key key = key_of(i);
+
+		assert_ptr_equal(read_as_packets_do(&b->memory, &key), get(b, i));
+	}
 	for (uint32_t i = 0; i < t->shape->unit_count / 64; i++)
 		free_units += (uint32_t)__builtin_popcountll(t->free[i]);
 	assert_in_range(free_units, t->shape->unit_count - 1 - 2 * used, t->shape->unit_count);
+}
+
+static void what_is_found_without_a_bucket_is_what_a_bucket_names(void **state)
+{
+	unsigned near = 0;
+	struct bench b;
+
+	bench_open(&b, 1000);
+	for (unsigned round = 0; round < 20000; round++) {
+		uint32_t i = next_random(&b, 400);
+		const struct map_address_key key = key_of(i);
+		uint16_t place = (uint16_t)(1 + next_random(&b, 200));
+
+		if (next_random(&b, 3) == 0)
+			(void)drop(&b, i);
+		else
+			assert_int_equal(put(&b, next_random(&b, 4) ? local(i, place)
+								    : foreign(i, place, 0)),
+					 0);
+		assert_ptr_equal(read_as_packets_do(&b.memory, &key), get(&b, i));
+		near += get(&b, i) && get(&b, i)->kind & MAP_BINDING_NEAR;
+	}
+	assert_in_range(near, 1000, 20000);
+	/* One that forgets to say so (a release before) is found all the same. */
+	for (uint32_t i = 0; i < 400; i++) {
+		struct map_binding *is = (struct map_binding *)(uintptr_t)get(&b, i);
+		const struct map_address_key key = key_of(i);
+
+		if (is)
+			is->kind &= (uint8_t)~MAP_BINDING_NEAR;
+		assert_ptr_equal(read_as_packets_do(&b.memory, &key), is);
+	}
+	bench_close(&b);
 }
 
 static void a_writer_that_is_killed_at_any_moment_leaves_a_table_that_heals(void **state)
@@ -543,6 +597,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_confirms_is_swept),
 		cmocka_unit_test(garbage_is_cleared_away),
 		cmocka_unit_test(readers_that_race_the_writer_miss_nothing),
+		cmocka_unit_test(what_is_found_without_a_bucket_is_what_a_bucket_names),
 		cmocka_unit_test(a_writer_that_is_killed_at_any_moment_leaves_a_table_that_heals),
 	};
 
