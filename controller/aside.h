@@ -11,7 +11,8 @@ struct aside {
 	/* PROBING */
 	bool current_answered, claimant_answered;
 	bool must_be_silent; /* the place, for the claimant proves too little */
-	bool claimant_asked; /* its FE had a session the last time, and all it should have */
+	bool claimant_asked; /* its FE had a session the last time, and all it should have; and no
+			      * answer of it came too early */
 	struct place also[CLAIMANTS_MAX]; /* other claimants; also while PREPARED */
 	unsigned also_count;
 	unsigned rounds;   /* how often they were asked */

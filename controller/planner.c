@@ -257,11 +257,12 @@ static bool puts_foreign(const struct difference *d)
 	return false;
 }
 
-/* Those from the first up to the one before 'end'. */
-static void tell_involved(struct change *ch, unsigned first, unsigned end)
+/* Those from the first up to the one before 'end'.  False: there was nothing to tell any of them. */
+static bool tell_involved(struct change *ch, unsigned first, unsigned end)
 {
 	struct core *c = ch->c;
 	struct difference d;
+	bool told = false;
 
 	for (unsigned i = first; i < end; i++) {
 		struct element *e = element_find(c, ch->involved[i]);
@@ -269,6 +270,7 @@ static void tell_involved(struct change *ch, unsigned first, unsigned end)
 		diff(ch, ch->involved[i], &d);
 		if (!d.put_count && !d.delete_count)
 			continue;
+		told = true;
 		note_told(ch->r, ch->involved[i], c->change);
 		if (!e || !e->synced)
 			continue;
@@ -278,6 +280,7 @@ static void tell_involved(struct change *ch, unsigned first, unsigned end)
 		if (puts_foreign(&d))
 			ch->r->element_version_guessed = false; /* one knows it now */
 	}
+	return told;
 }
 
 static bool has_ipv6(const struct node *n)
@@ -360,18 +363,16 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 	struct broadcast fes = {.to = PLANNER_OTHER, .messages = &c->rest_scratch};
 	struct broadcast switches = {.to = PLANNER_OTHER_SWITCH, .messages = &c->switch_scratch};
 	unsigned told = 0, first;
-	bool tell_fes, tell_switches;
+	bool tell_fes, tell_switches, told_involved;
 
 	c->change++;
 	survey_note(c, node_before);
 	survey_note(c, node_after);
 	find_involved(&ch);
-	if (ch.involved_count > ARRAY_SIZE(r->changed_at))
-		r->changed_everywhere = c->change; /* more than are remembered one by one */
 	first = ch.involved_count;
 	if (first > 1 && borders_go_first(c))
 		first = 1;
-	tell_involved(&ch, 0, first);
+	told_involved = tell_involved(&ch, 0, first);
 	tell_fes = prepare_broadcast(&ch, &fes);
 	tell_switches = c->has_switches && prepare_broadcast(&ch, &switches);
 	if (tell_fes || tell_switches)
@@ -382,8 +383,10 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 		if (tell_switches)
 			told += tell_rest(&ch, borders, &switches);
 		if (borders)
-			tell_involved(&ch, first, ch.involved_count);
+			told_involved |= tell_involved(&ch, first, ch.involved_count);
 	}
+	if (told_involved && ch.involved_count > ARRAY_SIZE(r->changed_at))
+		r->changed_everywhere = c->change; /* more than are remembered one by one */
 	if (!tell_fes && !tell_switches)
 		return;
 	speak_for_switches(&ch);

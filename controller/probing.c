@@ -220,7 +220,9 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 		 * may have come there after its place had answered. */
 		if (claim->replay)
 			probe_place(c, r, &claim->place);
-		else if (aside_of(c, r)->current_answered && !claim->elicited)
+		else if (claim->elicited)
+			aside_obtain(c, r)->claimant_asked = false; /* it is not believed yet */
+		else if (aside_of(c, r)->current_answered)
 			(void)ask_once_more(c, r);
 		return;
 	}

@@ -30,6 +30,28 @@ static void put_foreign(struct world *w, uint32_t fe, uint32_t to, uint16_t term
 	*(struct rule *)table_put(&fake_of(w, fe)->rules, &rule.key, NULL) = rule;
 }
 
+/* An answer to the gateway. */
+static void an_answer(struct world *w, uint32_t fe, uint32_t port)
+{
+	struct address gateway = an_address("10.10.0.1"), address = an_address(IP1);
+	struct mac mac = a_mac(VM1);
+	struct buffer frame = {0};
+
+	buffer_add_bytes(&frame, w->config.gateway_mac.bytes, 6);
+	buffer_add_bytes(&frame, mac.bytes, 6);
+	write_u16(&frame, 0x0806);
+	write_u16(&frame, 1);
+	write_u16(&frame, 0x0800);
+	write_u16(&frame, 0x0604);
+	write_u16(&frame, 2);
+	buffer_add_bytes(&frame, mac.bytes, 6);
+	buffer_add_bytes(&frame, address_ipv4(&address), 4);
+	buffer_add_bytes(&frame, w->config.gateway_mac.bytes, 6);
+	buffer_add_bytes(&frame, address_ipv4(&gateway), 4);
+	fake_frame(w, fe, port, &frame);
+	buffer_finish(&frame);
+}
+
 static void connect(struct world *w, uint32_t fe)
 {
 	world_connect(w, fake_of(w, fe));
@@ -205,6 +227,28 @@ static void a_claimant_is_asked_again_when_another_place_gets_the_node(void **st
 	world_destroy(w);
 }
 
+/* FE3 had not replied to the barrier behind what it was told of the node. */
+static void who_answers_too_early_is_waited_for(void **state)
+{
+	struct world *w = world_with_vm1_at(1, 2);
+
+	fake_of(w, 3)->deaf = true;
+	fake_announces(w, 2, 2, VM1, IP1);
+	world_run(w);
+	fake_announces(w, 3, 3, VM1, IP1);
+	world_run(w);
+	assert_at(w, "vm1", 2, 2, ATTACHMENT_PROBING);
+	world_wait(w, 400);
+	an_answer(w, 3, 3); /* to the second question */
+	world_run(w);
+	fake_of(w, 3)->deaf = false;
+	world_run(w);
+	fake_port(w, 3, 3)->answers = a_mac(VM1);
+	world_wait(w, 1000);
+	assert_bound(w, IP1, 3, 3);
+	world_destroy(w);
+}
+
 /* Its answer is on its way when it moves within FE2, and FE1 need not be told of that. */
 static void an_answer_from_before_a_move_within_one_element_is_undone(void **state)
 {
@@ -310,6 +354,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_claimant_whose_connection_breaks_is_asked_when_it_is_back),
 	cmocka_unit_test(the_last_of_many_claimants_is_not_forgotten),
 	cmocka_unit_test(a_claimant_is_asked_again_when_another_place_gets_the_node),
+	cmocka_unit_test(who_answers_too_early_is_waited_for),
 	cmocka_unit_test(an_answer_from_before_a_move_within_one_element_is_undone),
 	cmocka_unit_test(a_node_that_is_back_where_its_element_still_has_it_is_asked),
 	cmocka_unit_test(nor_does_that_question_undo_a_move_that_is_prepared),

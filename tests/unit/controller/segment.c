@@ -431,6 +431,28 @@ an_element_that_was_not_told_that_it_is_designated_is_believed_to_be_on_the_segm
 	world_destroy(w);
 }
 
+/* P4a: what FE1 is told of another node later is no reason to doubt what it says of this one. */
+static void a_question_of_which_no_element_is_told_makes_no_later_claim_ambiguous(void **state)
+{
+	struct world *w = a_shared_segment(1);
+
+	plug(w, 1, true);
+	fake_replay(w, 1, 3, node_mac(1), node_address(1));
+	world_run(w);
+	assert_int_equal(core_attachment(w->core, node_name(1))->state, ATTACHMENT_PROBING);
+	world_wait(w, 2000); /* nobody answers: it stays */
+	assert_int_equal(core_attachment(w->core, node_name(1))->state, ATTACHMENT_ACTIVE);
+	fake_of(w, 1)->deaf = true;
+	fake_announces(w, 3, 3, "52:54:00:00:00:12", "10.10.0.12");
+	world_run(w);
+	fake_announces(w, 1, 3, node_mac(1), node_address(1));
+	world_run(w);
+	assert_at(w, node_name(1), 1, 3, ATTACHMENT_ACTIVE);
+	fake_of(w, 1)->deaf = false;
+	world_run(w);
+	world_destroy(w);
+}
+
 static void what_another_element_says_on_the_segment_is_no_claim(void **state)
 {
 	struct world *w = a_shared_segment(1);
@@ -484,6 +506,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_kept_claim_of_a_deregistered_node_is_asked_where_it_was_heard),
 	cmocka_unit_test(
 		an_element_that_was_not_told_that_it_is_designated_is_believed_to_be_on_the_segment),
+	cmocka_unit_test(a_question_of_which_no_element_is_told_makes_no_later_claim_ambiguous),
 	cmocka_unit_test(what_another_element_says_on_the_segment_is_no_claim),
 	cmocka_unit_test(a_node_is_told_its_gateways_mac_by_the_designated_element),
 };
