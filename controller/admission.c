@@ -88,10 +88,11 @@ enum proof admission_proof(const struct core *c, const struct attachment_record 
 {
 	const struct element *e = element_find(c, r->a.place.fe);
 	const struct port *p = e ? element_find_port(e, r->a.place.port) : NULL;
+	const struct node *n = record_node(c, r);
 
 	if (r->detached || r->proof == PROOF_SIGNED)
 		return r->detached ? PROOF_NONE : PROOF_SIGNED;
-	return p && r->node && admission_is_attested(r->node, p) ? PROOF_PORT : PROOF_NONE;
+	return p && n && admission_is_attested(n, p) ? PROOF_PORT : PROOF_NONE;
 }
 
 bool admission_needs_silence(const struct core *c, const struct attachment_record *r,
@@ -99,9 +100,10 @@ bool admission_needs_silence(const struct core *c, const struct attachment_recor
 {
 	enum proof here = admission_proof(c, r);
 	const struct element *e = element_find(c, r->a.place.fe);
+	const struct node *n = record_node(c, r);
 
-	if (c->config.shared_ports != SHARED_PORTS_ASK || r->detached || !r->node ||
-	    admission_mode_of(c, r->node) == ADMISSION_OPEN)
+	if (c->config.shared_ports != SHARED_PORTS_ASK || r->detached || !n ||
+	    admission_mode_of(c, n) == ADMISSION_OPEN)
 		return false;
 	if (claim->proof && claim->proof >= here)
 		return false;
@@ -154,13 +156,19 @@ static const struct node *extend(struct core *c, const struct node *n, const str
 	return n;
 }
 
+static bool is_learned(const struct node *n)
+{
+	return n && n->learned;
+}
+
 /* One machine cannot take all that is free. */
 static bool may_claim(const struct core *c, const struct port *p)
 {
 	unsigned here = 0;
 
-	for (const struct attachment_record *r = p ? p->first : NULL; r; r = r->port_next)
-		here += r->node && r->node->learned;
+	for (const struct attachment_record *r = record_at(c, p ? p->first : 0); r;
+	     r = record_at(c, r->port_next))
+		here += is_learned(record_node(c, r));
 	return here < CLAIMED_EACH_PORT_MAX && c->claimed_count < CLAIMED_MAX;
 }
 

@@ -268,11 +268,9 @@ static bool place_can_be_asked(const struct core *c, const struct place *place)
 	return e && e->synced && place->port;
 }
 
-static void take_claim(struct core *c, struct attachment_record *r, const struct node *n,
-		       const struct claim *claim, const struct place *heard_at)
+static void take_claim(struct core *c, struct attachment_record *r, const struct claim *claim,
+		       const struct place *heard_at)
 {
-	if (r->detached)
-		r->node = n;
 	if (r->detached && claim->replay && place_can_be_asked(c, heard_at)) {
 		/* It may be old, and the node elsewhere: its answer counts.  Who is designated for
 		 * it may be away. */
@@ -299,7 +297,7 @@ void attachment_claim(struct core *c, const struct node *n, const struct claim *
 	struct claim resolved = *claim;
 
 	resolve_segment(c, r, &resolved.place);
-	take_claim(c, r, n, &resolved, &claim->place);
+	take_claim(c, r, &resolved, &claim->place);
 }
 
 void attachment_redesignate(struct core *c, struct attachment_record *r)
@@ -346,7 +344,6 @@ int attachment_prepare(struct core *c, const struct node *n, const struct place 
 	if (!r->detached && place_equal(&r->a.place, to))
 		return reason_set(why, -EEXIST, "%s is at %s already", n->id,
 				  record_place_text(c, to, text));
-	r->node = n;
 	after.version = record_next_version(c);
 	if (others_hear(c, r, to))
 		after.element_version = after.version;
@@ -431,14 +428,9 @@ void attachment_node_changed(struct core *c, const struct node *n, const struct 
 	struct attachment_record *r = attachment_find(c, n->id);
 	struct attachment old;
 
-	if (!r)
+	if (!r || r->detached)
 		return;
-	if (r->detached) {
-		r->node = n;
-		return;
-	}
 	old = r->a;
-	r->node = n;
 	if (before) {
 		r->a.version = r->a.element_version = record_next_version(c);
 		if (!mac_is_zero(&n->mac) && !holder_find(c, n->id))
@@ -450,22 +442,14 @@ void attachment_node_changed(struct core *c, const struct node *n, const struct 
 		attachment_redesignate(c, r);
 }
 
-void attachment_node_renewed(struct core *c, const struct node *n)
-{
-	struct attachment_record *r = attachment_find(c, n->id);
-
-	if (r && r->node)
-		r->node = n;
-}
-
 /* --- ports --------------------------------------------------------------------------------- */
 
 void attachment_port_up(struct core *c, struct port *p)
 {
 	struct attachment_record *next;
 
-	for (struct attachment_record *r = p->first; r; r = next) {
-		next = r->port_next;
+	for (struct attachment_record *r = record_at(c, p->first); r; r = next) {
+		next = record_at(c, r->port_next);
 		if (r->a.state == ATTACHMENT_DOWN)
 			record_settle(c, r);
 	}
@@ -498,8 +482,8 @@ void attachment_port_down(struct core *c, struct port *p, bool fell)
 {
 	struct attachment_record *next;
 
-	for (struct attachment_record *r = p->first; r; r = next) {
-		next = r->port_next;
+	for (struct attachment_record *r = record_at(c, p->first); r; r = next) {
+		next = record_at(c, r->port_next);
 		port_down(c, r, fell);
 	}
 }
@@ -545,8 +529,8 @@ void attachment_tick(struct core *c)
 {
 	struct attachment_record *next;
 
-	for (struct attachment_record *r = c->timed; r; r = next) {
-		next = r->list_next;
+	for (struct attachment_record *r = record_at(c, c->timed); r; r = next) {
+		next = record_at(c, r->list_next);
 		if (c->now_ms >= r->a.deadline_ms)
 			deadline(c, r);
 	}

@@ -74,9 +74,6 @@ void attachment_restore(struct core *c, const struct attachment *a);
 /* The node is new, or was changed from 'before' (NULL: new). */
 void attachment_node_changed(struct core *c, const struct node *n, const struct node *before);
 
-/* It was put again, and nothing of it changed that FEs are told. */
-void attachment_node_renewed(struct core *c, const struct node *n);
-
 void attachment_port_up(struct core *c, struct port *p);
 /* 'fell': it was up until now. */
 void attachment_port_down(struct core *c, struct port *p, bool fell);

@@ -224,7 +224,7 @@ static bool is_wanted_now(const struct sync *sync, const struct rule_key *key)
 	struct rule rules[PLANNER_NODE_RULES_MAX];
 	const struct node *n = inventory_node_by_address(&c->inventory, key->vrf, &key->address);
 	const struct attachment_record *r = n ? attachment_find(c, n->id) : NULL;
-	unsigned count = r ? planner_node_rules(c, sync->element->id, r->node,
+	unsigned count = r ? planner_node_rules(c, sync->element->id, record_node(sync->core, r),
 						r->detached ? NULL : &r->a, rules)
 			   : 0;
 
@@ -276,10 +276,11 @@ static void adopt_again(struct sync *sync, const struct attachment_record *r)
 {
 	static const enum rule_kind kinds[] = {RULE_LOCAL, RULE_FOREIGN};
 	struct core *c = sync->core;
+	const struct node *n = record_node(c, r);
 
-	for (unsigned i = 0; r->node && !r->detached && i < r->node->address_count; i++)
+	for (unsigned i = 0; n && !r->detached && i < n->address_count; i++)
 		for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
-			const struct reported_rule *has = find_binding(sync, r->node, i, kinds[k]);
+			const struct reported_rule *has = find_binding(sync, n, i, kinds[k]);
 
 			if (has && r->a.place.fe != sync->element->id &&
 			    version_is_later(version_from_cookie(has->rule.cookie),
@@ -307,7 +308,7 @@ static void ask_where_it_was(const struct sync *sync, const struct attachment_re
 static void delete_old(struct sync *sync, const struct attachment_record *r)
 {
 	static const enum rule_kind kinds[] = {RULE_LOCAL, RULE_FOREIGN};
-	const struct node *n = r->node;
+	const struct node *n = record_node(sync->core, r);
 	const struct rule *local = NULL;
 
 	for (unsigned i = 0; n && i < n->address_count; i++)
@@ -337,10 +338,10 @@ static bool want_nodes(struct sync *sync, unsigned budget)
 		unsigned count;
 
 		budget--;
-		if (!summary_concerns(sync, r->node))
+		if (!summary_concerns(sync, record_node(c, r)))
 			continue;
 		adopt_again(sync, r);
-		count = planner_node_rules(c, sync->element->id, r->node,
+		count = planner_node_rules(c, sync->element->id, record_node(sync->core, r),
 					   r->detached ? NULL : &r->a, rules);
 		for (unsigned i = 0; i < count; i++)
 			if (want_rule(sync, &rules[i]) && rules[i].key.kind == RULE_FOREIGN)

@@ -287,9 +287,7 @@ int core_put_node(struct core *c, const struct node_spec *spec, int64_t now_ms, 
 		n = inventory_node(&c->inventory, spec->id);
 		if (!before)
 			node_added(c, n);
-		else if (same_rules(before, n))
-			attachment_node_renewed(c, n);
-		else
+		else if (!same_rules(before, n))
 			attachment_node_changed(c, n, before);
 		check_place(c, n);
 	}
@@ -300,7 +298,6 @@ int core_put_node(struct core *c, const struct node_spec *spec, int64_t now_ms, 
 int core_remove_node(struct core *c, const char *id, int64_t now_ms, struct reason *why)
 {
 	const struct node *n = inventory_node(&c->inventory, id);
-	struct attachment_record *r;
 
 	core_set_now(c, now_ms);
 	if (!n)
@@ -312,9 +309,6 @@ int core_remove_node(struct core *c, const char *id, int64_t now_ms, struct reas
 	}
 	if (!attachment_detach(c, id, "the node is removed"))
 		attachment_bar(c, id);
-	r = attachment_find(c, id);
-	if (r)
-		r->node = NULL;
 	/* A learned one is gone with its attachment. */
 	if (inventory_remove_node(&c->inventory, id))
 		report(c, EVENT_NODE_REMOVED, NULL, NULL, 0, "%.*s: removed", NAME_SIZE - 1, id);

@@ -94,7 +94,8 @@ int core_drain_view(const struct core *c, const char *element, struct drain_view
 		return -ENOENT;
 	*ret = (struct drain_view){.draining = e->draining, .border = e->border};
 	while (table_next(&e->ports, &at, NULL, (void **)&p))
-		for (const struct attachment_record *r = p->first; r; r = r->port_next) {
+		for (const struct attachment_record *r = record_at(c, p->first); r;
+		     r = record_at(c, r->port_next)) {
 			ret->nodes++;
 			if (each)
 				each(to, &r->a);

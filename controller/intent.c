@@ -275,8 +275,8 @@ void planner_intent_nodes(const struct core *c, const struct element *e,
 	struct attachment_record *r;
 
 	while (pool_next(&c->records, &at, (void **)&r)) {
-		unsigned count =
-			planner_node_rules(c, e->id, r->node, r->detached ? NULL : &r->a, rules);
+		unsigned count = planner_node_rules(c, e->id, record_node(c, r),
+						    r->detached ? NULL : &r->a, rules);
 
 		for (unsigned i = 0; i < count; i++)
 			emit(to, &rules[i]);
@@ -369,8 +369,10 @@ static void put_nodes_of(struct element *e, const struct element *peer)
 	struct port *p;
 
 	while (table_next(&peer->ports, &at, NULL, (void **)&p))
-		for (struct attachment_record *r = p->first; r; r = r->port_next) {
-			unsigned count = planner_node_rules(e->core, e->id, r->node, &r->a, rules);
+		for (struct attachment_record *r = record_at(e->core, p->first); r;
+		     r = record_at(e->core, r->port_next)) {
+			unsigned count = planner_node_rules(e->core, e->id, record_node(e->core, r),
+							    &r->a, rules);
 
 			for (unsigned i = 0; i < count; i++) {
 				if (rules[i].key.kind != RULE_FOREIGN)
@@ -381,22 +383,26 @@ static void put_nodes_of(struct element *e, const struct element *peer)
 		}
 }
 
+static void delete_foreign_rules(struct element *e, const struct node *n)
+{
+	for (unsigned i = 0; n && i < n->address_count; i++) {
+		struct rule rule = {
+			.key = {.kind = RULE_FOREIGN, .vrf = n->vrf, .address = n->addresses[i]}};
+
+		element_delete_rule(e, &rule);
+	}
+}
+
 static void delete_nodes_of(struct element *e, const struct element *peer)
 {
 	size_t at = 0;
 	struct port *p;
 
 	while (table_next(&peer->ports, &at, NULL, (void **)&p))
-		for (const struct attachment_record *r = p->first; r; r = r->port_next)
-			for (unsigned i = 0; r->node && i < r->node->address_count &&
-					     !segment_beside(e->core, e->id, &r->a.place);
-			     i++) {
-				struct rule rule = {.key = {.kind = RULE_FOREIGN,
-							    .vrf = r->node->vrf,
-							    .address = r->node->addresses[i]}};
-
-				element_delete_rule(e, &rule);
-			}
+		for (const struct attachment_record *r = record_at(e->core, p->first); r;
+		     r = record_at(e->core, r->port_next))
+			if (!segment_beside(e->core, e->id, &r->a.place))
+				delete_foreign_rules(e, record_node(e->core, r));
 }
 
 static bool has_rule(const struct rule *rules, unsigned count, const struct rule_key *key)

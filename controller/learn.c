@@ -25,7 +25,6 @@ void attachment_restore(struct core *c, const struct attachment *a)
 		return;
 	r->a = *a;
 	r->a.node = id;
-	r->node = inventory_node(&c->inventory, a->node);
 	r->detached = gone;
 	r->a.deadline_ms = 0;
 	if (a->version.term >= c->term && a->version.term < UINT16_MAX)
@@ -218,8 +217,6 @@ bool attachment_adopt(struct core *c, struct element *e, const struct rule *rule
 	if (!n)
 		return false;
 	r = record_obtain(c, n->id);
-	if (!r->node)
-		r->node = n;
 	if (rule->key.kind == RULE_LOCAL)
 		adopt_local(c, r, e, rule, v);
 	else
@@ -242,8 +239,8 @@ void attachment_drop_portless(struct core *c, struct element *e)
 	struct port *p = element_port(e, 0);
 	struct attachment_record *next;
 
-	for (struct attachment_record *r = p->first; r; r = next) {
-		next = r->port_next;
+	for (struct attachment_record *r = record_at(c, p->first); r; r = next) {
+		next = record_at(c, r->port_next);
 		if (r->a.state != ATTACHMENT_PROBING)
 			attachment_drop_if_portless(c, r);
 	}
@@ -255,6 +252,6 @@ void attachment_drop_nodeless(struct core *c)
 	struct attachment_record *r;
 
 	while (pool_next(&c->records, &at, (void **)&r))
-		if (!r->detached && !r->node)
+		if (!r->detached && !record_node(c, r))
 			record_detach(c, r, "it is not in the inventory any more");
 }

@@ -183,6 +183,11 @@ const struct node *nodes_named(const struct nodes *all, const struct node_name *
 	return name->node ? node_at(all, name->node) : NULL;
 }
 
+const struct node_name *nodes_name_of(const char *id)
+{
+	return (const void *)(id - offsetof(struct node_name, id));
+}
+
 struct node_name *nodes_name(const struct nodes *all, const char *id)
 {
 	uint32_t block = find_name(all, id, hash_id(all, id));

@@ -90,6 +90,8 @@ struct node_name *nodes_name(const struct nodes *all, const char *id);
 struct node_name *nodes_obtain_name(struct nodes *all, const char *id);
 /* 'kept' is 0 from now on; whoever has the id has it no more, unless there is a node. */
 void nodes_release_name(struct nodes *all, struct node_name *name);
+/* The name whose id this is: the pointer itself, not another one's with the same text. */
+const struct node_name *nodes_name_of(const char *id);
 /* The node of that name; NULL: none. */
 const struct node *nodes_named(const struct nodes *all, const struct node_name *name);
 

@@ -79,11 +79,12 @@ static bool judge(struct element *e, struct attachment_record *r)
 static void give_up(struct element *e, const struct attachment_record *r)
 {
 	struct silent silent = {.port = r->a.place.port, .cookie = version_to_cookie(r->a.version)};
+	const struct node *n = record_node(e->core, r);
 
-	if (!r->node)
+	if (!n)
 		return;
-	silent.vrf = r->node->vrf;
-	silent.address = r->node->addresses[0];
+	silent.vrf = n->vrf;
+	silent.address = n->addresses[0];
 	attachment_silent(e->core, e, &silent);
 }
 
@@ -96,8 +97,8 @@ static void judge_all(struct element *e)
 	while (table_next(&e->ports, &at, NULL, (void **)&p)) {
 		struct attachment_record *next;
 
-		for (struct attachment_record *r = p->first; r; r = next) {
-			next = r->port_next;
+		for (struct attachment_record *r = record_at(e->core, p->first); r; r = next) {
+			next = record_at(e->core, r->port_next);
 			if (p->number && judge(e, r))
 				give_up(e, r);
 		}

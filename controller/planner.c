@@ -15,6 +15,7 @@
 
 #include "controller/element.h"
 #include "controller/ovs.h"
+#include "controller/record.h"
 #include "controller/segment.h"
 #include "controller/survey.h"
 #include "controller/tunnel.h"
@@ -238,17 +239,6 @@ static bool is_involved(const struct change *ch, uint32_t fe)
 	return false;
 }
 
-/* For P4a: when this FE was last told something about this node. */
-static void note_told(struct attachment_record *r, uint32_t fe, uint64_t change)
-{
-	unsigned slot = r->changed_fe[0] == fe || r->changed_at[0] < r->changed_at[1] ? 0 : 1;
-
-	if (r->changed_fe[1] == fe)
-		slot = 1;
-	r->changed_fe[slot] = (uint16_t)fe;
-	r->changed_at[slot] = change;
-}
-
 static bool puts_foreign(const struct difference *d)
 {
 	for (unsigned i = 0; i < d->put_count; i++)
@@ -257,7 +247,8 @@ static bool puts_foreign(const struct difference *d)
 	return false;
 }
 
-/* Those from the first up to the one before 'end'.  False: there was nothing to tell any of them. */
+/* Those from the first up to the one before 'end'.  False: there was nothing to tell any of them.
+ */
 static bool tell_involved(struct change *ch, unsigned first, unsigned end)
 {
 	struct core *c = ch->c;
@@ -271,7 +262,7 @@ static bool tell_involved(struct change *ch, unsigned first, unsigned end)
 		if (!d.put_count && !d.delete_count)
 			continue;
 		told = true;
-		note_told(ch->r, ch->involved[i], c->change);
+		record_note_told(c, ch->r, ch->involved[i]);
 		if (!e || !e->synced)
 			continue;
 		buffer_clear(&c->scratch);
@@ -376,7 +367,7 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 	tell_fes = prepare_broadcast(&ch, &fes);
 	tell_switches = c->has_switches && prepare_broadcast(&ch, &switches);
 	if (tell_fes || tell_switches)
-		r->changed_everywhere = c->change;
+		record_note_told_all(c, r);
 	for (int borders = 1; borders >= 0; borders--) {
 		if (tell_fes)
 			told += tell_rest(&ch, borders, &fes);
@@ -386,7 +377,7 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 			told_involved |= tell_involved(&ch, first, ch.involved_count);
 	}
 	if (told_involved && ch.involved_count > ARRAY_SIZE(r->changed_at))
-		r->changed_everywhere = c->change; /* more than are remembered one by one */
+		record_note_told_all(c, r); /* more than are remembered one by one */
 	if (!tell_fes && !tell_switches)
 		return;
 	speak_for_switches(&ch);
@@ -419,15 +410,16 @@ void planner_refresh_beside(struct core *c, struct element *e, const struct port
 
 		if (other == e)
 			continue;
-		for (struct attachment_record *r = element_port(other, members[i].port)->first; r;
-		     r = r->port_next) {
+		for (struct attachment_record *r =
+			     record_at(c, element_port(other, members[i].port)->first);
+		     r; r = record_at(c, r->port_next)) {
+			const struct node *n = record_node(c, r);
 			unsigned before, after;
 
-			if (!r->node)
+			if (!n)
 				continue;
-			before =
-				node_rules(c, e->id, is_there ? NULL : p, r->node, &r->a, d.before);
-			after = node_rules(c, e->id, is_there ? p : NULL, r->node, &r->a, d.after);
+			before = node_rules(c, e->id, is_there ? NULL : p, n, &r->a, d.before);
+			after = node_rules(c, e->id, is_there ? p : NULL, n, &r->a, d.after);
 			changed |= put_difference(e, &d, before, after);
 			if (puts_foreign(&d))
 				r->element_version_guessed = false;
@@ -453,15 +445,15 @@ void planner_refresh_besides(struct core *c, const struct element *home, const s
 
 		if (!beside || !e->synced)
 			continue;
-		for (struct attachment_record *r = p->first; r; r = r->port_next) {
+		for (struct attachment_record *r = record_at(c, p->first); r;
+		     r = record_at(c, r->port_next)) {
+			const struct node *n = record_node(c, r);
 			unsigned before, after;
 
-			if (!r->node)
+			if (!n)
 				continue;
-			before = node_rules(c, e->id, is_there ? NULL : beside, r->node, &r->a,
-					    d.before);
-			after = node_rules(c, e->id, is_there ? beside : NULL, r->node, &r->a,
-					   d.after);
+			before = node_rules(c, e->id, is_there ? NULL : beside, n, &r->a, d.before);
+			after = node_rules(c, e->id, is_there ? beside : NULL, n, &r->a, d.after);
 			changed |= put_difference(e, &d, before, after);
 			if (puts_foreign(&d))
 				r->element_version_guessed = false;

@@ -10,16 +10,17 @@
 void probe_place(struct core *c, const struct attachment_record *r, const struct place *place)
 {
 	struct element *e = element_find(c, place->fe);
+	const struct node *n = record_node(c, r);
 	struct address sender = {{[10] = 0xff, [11] = 0xff}};
 	struct mac gateway_mac = segment_gateway_mac(c, r->a.node, place);
 	struct buffer frame = {0};
 	bool asked[2] = {false, false};
 
-	if (!e || !e->synced || !place->port || !r->node)
+	if (!e || !e->synced || !place->port || !n)
 		return;
-	for (unsigned i = 0; i < r->node->address_count; i++) {
-		const struct address *a = &r->node->addresses[i];
-		const struct covered_prefix *p = inventory_prefix(&c->inventory, r->node->vrf, a);
+	for (unsigned i = 0; i < n->address_count; i++) {
+		const struct address *a = &n->addresses[i];
+		const struct covered_prefix *p = inventory_prefix(&c->inventory, n->vrf, a);
 		bool v4 = address_is_ipv4(a);
 
 		if (asked[v4])
@@ -39,9 +40,9 @@ void probe_place(struct core *c, const struct attachment_record *r, const struct
 void probe_learnt(struct element *e)
 {
 	for (unsigned i = 0; i < PROBES_PER_TICK && e->unprobed; i++) {
-		struct attachment_record *r = e->unprobed;
+		struct attachment_record *r = record_at(e->core, e->unprobed);
 
-		record_unlink_list(r);
+		record_unlink_list(e->core, r);
 		r->probed = true;
 		probe_place(e->core, r, &r->a.place);
 	}

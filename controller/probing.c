@@ -43,7 +43,7 @@ static bool is_settling(const struct core *c, const struct attachment_record *r,
 	const struct element *e = element_find(c, claim->heard_by);
 
 	return e && e->ovs && !claim->replay &&
-	       ovs_has_replied(e, record_last_told(r, claim->heard_by));
+	       ovs_has_replied(e, record_last_told(c, r, claim->heard_by));
 }
 
 /* P4a: x has replied to the barrier behind its last change for this node.  What a switch's node
@@ -56,21 +56,22 @@ bool claim_is_fresh(const struct core *c, const struct attachment_record *r,
 	if (c->config.fault == FAULT_NO_BARRIER || claim->proof == PROOF_SIGNED)
 		return true;
 	return e && !claim->replay &&
-	       (element_is_settled(e, record_last_told(r, claim->heard_by)) ||
+	       (element_is_settled(e, record_last_told(c, r, claim->heard_by)) ||
 		(claim->elicited && is_settling(c, r, claim)));
 }
 
 static void refuse_claimant(struct core *c, const struct attachment_record *r, const char *why,
 			    const struct place *claimant)
 {
+	const struct node *n = record_node(c, r);
 	char mac[MAC_TEXT_SIZE], who[ADDRESS_TEXT_SIZE] = "", here[96], there[96], text[256];
 	const char *explanation = strcmp(why, "proven-elsewhere") == 0
 					  ? "whose port is attested, or whose claim was signed"
 				  : strcmp(why, "damped") == 0 ? "where it stays while it is damped"
 							       : "where it answers";
 
-	if (r->node)
-		address_format(&r->node->addresses[0], who);
+	if (n)
+		address_format(&n->addresses[0], who);
 	snprintf(text, sizeof(text), "%s: refused %s at %s: the node %s is at %s, %s",
 		 record_place_text(c, claimant, there), who, mac_format(&claimant->mac, mac),
 		 r->a.node, record_place_text(c, &r->a.place, here), explanation);

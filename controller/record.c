@@ -16,25 +16,46 @@
 
 #include <string.h>
 
+/* The name that its id stands in. */
+static const struct node_name *name_of(const struct attachment_record *r)
+{
+	return nodes_name_of(r->a.node);
+}
+
+static uint32_t number_of(const struct attachment_record *r)
+{
+	return name_of(r)->kept;
+}
+
+struct attachment_record *record_at(const struct core *c, uint32_t number)
+{
+	return number ? pool_at(&c->records, number - 1) : NULL;
+}
+
+const struct node *record_node(const struct core *c, const struct attachment_record *r)
+{
+	return nodes_named(&c->inventory.nodes, name_of(r));
+}
+
 struct attachment_record *attachment_find(const struct core *c, const char *node)
 {
 	const struct node_name *name = nodes_name(&c->inventory.nodes, node);
 
-	return name && name->kept ? pool_at(&c->records, name->kept - 1) : NULL;
+	return name ? record_at(c, name->kept) : NULL;
 }
 
 struct attachment_record *record_obtain(struct core *c, const char *node)
 {
 	struct node_name *name = nodes_obtain_name(&c->inventory.nodes, node);
-	struct attachment_record *r;
+	struct attachment_record *r = record_at(c, name->kept);
 
-	if (!name->kept) {
-		name->kept = pool_take(&c->records) + 1;
-		r = pool_at(&c->records, name->kept - 1);
-		r->a.node = name->id;
-		r->detached = true;
-	}
-	return pool_at(&c->records, name->kept - 1);
+	if (r)
+		return r;
+	name->kept = pool_take(&c->records) + 1;
+	r = record_at(c, name->kept);
+	r->a.node = name->id;
+	r->detached = true;
+	return r;
 }
 
 static void forget(struct core *c, struct attachment_record *r)
@@ -63,71 +84,128 @@ const char *record_place_text(const struct core *c, const struct place *p, char 
 	return text;
 }
 
-uint64_t record_last_told(const struct attachment_record *r, uint32_t fe)
+/* The latest change with these last bits. */
+static uint64_t whole_change(const struct core *c, uint32_t bits)
 {
-	uint64_t change = r->changed_everywhere;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(r->changed_at); i++)
-		if (r->changed_fe[i] == fe && r->changed_at[i] > change)
-			change = r->changed_at[i];
-	return change;
+	return c->change - (uint32_t)(c->change - bits);
 }
 
-void record_unlink_list(struct attachment_record *r)
+uint64_t record_last_told(const struct core *c, const struct attachment_record *r, uint32_t fe)
 {
-	if (!r->list_link)
+	uint64_t last = whole_change(c, r->changed_everywhere);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(r->changed_at); i++) {
+		uint64_t change = whole_change(c, r->changed_at[i]);
+
+		if (r->changed_fe[i] == fe && change > last)
+			last = change;
+	}
+	return last;
+}
+
+void record_note_told(const struct core *c, struct attachment_record *r, uint32_t fe)
+{
+	uint64_t first = whole_change(c, r->changed_at[0]);
+	unsigned slot = r->changed_fe[0] == fe || first < whole_change(c, r->changed_at[1]) ? 0 : 1;
+
+	if (r->changed_fe[1] == fe)
+		slot = 1;
+	r->changed_fe[slot] = (uint16_t)fe;
+	r->changed_at[slot] = (uint32_t)c->change;
+}
+
+void record_note_told_all(const struct core *c, struct attachment_record *r)
+{
+	r->changed_everywhere = (uint32_t)c->change;
+}
+
+static uint32_t *list_head(struct core *c, const struct attachment_record *r)
+{
+	switch (r->list) {
+	case RECORD_TIMED:
+		return &c->timed;
+	case RECORD_TOMBSTONE:
+		return &c->tombstones;
+	case RECORD_UNPROBED:
+		return &element_find(c, r->a.place.fe)->unprobed;
+	case RECORD_UNLISTED:
+		break;
+	}
+	return NULL;
+}
+
+void record_unlink_list(struct core *c, struct attachment_record *r)
+{
+	if (r->list == RECORD_UNLISTED)
 		return;
-	*r->list_link = r->list_next;
+	if (r->list_previous)
+		record_at(c, r->list_previous)->list_next = r->list_next;
+	else
+		*list_head(c, r) = r->list_next;
 	if (r->list_next)
-		r->list_next->list_link = r->list_link;
-	r->list_link = NULL;
+		record_at(c, r->list_next)->list_previous = r->list_previous;
+	r->list_previous = r->list_next = 0;
+	r->list = RECORD_UNLISTED;
 }
 
-static void link_list(struct attachment_record *r, struct attachment_record **head)
+static void link_list(struct core *c, struct attachment_record *r, enum record_list list)
 {
+	uint32_t *head;
+
+	r->list = list;
+	head = list_head(c, r);
 	r->list_next = *head;
-	r->list_link = head;
-	if (*head)
-		(*head)->list_link = &r->list_next;
-	*head = r;
+	*head = number_of(r);
+	if (r->list_next)
+		record_at(c, r->list_next)->list_previous = *head;
 }
 
-static void unlink_port(struct attachment_record *r)
+/* The port is the one where it is linked: a place changes only in between. */
+static struct port *port_of(struct core *c, const struct attachment_record *r)
 {
-	if (!r->port_link)
+	struct element *e = element_obtain(c, r->a.place.fe);
+
+	return e ? element_port(e, r->a.place.port) : NULL;
+}
+
+static void unlink_port(struct core *c, struct attachment_record *r)
+{
+	if (!r->at_port)
 		return;
-	*r->port_link = r->port_next;
+	if (r->port_previous)
+		record_at(c, r->port_previous)->port_next = r->port_next;
+	else
+		port_of(c, r)->first = r->port_next;
 	if (r->port_next)
-		r->port_next->port_link = r->port_link;
-	r->port_link = NULL;
+		record_at(c, r->port_next)->port_previous = r->port_previous;
+	r->port_previous = r->port_next = 0;
+	r->at_port = false;
 }
 
 void record_link_port(struct core *c, struct attachment_record *r)
 {
-	struct element *e = element_obtain(c, r->a.place.fe);
-	struct port *p;
+	struct port *p = port_of(c, r);
 
-	if (!e)
+	if (!p)
 		return;
-	p = element_port(e, r->a.place.port);
 	r->port_next = p->first;
-	r->port_link = &p->first;
-	if (p->first)
-		p->first->port_link = &r->port_next;
-	p->first = r;
+	p->first = number_of(r);
+	if (r->port_next)
+		record_at(c, r->port_next)->port_previous = p->first;
+	r->at_port = true;
 }
 
 void record_arrange(struct core *c, struct attachment_record *r)
 {
 	struct element *e = element_find(c, r->a.place.fe);
 
-	record_unlink_list(r);
+	record_unlink_list(c, r);
 	if (r->detached)
-		link_list(r, &c->tombstones);
+		link_list(c, r, RECORD_TOMBSTONE);
 	else if (r->a.deadline_ms)
-		link_list(r, &c->timed);
+		link_list(c, r, RECORD_TIMED);
 	else if (r->a.state == ATTACHMENT_PROVISIONAL && r->a.place.port && !r->probed && e)
-		link_list(r, &e->unprobed);
+		link_list(c, r, RECORD_UNPROBED);
 }
 
 void record_enter(struct core *c, struct attachment_record *r, const struct attachment *after,
@@ -136,15 +214,16 @@ void record_enter(struct core *c, struct attachment_record *r, const struct atta
 	struct attachment before = r->a;
 	bool was_detached = r->detached;
 
-	unlink_port(r);
+	unlink_port(c, r);
+	record_unlink_list(c, r);
 	r->a = *after;
 	r->detached = detached;
-	r->barred &= detached;
+	r->barred = r->barred && detached;
 	r->learnt_beside = false;
 	if (!detached)
 		record_link_port(c, r);
 	record_arrange(c, r);
-	planner_change(c, r, r->node, was_detached ? NULL : &before, r->node,
+	planner_change(c, r, record_node(c, r), was_detached ? NULL : &before, record_node(c, r),
 		       detached ? NULL : &r->a);
 	c->shell.keep_attachment(c->shell.context, &r->a);
 }
@@ -161,9 +240,10 @@ void record_enter_state(struct core *c, struct attachment_record *r, enum attach
 
 static void forget_learned_node(struct core *c, struct attachment_record *r)
 {
-	if (!r->node || !r->node->learned || admission_keeps(c, r->node))
+	const struct node *n = record_node(c, r);
+
+	if (!n || !n->learned || admission_keeps(c, n))
 		return;
-	r->node = NULL;
 	(void)inventory_remove_node(&c->inventory, r->a.node);
 	report(c, EVENT_NODE_REMOVED, &r->a, NULL, 0, "%s: forgotten, it was only learned",
 	       r->a.node);
@@ -207,9 +287,9 @@ static bool is_buried(const struct core *c, const struct attachment_record *r)
 		const struct element *e = c->elements[i];
 
 		if (!e->session || e->session->sync ||
-		    !element_is_settled(e, r->changed_everywhere) ||
-		    !element_is_settled(e, r->changed_at[0]) ||
-		    !element_is_settled(e, r->changed_at[1]))
+		    !element_is_settled(e, whole_change(c, r->changed_everywhere)) ||
+		    !element_is_settled(e, whole_change(c, r->changed_at[0])) ||
+		    !element_is_settled(e, whole_change(c, r->changed_at[1])))
 			return false;
 	}
 	return true;
@@ -221,11 +301,11 @@ void record_bury(struct core *c)
 
 	if (c->learning)
 		return;
-	for (struct attachment_record *r = c->tombstones; r; r = next) {
-		next = r->list_next;
+	for (struct attachment_record *r = record_at(c, c->tombstones); r; r = next) {
+		next = record_at(c, r->list_next);
 		if (!is_buried(c, r))
 			continue;
-		record_unlink_list(r);
+		record_unlink_list(c, r);
 		c->shell.forget_attachment(c->shell.context, r->a.node);
 		forget(c, r);
 	}

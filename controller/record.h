@@ -1,4 +1,5 @@
-/* Attachments' bookkeeping: see record.c.  For attachment.c and learn.c alone. */
+/* Attachments' bookkeeping: see record.c.  For the attachment machine's own files; the planner
+ * notes here whom it has told. */
 #pragma once
 
 #include "controller/state.h"
@@ -20,8 +21,11 @@ void record_detach(struct core *c, struct attachment_record *r, const char *reas
 
 void record_arrange(struct core *c, struct attachment_record *r);
 /* When the FE was last told something about this node: a change number. */
-uint64_t record_last_told(const struct attachment_record *r, uint32_t fe);
-void record_unlink_list(struct attachment_record *r);
+uint64_t record_last_told(const struct core *c, const struct attachment_record *r, uint32_t fe);
+/* It was told in the change that is being made; or all were. */
+void record_note_told(const struct core *c, struct attachment_record *r, uint32_t fe);
+void record_note_told_all(const struct core *c, struct attachment_record *r);
+void record_unlink_list(struct core *c, struct attachment_record *r);
 void record_link_port(struct core *c, struct attachment_record *r);
 /* Removes tombstones that every FE has acknowledged. */
 void record_bury(struct core *c);

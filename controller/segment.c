@@ -300,8 +300,8 @@ static void refresh(struct core *c, struct segment *s)
 			element_port(element_find(c, s->members[i].fe), s->members[i].port);
 		struct attachment_record *next;
 
-		for (struct attachment_record *r = p->first; r; r = next) {
-			next = r->port_next;
+		for (struct attachment_record *r = record_at(c, p->first); r; r = next) {
+			next = record_at(c, r->port_next);
 			attachment_redesignate(c, r);
 		}
 	}

@@ -27,19 +27,20 @@ void segment_announce(struct core *c, const struct attachment_record *r)
 {
 	struct element *e = element_find(c, r->a.place.fe);
 	const struct place *at = &r->a.place;
+	const struct node *n = record_node(c, r);
 	const struct covered_prefix *p;
 	struct buffer frame = {0};
 	struct mac mac;
 
-	if (!e || !r->node || !at->port || !segment_is_shared(element_find_port(e, at->port)))
+	if (!e || !n || !at->port || !segment_is_shared(element_find_port(e, at->port)))
 		return;
 	mac = segment_gateway_mac(c, r->a.node, at);
-	p = prefix_with_gateway(c, r->node, true);
+	p = prefix_with_gateway(c, n, true);
 	if (p) {
 		neighbor_build_announcement(&frame, at->vlan, &mac, &p->gateway);
 		memcpy(frame.data, at->mac.bytes, sizeof(at->mac.bytes));
 	} else {
-		p = prefix_with_gateway(c, r->node, false);
+		p = prefix_with_gateway(c, n, false);
 		if (p)
 			nd_build_gateway(&frame, at->vlan, &mac, &c->config.gateway_mac,
 					 &p->gateway, &at->mac);

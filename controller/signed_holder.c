@@ -126,7 +126,7 @@ void signed_learnt(struct core *c)
 	struct attachment_record *r;
 
 	while (pool_next(&c->records, &at, (void **)&r))
-		if (!r->detached && r->node && signed_demanded(c, r->node) &&
+		if (!r->detached && record_node(c, r) && signed_demanded(c, record_node(c, r)) &&
 		    !holder_find(c, r->a.node))
 			(void)holder_set(c, r->a.node, NULL, c->config.registration_lifetime_s);
 }

@@ -26,6 +26,7 @@ void core_set_now(struct core *c, int64_t now_ms)
 	c->started_ms += stall_ms;
 	for (struct session *s = c->sessions; s; s = s->next)
 		forgive_session(s, stall_ms);
-	for (struct attachment_record *r = c->timed; r; r = r->list_next)
+	for (struct attachment_record *r = record_at(c, c->timed); r;
+	     r = record_at(c, r->list_next))
 		r->a.deadline_ms += stall_ms;
 }

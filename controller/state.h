@@ -42,14 +42,14 @@ struct port {
 	struct mac mac;
 	bool present; /* the FE has it; false: gone, or not told yet */
 	bool up;
-	bool blocked;                    /* nothing should leave VICTOR by it, it says */
-	uint32_t segment;                /* which it joined (segment.c); 0: none */
-	bool beside;                     /* up there: it has the segment's nodes */
-	bool silent;                     /* its LISTEN rule says so */
-	bool listed;                     /* in the list that is just being read */
-	uint8_t admitted;                /* enum port_role that its rules say; 0: it has none */
-	struct port_info info;           /* role 0: not told yet */
-	struct attachment_record *first; /* the nodes attached here */
+	bool blocked;          /* nothing should leave VICTOR by it, it says */
+	uint32_t segment;      /* which it joined (segment.c); 0: none */
+	bool beside;           /* up there: it has the segment's nodes */
+	bool silent;           /* its LISTEN rule says so */
+	bool listed;           /* in the list that is just being read */
+	uint8_t admitted;      /* enum port_role that its rules say; 0: it has none */
+	struct port_info info; /* role 0: not told yet */
+	uint32_t first;        /* of the records of nodes that are attached here */
 };
 
 struct element {
@@ -92,39 +92,55 @@ struct element {
 	int64_t linkless_ms;       /* since when none of its links lives; 0: one does, or unwatched
 				    */
 	uint64_t rule_count, flow_mods_sent, packet_ins, errors;
-	struct table missing; /* struct rule_key -> bool: what it refused, being full */
-	int64_t tried_ms;     /* when that was put last */
-	unsigned freed;       /* rules deleted since */
-	uint64_t table_full;  /* refusals */
-	struct attachment_record *unprobed; /* learnt here, not asked yet */
-	unsigned vertex;                    /* of the backplane as a graph: which one was met */
-	bool links_known;                   /* it can be told of links, and has listed its own */
-	bool has_links;                     /* it was told of one (backplane_tick) */
+	struct table missing;  /* struct rule_key -> bool: what it refused, being full */
+	int64_t tried_ms;      /* when that was put last */
+	unsigned freed;        /* rules deleted since */
+	uint64_t table_full;   /* refusals */
+	uint32_t unprobed;     /* the first of RECORD_UNPROBED here */
+	unsigned vertex;       /* of the backplane as a graph: which one was met */
+	bool links_known;      /* it can be told of links, and has listed its own */
+	bool has_links;        /* it was told of one (backplane_tick) */
 	struct buffer orphans; /* struct reported_link: links that nothing explains yet */
 	int64_t orphans_since_ms;
 	struct overlap *overlaps; /* overlap.c */
 	unsigned overlap_count;
 };
 
-/* An attachment and what the machine needs beside it; there are as many as nodes. */
+/* Where a record is linked, besides at its port. */
+enum record_list {
+	RECORD_UNLISTED,
+	RECORD_TIMED,     /* something becomes of it when its deadline comes */
+	RECORD_TOMBSTONE, /* it is to be buried */
+	RECORD_UNPROBED,  /* it was learnt at its element, and is to be asked */
+};
+
+/* An attachment and what the machine needs beside it; there are as many as nodes.  Records have
+ * numbers, from 1 on (record_at), by which they are linked. */
 struct attachment_record {
 	struct attachment a;
-	const struct node *node; /* NULL: not in the inventory (yet) */
-	bool detached; /* a tombstone: nowhere, but the version stays until every FE has deleted */
-	bool live;     /* claimed in this run, not only learnt */
-	bool barred;   /* detached: by a person, in this run */
-	bool learnt_beside; /* by the rule of an FE that is not designated for it */
-	bool probed, element_version_guessed;
-	uint8_t proof;      /* enum proof: that its claim gave */
-	uint16_t looked_fe; /* the place that it left last, if that was asked; else 0 */
+	bool detached : 1;      /* a tombstone: nowhere, but the version stays until every FE has
+				 * deleted */
+	bool live : 1;          /* claimed in this run, not only learnt */
+	bool barred : 1;        /* detached: by a person, in this run */
+	bool learnt_beside : 1; /* by the rule of an FE that is not designated for it */
+	bool probed : 1, element_version_guessed : 1;
+	bool at_port : 1; /* it is linked there */
+	enum record_list list : 8;
+	uint8_t proof;          /* enum proof: that its claim gave */
+	uint16_t looked_fe;     /* the place that it left last, if that was asked; else 0 */
+	uint16_t changed_fe[2]; /* FEs that were told alone... */
+	uint32_t changed_at[2]; /* ...and when: change numbers' last bits, for P4a (record.c) */
+	uint32_t changed_everywhere; /* all FEs */
 	uint32_t looked_port;
-	uint32_t aside;              /* aside.h: its number + 1; 0: none */
-	uint16_t changed_fe[2];      /* FEs that were told alone... */
-	uint64_t changed_at[2];      /* ...and when: change numbers, for P4a */
-	uint64_t changed_everywhere; /* all FEs */
-	struct attachment_record *port_next, **port_link;
-	struct attachment_record *list_next, **list_link; /* timed, tombstones or unprobed */
+	uint32_t aside; /* aside.h: its number + 1; 0: none */
+	uint32_t port_previous, port_next;
+	uint32_t list_previous, list_next;
 };
+
+/* NULL for 0, which ends a list. */
+struct attachment_record *record_at(const struct core *c, uint32_t number);
+/* Its node; NULL: it is not in the inventory (yet). */
+const struct node *record_node(const struct core *c, const struct attachment_record *r);
 
 struct barrier {
 	uint32_t xid;
@@ -230,9 +246,9 @@ struct core {
 	unsigned element_count;
 	struct table element_names; /* char[NAME_SIZE] -> struct element * */
 	struct pool records; /* struct attachment_record; struct node_name has its number + 1 */
-	struct attachment_record *timed, *tombstones;
-	struct pool asides; /* aside.h */
-	size_t asides_at;   /* where the next tick goes on */
+	uint32_t timed, tombstones; /* the first of RECORD_TIMED, and of RECORD_TOMBSTONE */
+	struct pool asides;         /* aside.h */
+	size_t asides_at;           /* where the next tick goes on */
 	struct {
 		struct table entries, groups, rules;
 		int64_t swept_ms;

@@ -154,7 +154,7 @@ static void find_pieces(const struct core *c, uint32_t fe, const struct attachme
 {
 	const struct summary_scheme *scheme = &c->survey->scheme;
 	struct rule rules[PLANNER_NODE_RULES_MAX];
-	unsigned count = planner_node_rules(c, fe, r->node, &r->a, rules);
+	unsigned count = planner_node_rules(c, fe, record_node(c, r), &r->a, rules);
 
 	ret->count = 0;
 	for (unsigned i = 0; i < count; i++)
@@ -220,13 +220,14 @@ static void survey_members(struct core *c, const struct attachment_record *r, ui
 static void survey_node(struct core *c, const struct attachment_record *r)
 {
 	uint32_t previous = r->a.state == ATTACHMENT_PREPARED ? r->a.previous.fe : 0;
+	const struct node *node = record_node(c, r);
 	struct pieces others;
 
-	if (!r->node || r->detached)
+	if (!node || r->detached)
 		return;
 	/* Other FEs' rules say which version is right. */
 	if (r->element_version_guessed)
-		survey_note(c, r->node);
+		survey_note(c, node);
 	find_pieces(c, PLANNER_OTHER, r, &others);
 	add(c->survey->base, &others);
 	survey_involved(c, r->a.place.fe, r, &others);
