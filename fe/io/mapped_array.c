@@ -1,3 +1,4 @@
+/* See mapped_array.h. */
 #include "fe/io/mapped_array.h"
 
 #include "base/memory.h"
