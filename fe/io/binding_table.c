@@ -7,7 +7,8 @@
  *	removed            its slot; 'overflow'; its record is retired
  *
  * A record of two units that is where readers look at once (NEAR) says so after a slot names it,
- * and no longer when it is retired.
+ * and no longer before its slot names another: whoever dies in between leaves nothing that is
+ * found.
  *
  * Retired units are used again after a grace period, which is waited for only when no other unit is
  * free. */
@@ -219,7 +220,6 @@ static void retire(struct binding_table *t, uint32_t unit)
 {
 	bool pair = record_at(t, unit)->kind & MAP_BINDING_PAIR;
 
-	set_near(t, unit, false);
 	set_stale(t, unit, false);
 	if (t->retired_count == t->retired_capacity) {
 		t->retired_capacity = t->retired_capacity ? t->retired_capacity * 2 : 64;
@@ -373,6 +373,7 @@ static int replace(struct binding_table *t, const struct binding_place *p,
 
 	if (!unit)
 		return -ENOSPC;
+	set_near(t, p->unit, false);
 	name_record(t, &t->buckets[p->bucket].slots[p->slot], p->hash, unit);
 	retire(t, p->unit);
 	return 0;
@@ -413,6 +414,7 @@ bool binding_table_remove(struct binding_table *t, const struct map_address_key 
 
 	if (!p.unit)
 		return false;
+	set_near(t, p.unit, false);
 	store(&t->buckets[p.bucket].slots[p.slot], 0);
 	count_past(t, p.home, p.bucket, UINT32_MAX);
 	retire(t, p.unit);

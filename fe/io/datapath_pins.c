@@ -27,6 +27,7 @@ LOG_MODULE("datapath");
 #define OLD_BINDINGS "bindings"
 #define OLD_BINDING_SIZE 32
 #define BINDINGS_LAYOUT 4 /* the first with the table in include/victor/bindings.h */
+#define NEAR_LAYOUT 5
 #define NEXT "next"
 #define MIGRATED "migrated"
 
@@ -52,10 +53,12 @@ TRIAL_STEP(ports, struct map_port)
 static const struct step steps[] = {
 	/* Three maps took its place: datapath_bindings_migrate fills these. */
 	{BINDINGS_LAYOUT, OLD_BINDINGS, OLD_BINDING_SIZE, 0, NULL},
+	/* Records say NEAR: who takes them over sets it, and an older agent would leave it. */
+	{NEAR_LAYOUT, "binding_records", sizeof(struct map_chunk), sizeof(struct map_chunk), NULL},
 #if DATAPLANE_TRIAL
-	{5, "ports", sizeof(struct map_port) - DATAPLANE_TRIAL, sizeof(struct map_port),
+	{6, "ports", sizeof(struct map_port) - DATAPLANE_TRIAL, sizeof(struct map_port),
 	 convert_ports},
-	{5, "peers", sizeof(struct map_peer) - DATAPLANE_TRIAL, sizeof(struct map_peer), NULL},
+	{6, "peers", sizeof(struct map_peer) - DATAPLANE_TRIAL, sizeof(struct map_peer), NULL},
 #endif
 	{0},
 };

@@ -16,9 +16,9 @@
 /* Only tests of upgrades say DATAPLANE_TRIAL: bytes more here and there, and a layout of their own.
  */
 #ifdef DATAPLANE_TRIAL
-#define DATAPLANE_LAYOUT 5
+#define DATAPLANE_LAYOUT 6
 #else
-#define DATAPLANE_LAYOUT 4
+#define DATAPLANE_LAYOUT 5
 #define DATAPLANE_TRIAL 0
 #endif
 #define DATAPLANE_PORT_LIMIT 65000 /* OpenFlow port numbers are below this */

@@ -83,9 +83,9 @@ def test_an_upgrade_with_another_layout_moves_the_entries_and_loses_no_packet(la
         for element in ("fe2", "fe1", "fe3"):
             replace(lab, element, LATER)
             talk.wait_progress()
-            assert layout(lab, element) == 5
+            assert layout(lab, element) == 6
             assert port_size(lab, element) == PORT + TRIAL
-            assert "took over layout 4 as 5" in labs.log_of(lab, element)
+            assert "took over layout 5 as 6" in labs.log_of(lab, element)
             assert not any(name in ("next", "migrated")
                            for name in os.listdir(labs.state_of(lab, element)))
         after = labs.delivered(lab, "fe2")
@@ -112,7 +112,7 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next(lab: Lab) -> No
         lab.fe("fe2").start()
         labs.eventually("the agent back", lambda: labs.element(lab, "fe2")["state"] == "online")
         talk.wait_progress()
-        assert layout(lab, "fe2") == 5
+        assert layout(lab, "fe2") == 6
     assert snapshot(lab) == before
 
 
@@ -133,7 +133,7 @@ def test_a_downgrade_is_refused_before_anything_is_touched(lab: Lab) -> None:
         lab.fe("fe2").kill()
         pins = sorted(os.listdir(labs.state_of(lab, "fe2")))
         said = refused(lab, "fe2")
-        assert "later one (layout 5, this is 4)" in said and "--remove" in said, said
+        assert "later one (layout 6, this is 5)" in said and "--remove" in said, said
         assert sorted(os.listdir(labs.state_of(lab, "fe2"))) == pins
         talk.wait_progress()
         replace(lab, "fe2", LATER)
@@ -151,4 +151,4 @@ def test_what_an_upgrade_left_is_removed_as_well(lab: Lab) -> None:
     assert done.returncode == 0, done.stderr
     lab.fe("fe2").start()    # anew, as the older release
     labs.wait_online(lab)
-    assert layout(lab, "fe2") == 4
+    assert layout(lab, "fe2") == 5

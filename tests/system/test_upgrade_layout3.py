@@ -69,9 +69,9 @@ def test_bindings_of_layout_3_are_taken_over_and_no_packet_is_lost(lab: Lab, old
     restart(lab, "fe2", str(older), "new data plane")
     assert layout(lab, "fe2") == 3
     with traffic(lab) as talk:
-        restart(lab, "fe2", program("fe/io/victor-fe"), "took over layout 3 as 4")
+        restart(lab, "fe2", program("fe/io/victor-fe"), "took over layout 3 as 5")
         talk.wait_progress()
-        assert layout(lab, "fe2") == 4
+        assert layout(lab, "fe2") == 5
         pins = os.listdir(labs.state_of(lab, "fe2"))
         assert "bindings" not in pins and "binding_buckets" in pins, pins
         assert not any(name in ("next", "migrated") for name in pins)
