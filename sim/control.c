@@ -48,6 +48,8 @@ static void keep_attachment(void *context, const struct attachment *a)
 
 	snprintf(key, sizeof(key), "%s", a->node);
 	*(struct attachment *)table_put(&w->store.attachments, key, NULL) = *a;
+	if (a->state == ATTACHMENT_GONE)
+		*(struct attachment *)table_put(&w->store.tombstones, key, NULL) = *a;
 }
 
 static void forget_attachment(void *context, const char *node)
@@ -57,6 +59,7 @@ static void forget_attachment(void *context, const char *node)
 
 	snprintf(key, sizeof(key), "%s", node);
 	table_remove(&w->store.attachments, key);
+	table_remove(&w->store.tombstones, key);
 }
 
 static void keep_registration(void *context, const char *node, const char *device,
@@ -90,6 +93,7 @@ void control_init(struct world *w)
 {
 	table_init(&w->store.nodes, NAME_SIZE, sizeof(struct node_spec), w->options.seed);
 	table_init(&w->store.attachments, NAME_SIZE, sizeof(struct attachment), w->options.seed);
+	table_init(&w->store.tombstones, NAME_SIZE, sizeof(struct attachment), w->options.seed);
 	table_init(&w->store.holders, NAME_SIZE, sizeof(struct sim_holder), w->options.seed);
 	w->core_config = (struct core_config){
 		.name = "cc",
@@ -113,6 +117,7 @@ void control_finish(struct world *w)
 	w->core = NULL;
 	table_finish(&w->store.nodes);
 	table_finish(&w->store.attachments);
+	table_finish(&w->store.tombstones);
 	table_finish(&w->store.holders);
 }
 
@@ -187,7 +192,19 @@ void control_start(struct world *w)
 	w->core_disturbed_us = w->now_us;
 }
 
-/* Forgets the last of what was kept: it was not written yet. */
+/* It was not written yet: what it would have replaced is still there. */
+static void forget_attached(struct world *w, const void *key, struct attachment *a)
+{
+	const struct attachment *tombstone = table_get(&w->store.tombstones, key);
+
+	table_remove(&w->store.holders, key);
+	if (tombstone)
+		*a = *tombstone;
+	else
+		table_remove(&w->store.attachments, key);
+}
+
+/* Forgets the last of what was kept. */
 static void forget_tail(struct world *w, uint32_t count)
 {
 	struct random r = {random_of(w->options.seed, 0xf0, w->core_starts)};
@@ -198,8 +215,7 @@ static void forget_tail(struct world *w, uint32_t count)
 	/* A tombstone is written with the removal of its node, which was acknowledged. */
 	while (count && table_next(&w->store.attachments, &at, &key, (void **)&a))
 		if (a->state != ATTACHMENT_GONE && !random_below(&r, 4)) {
-			table_remove(&w->store.holders, key);
-			table_remove(&w->store.attachments, key);
+			forget_attached(w, key, a);
 			count--;
 		}
 }
@@ -229,6 +245,7 @@ void control_lose_store(struct world *w)
 {
 	control_crash(w, 500, 0);
 	table_clear(&w->store.attachments);
+	table_clear(&w->store.tombstones);
 	table_clear(&w->store.holders);
 	w->store.term = 0;
 	/* With it go the tombstones: of what was deregistered nobody knows any more. */

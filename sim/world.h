@@ -137,6 +137,7 @@ struct sim_store {
 	uint16_t term;
 	struct table nodes;       /* durable when acknowledged */
 	struct table attachments; /* a copy that lags */
+	struct table tombstones;  /* durable with the node's removal; each is until it is buried */
 	struct table holders;     /* likewise: which device a node is on */
 };
 

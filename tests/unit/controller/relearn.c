@@ -136,6 +136,31 @@ static void a_tombstone_of_a_node_that_was_nowhere_is_kept(void **state)
 	world_destroy(w);
 }
 
+/* The last place was not written yet: what it would have replaced is still in the store. */
+static void a_tombstone_whose_successor_is_lost_outweighs_an_element_that_was_away(void **state)
+{
+	struct rule_key key = {.kind = RULE_FOREIGN, .address = an_address(IP1)};
+	struct world *w = a_lost_store();
+	struct reason why;
+
+	put_local(w, 1, 1, 1, 9);
+	connect(w, 1);
+	connect(w, 3);
+	assert_int_equal(core_remove_node(w->core, "vm1", w->now_ms, &why), 0);
+	world_run(w);
+	world_restart(w, 3, true);
+	world_add_node(w, "vm1", VM1, IP1);
+	put_local(w, 2, 2, 1, 6); /* from before all that */
+	put_local(w, 3, 3, 2, 9); /* it was put again, and came here */
+	connect(w, 1);
+	connect(w, 2);
+	assert_null(core_attachment(w->core, "vm1"));
+	assert_null(table_get(&fake_of(w, 1)->rules, &key));
+	connect(w, 3);
+	assert_bound(w, IP1, 3, 3);
+	world_destroy(w);
+}
+
 static void rules_of_a_node_that_comes_into_the_inventory_later_are_learnt_first(void **state)
 {
 	struct world *w = world_create_bare(ADMISSION_STRICT);
@@ -349,6 +374,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_later_table_does_not_end_the_questions),
 	cmocka_unit_test(a_node_deregistered_before_its_element_is_back_stays_so),
 	cmocka_unit_test(a_tombstone_of_a_node_that_was_nowhere_is_kept),
+	cmocka_unit_test(a_tombstone_whose_successor_is_lost_outweighs_an_element_that_was_away),
 	cmocka_unit_test(rules_of_a_node_that_comes_into_the_inventory_later_are_learnt_first),
 	cmocka_unit_test(a_node_that_came_back_while_it_was_asked_stays),
 	cmocka_unit_test(a_claimant_whose_connection_breaks_is_asked_when_it_is_back),
