@@ -107,7 +107,6 @@ void core_destroy(struct core *c)
 	free(c->wishes);
 	stencils_destroy(c->stencils);
 	buffer_finish(&c->scratch);
-	buffer_finish(&c->rest_scratch);
 	buffer_finish(&c->switch_scratch);
 	free(c);
 }

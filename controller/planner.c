@@ -3,11 +3,9 @@
  * planner_node_rules says, for one node and one FE, which rules there are; the full intent of an
  * FE (after a connect, sync.c compares it) and the difference that a move makes are both made from
  * it, so they cannot disagree.  A move (design P4) is told to the new FE first, then the old one,
- * then border FEs, then the rest, each FE's messages followed by a barrier and written at once.  Of
- * one border FE or two, all that comes from outside comes in there: they go before the old one,
- * whose part is larger.  Of more, the old one serves them all until each has heard.  Within one FE
- * additions go before deletions: at the old FE the foreign rule is there before the local one goes,
- * so no packet finds neither.
+ * then border FEs, then the rest, each FE's messages followed by a barrier and written at once.
+ * Within one FE additions go before deletions: at the old FE the foreign rule is there before the
+ * local one goes, so no packet finds neither.
  *
  * FEs that have no part in the attachment all get the same bytes; they are encoded once.  They hear
  * of it only when the node's FE changes: their foreign rules carry the element_version. */
@@ -152,7 +150,6 @@ static void compare(struct difference *d, unsigned before_count, unsigned after_
 			d->deletes[d->delete_count++] = &d->before[i];
 }
 
-#define BORDERS_FIRST_MAX 2
 #define INVOLVED_MAX (4 + 2 * SEGMENT_MEMBERS_MAX)
 
 /* One attachment's change on its way to the FEs. */
@@ -247,15 +244,14 @@ static bool puts_foreign(const struct difference *d)
 	return false;
 }
 
-/* Those from the first up to the one before 'end'.  False: there was nothing to tell any of them.
- */
-static bool tell_involved(struct change *ch, unsigned first, unsigned end)
+/* False: there was nothing to tell any of them. */
+static bool tell_involved(struct change *ch)
 {
 	struct core *c = ch->c;
 	struct difference d;
 	bool told = false;
 
-	for (unsigned i = first; i < end; i++) {
+	for (unsigned i = 0; i < ch->involved_count; i++) {
 		struct element *e = element_find(c, ch->involved[i]);
 
 		diff(ch, ch->involved[i], &d);
@@ -330,15 +326,6 @@ static unsigned tell_rest(struct change *ch, bool borders, const struct broadcas
 	return told;
 }
 
-static bool borders_go_first(const struct core *c)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < c->element_count && i < FEW_ELEMENTS; i++)
-		count += c->elements[i]->border;
-	return c->element_count <= FEW_ELEMENTS && count <= BORDERS_FIRST_MAX;
-}
-
 void planner_change(struct core *c, struct attachment_record *r, const struct node *node_before,
 		    const struct attachment *before, const struct node *node_after,
 		    const struct attachment *after)
@@ -351,35 +338,28 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 		.before = before,
 		.after = after,
 	};
-	struct broadcast fes = {.to = PLANNER_OTHER, .messages = &c->rest_scratch};
+	struct broadcast fes = {.to = PLANNER_OTHER, .messages = &c->scratch};
 	struct broadcast switches = {.to = PLANNER_OTHER_SWITCH, .messages = &c->switch_scratch};
-	unsigned told = 0, first;
-	bool tell_fes, tell_switches, told_involved;
+	bool tell_fes, tell_switches;
+	unsigned told = 0;
 
 	c->change++;
 	survey_note(c, node_before);
 	survey_note(c, node_after);
 	find_involved(&ch);
-	first = ch.involved_count;
-	if (first > 1 && borders_go_first(c))
-		first = 1;
-	told_involved = tell_involved(&ch, 0, first);
+	if (tell_involved(&ch) && ch.involved_count > ARRAY_SIZE(r->changed_at))
+		record_note_told_all(c, r); /* more than are remembered one by one */
 	tell_fes = prepare_broadcast(&ch, &fes);
 	tell_switches = c->has_switches && prepare_broadcast(&ch, &switches);
-	if (tell_fes || tell_switches)
-		record_note_told_all(c, r);
+	if (!tell_fes && !tell_switches)
+		return;
+	record_note_told_all(c, r);
 	for (int borders = 1; borders >= 0; borders--) {
 		if (tell_fes)
 			told += tell_rest(&ch, borders, &fes);
 		if (tell_switches)
 			told += tell_rest(&ch, borders, &switches);
-		if (borders)
-			told_involved |= tell_involved(&ch, first, ch.involved_count);
 	}
-	if (told_involved && ch.involved_count > ARRAY_SIZE(r->changed_at))
-		record_note_told_all(c, r); /* more than are remembered one by one */
-	if (!tell_fes && !tell_switches)
-		return;
 	speak_for_switches(&ch);
 	if (told && fes.d.put_count)
 		r->element_version_guessed = false; /* others know it now */

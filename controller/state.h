@@ -268,7 +268,7 @@ struct core {
 	unsigned look_count;
 	char unlogged[UNLOGGED_MAX][256]; /* report.c: what an event says */
 	unsigned unlogged_count;
-	struct buffer scratch, rest_scratch, switch_scratch;
+	struct buffer scratch, switch_scratch;
 	struct stencils *stencils;
 	struct backplane_link **links;
 	unsigned link_count;
