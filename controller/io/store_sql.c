@@ -79,8 +79,12 @@ int store_sql_open(const char *path, struct sqlite3 **ret, struct reason *why)
 		result = execute(db, "PRAGMA locking_mode = EXCLUSIVE", why);
 	if (result == 0)
 		result = store_schema_prepare(db, path, why);
+	/* Pages in KiB: the core has all that is in them, and reads them once. */
 	if (result == 0)
-		result = execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", why);
+		result = execute(db,
+				 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+				 "PRAGMA cache_size = -512",
+				 why);
 	if (result == 0)
 		result = execute(
 			db,
