@@ -289,6 +289,7 @@ static int shapes_check(struct datapath *dp, uint32_t layout, struct reason *why
 	for (uint32_t l = layout; l < DATAPLANE_LAYOUT; l++)
 		if (!leads_to(l + 1))
 			return refuse(dp, layout, why);
+	dp->migrates = layout < DATAPLANE_LAYOUT; /* the header at least says so */
 	bpf_object__for_each_map(map, dp->skeleton->obj)
 	{
 		enum fate fate = fate_of(dp, map, layout);
