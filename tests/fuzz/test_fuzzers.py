@@ -27,8 +27,11 @@ def build():
 
 @pytest.fixture(scope="module")
 def runs(build, beside, tmp_path_factory):
+    all_found = tmp_path_factory.mktemp("fuzz")    # here: pytest's own directory is not made by two threads at a time
+
     def run(name):
-        found = tmp_path_factory.mktemp(name)
+        found = all_found / name
+        found.mkdir()
         seeds = ROOT / "tests/fuzz/corpus" / name
         return subprocess.run([str(build / f"fuzz-{name}"), f"-max_total_time={SECONDS}", "-rss_limit_mb=2048",
                                str(found), *([str(seeds)] if seeds.is_dir() else [])],
