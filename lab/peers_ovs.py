@@ -16,7 +16,9 @@ from typing import Any
 from . import handoff, orchestrator, rows
 from .orchestrator import Message
 from .peers import ANNOUNCEMENT, ORCHESTRATOR, OURS, System
-from .peers_victor import Lab as VictorLab
+from .peers_victor import Lab as FlatLab
+from .peers_victor import RoutedLab
+from .runtime import Lab as RuntimeLab
 from .state import LabError
 from .switches import SWITCHES
 from .topology import Place
@@ -29,8 +31,8 @@ ERROR = re.compile(r'"error":"([^"]*)"')
 HARMLESS = "no move is under way"
 
 
-def switched(name: str, delay_ms: float) -> VictorLab:
-    return VictorLab(name, delay_ms, ovs=SWITCHES)
+def switched(name: str, delay_ms: float) -> RoutedLab:
+    return RoutedLab(name, delay_ms, ovs=SWITCHES)
 
 
 def version() -> str:
@@ -39,11 +41,11 @@ def version() -> str:
 
 # ---- VICTOR, told ----
 
-class ToldLab(VictorLab):
+class Told(RuntimeLab):
     """Whose laptop is moved by REST alone."""
 
-    def __init__(self, name: str, delay_ms: float = 0, **settings: Any) -> None:
-        super().__init__(name, delay_ms, **settings)
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
         for prefix in self.topology.prefixes:
             if prefix.get("mobile"):
                 prefix["registration"] = "signed"
@@ -61,13 +63,21 @@ class ToldLab(VictorLab):
         self.rest.confirm_move(handoff.HOST)
 
 
+class ToldLab(Told, FlatLab):
+    """With victor-fe."""
+
+
+class ToldSwitchesLab(Told, RoutedLab):
+    """With Open vSwitches, in their lab."""
+
+
 def request(path: str, body: Any = None) -> bytes:
     text = "" if body is None else json.dumps(body)
     return (f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(text)}\r\n\r\n{text}").encode()
 
 
-def measure_told(lab: ToldLab, moves: int, **settings: Any) -> dict[str, Any]:
+def measure_told(lab: Told, moves: int, **settings: Any) -> dict[str, Any]:
     socket = lab.run_dir / "controller.sock"
     node = f"/v1/nodes/{handoff.HOST}/move"
     messages = []
@@ -96,6 +106,6 @@ SYSTEMS = (
     System("victor-told", OURS, ORCHESTRATOR, rows.version, ToldLab, measure_told, rank=1),
     System("victor-ovs", SWITCHED, ANNOUNCEMENT, version, switched, pause_ms=SWITCH_PAUSE_MS,
            packages=PACKAGES, rank=2),
-    System("victor-ovs-told", SWITCHED, ORCHESTRATOR, version, partial(ToldLab, ovs=SWITCHES),
+    System("victor-ovs-told", SWITCHED, ORCHESTRATOR, version, partial(ToldSwitchesLab, ovs=SWITCHES),
            measure_told, pause_ms=SWITCH_PAUSE_MS, packages=PACKAGES, rank=3),
 )

@@ -65,13 +65,14 @@ def topology() -> Topology:
     return t
 
 
-def add_underlay(t: Topology, bridges: tuple[Bridge, ...] = (), mtu: int = 1500) -> None:
-    """The sites, each with these bridges, the centre, and the client."""
+def add_underlay(t: Topology, bridges: tuple[Bridge, ...] = (), mtu: int = 1500,
+                 more: Callable[[int], tuple[str, ...]] = lambda i: ()) -> None:
+    """The sites, each with these bridges and `more` addresses, the centre, and the client."""
     t.node("core", bridges=(Bridge("br0"),))
     for i in SITES:
         others = () if i == 1 else ("192.0.2.0/24 via 172.16.0.1",)
         t.node(f"fe{i}", routes=others, forwards=True, bridges=bridges)
-        t.link(f"backplane{i}", End(f"fe{i}", "bp0", (f"172.16.0.{i}/24",)),
+        t.link(f"backplane{i}", End(f"fe{i}", "bp0", (f"172.16.0.{i}/24", *more(i))),
                End("core", f"net{i}", bridge="br0"), mtu)
     t.node("centre")
     t.link("backplane4", End("centre", "bp0", ("172.16.0.4/24",)),
