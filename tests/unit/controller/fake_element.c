@@ -288,7 +288,7 @@ static int on_message(void *context, const struct ofp_header *h, struct reader *
 		return do_group_mod(f, body);
 	case OFPT_BARRIER_REQUEST:
 		fake_note(f)->what = LOG_BARRIER;
-		ofp_empty_encode(&f->channel.out, OFPT_BARRIER_REPLY, h->xid);
+		ofp_empty_encode(f->slow ? &f->owed : &f->channel.out, OFPT_BARRIER_REPLY, h->xid);
 		return 0;
 	case OFPT_PACKET_OUT:
 		do_packet_out(f, body);
@@ -330,6 +330,15 @@ void fake_port_gone(struct world *w, uint32_t fe, uint32_t port)
 const struct rule_group *fake_group(struct world *w, uint32_t fe, uint32_t towards)
 {
 	return table_get(&fake_of(w, fe)->groups, &towards);
+}
+
+void fake_replies(struct world *w, uint32_t fe)
+{
+	struct fake *f = fake_of(w, fe);
+
+	buffer_add_bytes(&f->channel.out, f->owed.data, f->owed.size);
+	buffer_clear(&f->owed);
+	f->slow = false;
 }
 
 void fake_frame(struct world *w, uint32_t fe, uint32_t port, const struct buffer *frame)

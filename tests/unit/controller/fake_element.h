@@ -73,6 +73,8 @@ struct fake {
 	struct buffer inbox; /* from the controller, not read yet */
 	bool deaf;           /* the controller's bytes do not arrive (yet) */
 	bool mute;           /* its own do not */
+	bool slow;           /* it does not reply to barriers until fake_replies */
+	struct buffer owed;  /* those replies */
 	bool dropped;
 	unsigned flow_mods, group_mods, link_mods, errors;
 	bool knows_no_links; /* an FE of another kind */
@@ -163,6 +165,8 @@ struct fake_link *fake_link(struct world *w, uint32_t fe, uint32_t number); /* N
 const struct rule_group *fake_group(struct world *w, uint32_t fe, uint32_t towards);
 /* The sums that it was asked for and waited with. */
 void fake_says_sums(struct world *w, uint32_t fe);
+/* What it owes, and from now on at once. */
+void fake_replies(struct world *w, uint32_t fe);
 /* A frame that came in by a port. */
 void fake_frame(struct world *w, uint32_t fe, uint32_t port, const struct buffer *frame);
 void fake_announces(struct world *w, uint32_t fe, uint32_t port, const char *mac,

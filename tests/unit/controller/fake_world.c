@@ -220,6 +220,7 @@ void world_destroy(struct world *w)
 		channel_finish(&w->fakes[i].channel);
 		buffer_finish(&w->fakes[i].inbox);
 		buffer_finish(&w->fakes[i].kept);
+		buffer_finish(&w->fakes[i].owed);
 	}
 	free(w);
 }
