@@ -227,9 +227,12 @@ bool summary_wants_more(struct session *s)
 	return true;
 }
 
+/* An FE may say that it has any number: for one that lies nobody waits longer than for another. */
 size_t summary_reads(const struct sync *sync)
 {
-	return sync->summary ? sync->summary->expected : sync->core->records.count;
+	size_t all = sync->core->records.count;
+
+	return sync->summary && sync->summary->expected < all ? sync->summary->expected : all;
 }
 
 size_t summary_agreed(const struct sync *sync)

@@ -80,6 +80,7 @@ struct fake {
 	bool knows_no_links; /* an FE of another kind */
 	bool says_sums;      /* not as an older FE, which refuses to */
 	bool sums_wait;      /* it says them when fake_says_sums */
+	bool sums_lie;       /* of as many rules as can be said, of which it then tells none */
 	struct summary_scheme asked_sums;
 	uint32_t sums_xid;
 	unsigned rules_told; /* in answers to whoever asked for rules */

@@ -14,6 +14,8 @@ static void say(struct fake *f)
 		if (summary_covers((enum rule_kind)rule->key.kind))
 			summary_add(&f->asked_sums, buckets, rule);
 	}
+	for (unsigned i = 0; f->sums_lie && i < summary_bucket_count(&f->asked_sums); i++)
+		buckets[i].count = UINT32_MAX;
 	summary_reply_encode(&f->channel.out, f->sums_xid, f->asked_sums.bits, buckets);
 }
 
@@ -45,6 +47,8 @@ int fake_sums(struct fake *f, uint32_t xid, enum experimenter_type type, struct 
 		return -OFP_BAD_REQUEST_BAD_EXP_TYPE;
 	if (type == EXPERIMENTER_SUMMARY_RULES) {
 		assert_int_equal(summary_rules_decode(body, &scheme, &marks), 0);
+		if (f->sums_lie)
+			return 0;
 		tell(f, xid, &scheme, &marks);
 		return 0;
 	}

@@ -374,6 +374,24 @@ static void a_liar_keeps_itself_from_being_corrected_and_nobody_else(void **stat
 	world_destroy(w);
 }
 
+/* Who is read may not be told of more rules than there can be, or others had to wait for it. */
+static void nobody_waits_for_one_that_says_it_has_more_rules_than_there_are_nodes(void **state)
+{
+	struct world *w = a_world();
+
+	restart(w);
+	w->fakes[0].sums_lie = true;
+	rule_of(w, 2, RULE_LOCAL, 9)->port = 3;
+	world_connect(w, fake_of(w, 1));
+	world_run(w);
+	world_connect(w, fake_of(w, 2));
+	world_run(w);
+	assert_int_equal(w->core->elements[0]->synced, false);
+	assert_int_equal(w->core->elements[1]->synced, true);
+	assert_int_equal(rule_of(w, 2, RULE_LOCAL, 9)->port, 2);
+	world_destroy(w);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_agrees_is_neither_read_nor_sent),
 	cmocka_unit_test(the_count_of_rules_is_what_it_has),
@@ -389,6 +407,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sums_of_another_world_do_not_count),
 	cmocka_unit_test(a_wrong_number_of_sums_ends_the_connection_or_is_refused),
 	cmocka_unit_test(a_liar_keeps_itself_from_being_corrected_and_nobody_else),
+	cmocka_unit_test(nobody_waits_for_one_that_says_it_has_more_rules_than_there_are_nodes),
 };
 
 RUN_QUIETLY(tests)
