@@ -205,6 +205,8 @@ void element_queue(struct element *e, const struct buffer *messages, unsigned fl
 		e->rule_count += (uint64_t)(int64_t)growth;
 }
 
+#define BARRIERS_MAX (1u << 18) /* that an FE owes its replies to: more, and it gives none */
+
 static void remember_barrier(struct barriers *b, struct barrier barrier)
 {
 	if (b->count == b->capacity) {
@@ -280,6 +282,10 @@ void element_commit(struct element *e, bool synchronizes)
 	/* The first barrier tells an FE that it has all it should have: none between the slices. */
 	if (s->stage == STAGE_COMPARE) {
 		flush(e, false);
+		return;
+	}
+	if (s->barriers.count == BARRIERS_MAX) {
+		s->doomed = "it replies to no barriers";
 		return;
 	}
 	ofp_empty_encode(out(e), OFPT_BARRIER_REQUEST, barrier.xid);

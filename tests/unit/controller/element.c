@@ -1,6 +1,6 @@
 /* One FE's session: handshake, ports, peers, the way out, and what a broken or hostile FE can do.
  */
-#include "controller/state.h"
+#include "controller/element.h"
 #include "fake_element.h"
 #include "main.h"
 
@@ -507,6 +507,26 @@ static void whatever_an_element_sends_the_core_stands(void **state)
 	world_destroy(w);
 }
 
+/* Each takes memory until its reply comes. */
+static void an_element_that_replies_to_no_barriers_is_let_go(void **state)
+{
+	struct world *w = world_create();
+	struct element *e = w->core->elements[2];
+
+	fake_of(w, 3)->slow = true;
+	for (unsigned i = 0; i <= 1u << 18; i++)
+		element_commit(e, false);
+	fake_of(w, 3)->deaf = true;
+	world_wait(w, 10);
+	assert_null(e->session);
+	assert_non_null(w->core->elements[1]->session);
+	world_connect(w, fake_of(w, 3));
+	fake_of(w, 3)->slow = fake_of(w, 3)->deaf = false;
+	world_run(w);
+	assert_string_equal(element_state_name(view(w, "FE3").state), "online");
+	world_destroy(w);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_element_is_online_when_its_rules_are_behind_a_barrier),
 	cmocka_unit_test(ports_have_the_rules_of_their_role),
@@ -529,6 +549,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_live_element_can_be_asked_for_its_rules_and_counters),
 	cmocka_unit_test(an_element_that_does_not_answer_is_an_error_after_a_while),
 	cmocka_unit_test(whatever_an_element_sends_the_core_stands),
+	cmocka_unit_test(an_element_that_replies_to_no_barriers_is_let_go),
 };
 
 RUN_QUIETLY(tests)
