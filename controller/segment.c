@@ -307,6 +307,8 @@ static void refresh(struct core *c, struct segment *s)
 	}
 }
 
+/* What nobody is on is forgotten, or an FE could make any number of them; but who was its gateway's
+ * FE is found out only once while the core is learning. */
 static void leave(struct core *c, const struct element *e, struct port *p)
 {
 	struct segment *s = find(c, p->segment);
@@ -315,6 +317,8 @@ static void leave(struct core *c, const struct element *e, struct port *p)
 	for (unsigned i = 0; s && i < s->count; i++)
 		if (s->members[i].fe == e->id && s->members[i].port == p->number)
 			s->members[i--] = s->members[--s->count];
+	if (s && !s->count && !c->learning)
+		(void)table_remove(&c->segments, &p->segment);
 	p->segment = 0;
 	survey_spoil(c);
 }
@@ -365,13 +369,16 @@ bool segment_explains(struct core *c, const struct element *e, const struct rule
 void segment_port_leaves(struct core *c, struct element *e, struct port *p)
 {
 	struct segment *s = find(c, p->segment);
+	uint32_t id = p->segment;
 
 	if (!s)
 		return;
 	planner_refresh_beside(c, e, p, false);
 	p->beside = false;
 	leave(c, e, p);
-	refresh(c, s);
+	s = find(c, id);
+	if (s)
+		refresh(c, s);
 }
 
 void segment_port_changed(struct core *c, struct element *e, struct port *p)

@@ -488,6 +488,23 @@ static void a_node_is_told_its_gateways_mac_by_the_designated_element(void **sta
 	world_destroy(w);
 }
 
+static void segments_that_nobody_is_on_any_more_take_no_memory(void **state)
+{
+	struct world *w = world_create();
+
+	for (uint32_t id = 1; id <= 1000; id++) {
+		fake_port(w, 2, 2)->segment = id;
+		fake_port_up(w, 2, 2, true);
+		world_run(w);
+	}
+	assert_int_equal(w->core->segments.count, 1);
+	fake_port(w, 2, 2)->segment = 0;
+	fake_port_up(w, 2, 2, true);
+	world_run(w);
+	assert_int_equal(w->core->segments.count, 0);
+	world_destroy(w);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(nodes_are_spread_over_the_elements_of_a_segment),
 	cmocka_unit_test(a_node_is_designated_only_to_where_it_may_be),
@@ -509,6 +526,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_question_of_which_no_element_is_told_makes_no_later_claim_ambiguous),
 	cmocka_unit_test(what_another_element_says_on_the_segment_is_no_claim),
 	cmocka_unit_test(a_node_is_told_its_gateways_mac_by_the_designated_element),
+	cmocka_unit_test(segments_that_nobody_is_on_any_more_take_no_memory),
 };
 
 RUN_QUIETLY(tests)
