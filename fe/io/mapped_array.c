@@ -46,13 +46,16 @@ int mapped_array_open(struct mapped_array *a, int fd, size_t size)
 int mapped_array_map(struct mapped_array *a, size_t first, size_t last)
 {
 	for (size_t i = first; i <= last; i++) {
-		size_t offset = i << a->shift;
+		size_t offset = i << a->shift, size = window_size(a, i);
 
 		if (mapped_array_has(a, i))
 			continue;
-		if (mmap(a->base + offset, window_size(a, i), PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_FIXED, a->fd, (off_t)offset) == MAP_FAILED)
+		if (mmap(a->base + offset, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			 a->fd, (off_t)offset) == MAP_FAILED) {
+			/* What was there may be gone, and is still to read as zeros. */
+			(void)reserve(a->base + offset, size, MAP_FIXED);
 			return -ENOMEM;
+		}
 		a->window[i / 64] |= UINT64_C(1) << i % 64;
 	}
 	return 0;
