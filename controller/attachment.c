@@ -299,9 +299,11 @@ static void take_claim(struct core *c, struct attachment_record *r, const struct
 
 void attachment_claim(struct core *c, const struct node *n, const struct claim *claim)
 {
-	struct attachment_record *r = record_obtain(c, n->id);
+	struct attachment_record *r = attachment_of(c, n);
 	struct claim resolved = *claim;
 
+	if (!r)
+		r = record_obtain(c, n->id);
 	resolve_segment(c, r, &resolved.place);
 	take_claim(c, r, &resolved, &claim->place);
 }

@@ -58,6 +58,8 @@ struct claim {
 };
 
 struct attachment_record *attachment_find(const struct core *c, const char *node);
+/* The same for a node that is in the inventory: without a search, its name knows the record. */
+struct attachment_record *attachment_of(const struct core *c, const struct node *n);
 void attachment_claim(struct core *c, const struct node *n, const struct claim *claim);
 /* The moves are over: asks at the places that nodes left. */
 void attachment_look_again(struct core *c);

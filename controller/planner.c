@@ -298,8 +298,11 @@ struct broadcast {
 	struct difference d;
 };
 
-static bool prepare_broadcast(const struct change *ch, struct broadcast *b)
+static bool prepare_broadcast(const struct change *ch, struct broadcast *b, uint32_t to,
+			      struct buffer *messages)
 {
+	b->to = to;
+	b->messages = messages;
 	diff(ch, b->to, &b->d);
 	if (!b->d.put_count && !b->d.delete_count)
 		return false;
@@ -338,8 +341,7 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 		.before = before,
 		.after = after,
 	};
-	struct broadcast fes = {.to = PLANNER_OTHER, .messages = &c->scratch};
-	struct broadcast switches = {.to = PLANNER_OTHER_SWITCH, .messages = &c->switch_scratch};
+	struct broadcast fes, switches; /* large: only what is used of them is written */
 	bool tell_fes, tell_switches;
 	unsigned told = 0;
 
@@ -349,8 +351,9 @@ void planner_change(struct core *c, struct attachment_record *r, const struct no
 	find_involved(&ch);
 	if (tell_involved(&ch) && ch.involved_count > ARRAY_SIZE(r->changed_at))
 		record_note_told_all(c, r); /* more than are remembered one by one */
-	tell_fes = prepare_broadcast(&ch, &fes);
-	tell_switches = c->has_switches && prepare_broadcast(&ch, &switches);
+	tell_fes = prepare_broadcast(&ch, &fes, PLANNER_OTHER, &c->scratch);
+	tell_switches = c->has_switches &&
+			prepare_broadcast(&ch, &switches, PLANNER_OTHER_SWITCH, &c->switch_scratch);
 	if (!tell_fes && !tell_switches)
 		return;
 	record_note_told_all(c, r);

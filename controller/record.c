@@ -44,6 +44,11 @@ struct attachment_record *attachment_find(const struct core *c, const char *node
 	return name ? record_at(c, name->kept) : NULL;
 }
 
+struct attachment_record *attachment_of(const struct core *c, const struct node *n)
+{
+	return record_at(c, nodes_name_of(n->id)->kept);
+}
+
 struct attachment_record *record_obtain(struct core *c, const char *node)
 {
 	struct node_name *name = nodes_obtain_name(&c->inventory.nodes, node);

@@ -108,7 +108,7 @@ static bool is_listed(const struct element *e, uint8_t count, const char names[]
 static bool left_its_segment(const struct core *c, const struct node *n, const struct element *e,
 			     const struct port *p)
 {
-	const struct attachment_record *r = attachment_find(c, n->id);
+	const struct attachment_record *r = attachment_of(c, n);
 	const struct element *home;
 	const struct port *port;
 
@@ -236,14 +236,14 @@ static bool has_mac(const struct core *c, const struct node *n, const struct mac
 		return true;
 	if (!mac_is_zero(&n->mac))
 		return mac_equal(&n->mac, mac);
-	r = attachment_find(c, n->id);
+	r = attachment_of(c, n);
 	return !r || r->detached || mac_is_zero(&r->a.place.mac) || mac_equal(&r->a.place.mac, mac);
 }
 
 /* Of a node that is somewhere already only an alarm tells. */
 static bool is_new_in_the_way(const struct core *c, const struct node *n)
 {
-	const struct attachment_record *r = attachment_find(c, n->id);
+	const struct attachment_record *r = attachment_of(c, n);
 	const struct element *e;
 
 	for (unsigned i = 0; i < n->address_count && (!r || r->detached); i++)

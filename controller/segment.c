@@ -36,9 +36,11 @@ static struct segment *find(const struct core *c, uint32_t id)
 	return id ? table_get(&c->segments, &id) : NULL;
 }
 
+/* NULL also where there are no segments at all, which is usual: this file asks for ports that are
+ * on one. */
 static const struct port *place_port(const struct core *c, const struct place *place)
 {
-	const struct element *e = element_find(c, place->fe);
+	const struct element *e = c->segments.count ? element_find(c, place->fe) : NULL;
 
 	return e && place->port ? element_find_port(e, place->port) : NULL;
 }
@@ -441,7 +443,7 @@ bool segment_has_others(const struct element *e)
 	size_t at = 0;
 	struct port *p;
 
-	while (table_next(&e->ports, &at, NULL, (void **)&p))
+	while (e->core->segments.count && table_next(&e->ports, &at, NULL, (void **)&p))
 		if (p->segment && find(e->core, p->segment)->count > 1)
 			return true;
 	return false;
