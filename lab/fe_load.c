@@ -14,6 +14,9 @@
  *	evacuate ELEMENT COUNT     nodes that are at the element speak elsewhere, all at once
  *	wait COUNT                 until so many elements are synchronised (after a restart)
  *
+ * While something is measured it does not sleep: who sends to a process that does wakes it, which
+ * is another machine's work where elements are on machines of their own.
+ *
  * While it waits for elements it says {"complete": COUNT, "of": COUNT} now and then, lines before
  * the answer.  "admitted" are nodes that an element was told to let pass.  It ends with standard
  *input. */
@@ -149,7 +152,7 @@ static void speak_many(struct load *l, unsigned first, unsigned count, unsigned 
 			sent++;
 		}
 		flush_all(l);
-		serve(l, burst ? 0 : WAIT_MS);
+		serve(l, 0);
 	}
 	printf("{\"done\":%s,\"seconds\":%.6f,\"flow_mods\":%llu,\"bytes\":%llu}\n",
 	       l->admitted - before >= count ? "true" : "false",
@@ -179,7 +182,7 @@ static bool move_one(struct load *l, unsigned node, double *ret_new, double *ret
 	speak(l, node, place_for(l, node, true));
 	load_element_flush(&l->elements[l->nodes[node].element]);
 	while ((l->settled < l->count || l->admitted == before) && load_now_ns() < end)
-		serve(l, 1);
+		serve(l, 0);
 	*ret_new = (double)(l->admitted_ns - begun);
 	*ret_last = (double)(l->settled_ns - begun);
 	return l->settled >= l->count;

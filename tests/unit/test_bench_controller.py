@@ -45,6 +45,7 @@ def controller(monkeypatch):
     loader.exec_module(module)
     monkeypatch.setattr(rows, "version", lambda: "1")
     monkeypatch.setattr(load, "Pair", FakePair)
+    monkeypatch.setattr(module, "FORGOTTEN_S", 0)
     return module
 
 
