@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab import peers, rows
+from lab import peers, peers_routes, peers_victor, rows
+from lab.topology import End, Topology
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {"system", "version", "case", "metric", "unit", "n", *rows.SPREAD}
@@ -65,3 +66,21 @@ def test_figures_of_rounds_are_put_together_by_moves() -> None:
     assert (mine["outage"]["n"], mine["outage"]["min"], mine["outage"]["max"]) == (4, 2, 2000)
     assert mine["moves that failed"]["median"] == 1
     assert mine["probes lost in a move"]["max"] == 5
+
+
+def wires(t: Topology) -> set[tuple[object, ...]]:
+    def end(e: End) -> tuple[object, ...]:
+        return e.node, e.name, e.bridge
+
+    return {(link.name, end(link.a), end(link.b)) for link in t.links}
+
+
+def test_victor_has_the_underlay_of_the_routes_and_its_messages_no_way_of_their_own() -> None:
+    routes, ours, near = (peers_routes.topology(), peers_victor.topology(),
+                          peers_victor.topology(near=True))
+    for t in ours, near:
+        assert t.nodes == routes.nodes and t.docks == routes.docks and wires(t) == wires(routes)
+    where = {end.node: end.addresses[0] for link in routes.links for end in (link.a, link.b)
+             if end.name == "bp0"}
+    assert where[ours.controller] == f"{ours.controller_address}/24"
+    assert ours.controller == "centre" and near.controller == "fe1"

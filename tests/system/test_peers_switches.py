@@ -35,6 +35,12 @@ def test_a_peer_on_open_vswitch_follows_moves(key: str) -> None:
     follow(key)
 
 
+@pytest.mark.skipif(not os.environ.get("VICTOR_TEST_ALL"), reason="seconds: VICTOR_TEST_ALL=1")
+@pytest.mark.parametrize("key", ["victor-near", "victor-routed"])
+def test_victor_elsewhere_follows_moves(key: str) -> None:
+    follow(key)
+
+
 @pytest.mark.parametrize("said", [
     "HTTP/1.1 202 Accepted\n",
     'HTTP/1.1 202 Accepted\nHTTP/1.1 404 Not Found\n{"error":"fe2 has no port ap9"}\n'
