@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define WINDOW (64 << 10)
+#define AHEAD (WINDOW / 4)
 
 int upcall_ring_open(struct upcall_ring *r, int fd, size_t size)
 {
@@ -93,6 +94,14 @@ static size_t consume_one(struct upcall_ring *r, unsigned long position,
 	return (BPF_RINGBUF_HDR_SZ + size + 7) / 8 * 8;
 }
 
+/* Moving the window takes as long as a packet-in's way: after a record that was dealt with, not in
+ * front of the next one. */
+static void look_ahead(struct upcall_ring *r, unsigned long position)
+{
+	if (r->window)
+		(void)look(r, position & (r->size - 1), r->size < AHEAD ? r->size : AHEAD);
+}
+
 void upcall_ring_consume(struct upcall_ring *r,
 			 void (*each)(void *to, const void *data, size_t size), void *to)
 {
@@ -106,4 +115,5 @@ void upcall_ring_consume(struct upcall_ring *r,
 		if (taken)
 			__atomic_store_n(r->consumer, position, __ATOMIC_SEQ_CST);
 	}
+	look_ahead(r, position);
 }

@@ -104,6 +104,24 @@ static void records_are_read_in_turn_round_the_end_of_the_ring(void **state)
 	writer_close(&w, &r);
 }
 
+/* Moving the window costs as much as a handoff's first message. */
+static void the_next_record_s_place_is_mapped_when_the_one_before_was_read(void **state)
+{
+	struct heard heard = {};
+	struct upcall_ring r;
+	struct writer w;
+	size_t at;
+
+	writer_open(&w, &r);
+	while (w.position < 3 * SIZE) {
+		write_record(&w, 1200, 0);
+		upcall_ring_consume(&r, on_record, &heard);
+		at = w.position % SIZE;
+		assert_in_range(at, r.window_at, r.window_at + r.window_size - 1500);
+	}
+	writer_close(&w, &r);
+}
+
 static void a_record_larger_than_a_window_is_read_whole(void **state)
 {
 	struct heard heard = {};
@@ -152,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_are_read_in_turn_round_the_end_of_the_ring),
+		cmocka_unit_test(the_next_record_s_place_is_mapped_when_the_one_before_was_read),
 		cmocka_unit_test(a_record_larger_than_a_window_is_read_whole),
 		cmocka_unit_test(
 			what_is_not_complete_is_waited_for_and_what_is_discarded_passed_over),
