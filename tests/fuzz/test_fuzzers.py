@@ -1,5 +1,7 @@
 """Every decoder's fuzzer, from its seeds, for a few seconds: enough to see that none has rotted and
-that no kept crash is back. CONTRIBUTING.md says how to run one for longer."""
+that no kept crash is back. CONTRIBUTING.md says how to run one for longer.
+
+They are built for that and not optimized, in a folder of their own: the build takes a fifth of the time."""
 
 import os
 import pathlib
@@ -8,8 +10,8 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("VICTOR_BUILD_FUZZ", ROOT / "build-fuzz"))
-SECONDS = os.environ.get("VICTOR_FUZZ_SECONDS", "2")
+BUILD = pathlib.Path(os.environ.get("VICTOR_BUILD_FUZZ", ROOT / "build-check-fuzz"))
+SECONDS = os.environ.get("VICTOR_FUZZ_SECONDS", "1")
 FUZZERS = sorted(path.stem for path in (ROOT / "tests/fuzz").glob("*.c"))
 
 
@@ -17,7 +19,7 @@ FUZZERS = sorted(path.stem for path in (ROOT / "tests/fuzz").glob("*.c"))
 def build():
     if not (BUILD / "build.ninja").exists():
         subprocess.run(["meson", "setup", str(BUILD), "-Dtests=false", "-Dfuzz=true",
-                        "-Db_sanitize=address,undefined", "-Db_lundef=false"],
+                        "-Doptimization=0", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
                        cwd=ROOT, check=True, capture_output=True, env={**os.environ, "CC": "clang"})
     done = subprocess.run(["ninja", "-C", str(BUILD), *(f"tests/fuzz/fuzz-{n}" for n in FUZZERS)],
                           capture_output=True, text=True)
