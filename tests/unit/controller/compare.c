@@ -5,8 +5,6 @@
 
 #include "controller/state.h"
 
-#include <stdio.h>
-
 #define NODES 40
 
 static size_t waiting; /* bytes that no FE takes */
@@ -16,42 +14,21 @@ static size_t unsent(void *context, const struct session *s)
 	return waiting;
 }
 
-static void name_node(unsigned i, char id[16], char mac[32], char address[32])
-{
-	snprintf(id, 16, "n%u", i);
-	snprintf(mac, 32, "52:54:00:00:01:%02x", i);
-	snprintf(address, 32, "10.10.1.%u", i);
-}
-
-static void announce(struct world *w, uint32_t fe, unsigned i)
-{
-	char id[16], mac[32], address[32];
-
-	name_node(i, id, mac, address);
-	fake_announces(w, fe, 2, mac, address);
-}
-
 static void assert_all_at(struct world *w, uint32_t fe, unsigned first, unsigned end)
 {
-	char id[16], mac[32], address[32];
-
-	for (unsigned i = first; i < end; i++) {
-		name_node(i, id, mac, address);
-		assert_at(w, id, fe, 2, ATTACHMENT_ACTIVE);
-		assert_bound(w, address, fe, 2);
-	}
+	for (unsigned i = first; i < end; i++)
+		assert_at(w, numbered_node(i).id, fe, 2, ATTACHMENT_ACTIVE);
+	assert_numbered_at(w, fe, first, end);
 }
 
 /* All nodes are at FE2; FE3 is away, and then comes back to a core that compares in slices. */
 static struct world *sliced_world(void)
 {
 	struct world *w = world_create();
-	char id[16], mac[32], address[32];
 
 	for (unsigned i = 1; i <= NODES; i++) {
-		name_node(i, id, mac, address);
-		world_add_node(w, id, mac, address);
-		announce(w, 2, i);
+		world_add_numbered(w, i);
+		fake_announces_numbered(w, 2, i);
 	}
 	world_run(w);
 	world_wait(w, 2000);
@@ -96,7 +73,7 @@ static void nodes_that_move_before_and_behind_their_turn_are_right_in_the_end(vo
 
 	for (unsigned i = 1; i <= NODES; i++) {
 		(void)core_compare(w->core);
-		announce(w, i % 2 ? 1 : 3, i);
+		fake_announces_numbered(w, i % 2 ? 1 : 3, i);
 		world_run(w);
 	}
 	finish(w);
@@ -131,10 +108,10 @@ static void a_claim_before_the_end_is_asked_about(void **state)
 
 	for (unsigned i = 0; w->core->elements[2]->synced == false && i < 100; i++)
 		(void)core_compare(w->core);
-	announce(w, 1, 1);
+	fake_announces_numbered(w, 1, 1);
 	world_run(w);
 	fake_port(w, 1, 2)->answers = (struct mac){{0x52, 0x54, 0, 0, 1, 1}};
-	announce(w, 3, 1); /* an old one */
+	fake_announces_numbered(w, 3, 1); /* an old one */
 	world_run(w);
 	assert_at(w, "n1", 1, 2, ATTACHMENT_PROBING);
 	finish(w);
@@ -149,16 +126,16 @@ static void who_could_not_be_believed_before_is_not_forgotten_for_old_news(void 
 
 	for (unsigned i = 0; w->core->elements[2]->synced == false && i < 100; i++)
 		(void)core_compare(w->core);
-	announce(w, 1, 1);
+	fake_announces_numbered(w, 1, 1);
 	world_run(w);
 	fake_port(w, 3, 2)->answers = (struct mac){{0x52, 0x54, 0, 0, 1, 1}};
-	announce(w, 3, 1);
+	fake_announces_numbered(w, 3, 1);
 	world_run(w);
 	assert_at(w, "n1", 1, 2, ATTACHMENT_PROBING);
-	announce(w, 2, 1);
+	fake_announces_numbered(w, 2, 1);
 	world_run(w);
 	finish(w);
-	assert_all_at(w, 3, 1, 2);
+	assert_numbered_at(w, 3, 1, 2);
 	world_destroy(w);
 }
 
@@ -168,7 +145,7 @@ static void an_element_that_takes_nothing_is_given_no_more(void **state)
 
 	waiting = 1 << 20;
 	assert_false(core_compare(w->core));
-	announce(w, 1, 1);
+	fake_announces_numbered(w, 1, 1);
 	world_run(w);
 	waiting = 0;
 	assert_true(core_compare(w->core));
@@ -194,34 +171,30 @@ static void one_that_takes_nothing_for_long_is_given_up(void **state)
 static void a_node_that_comes_into_the_inventory_meanwhile_keeps_its_rules(void **state)
 {
 	struct world *w = sliced_world();
-	char id[16], mac[32], address[32];
 
 	finish(w);
 	for (unsigned i = 1; i <= NODES; i++)
-		announce(w, 3, i);
+		fake_announces_numbered(w, 3, i);
 	world_run(w);
 	world_wait(w, 2000);
 	world_restart(w, 1, false);
 	w->core->config.slice = 2;
 	w->core->shell.unsent = unsent;
-	for (unsigned i = 2; i <= NODES; i++) {
-		name_node(i, id, mac, address);
-		world_add_node(w, id, mac, address);
-	}
+	for (unsigned i = 2; i <= NODES; i++)
+		world_add_numbered(w, i);
 	world_connect(w, fake_of(w, 3));
 	world_run(w);
 	for (unsigned i = 0; !w->core->elements[2]->synced && i < 1000; i++)
 		(void)core_compare(w->core);
 	assert_true(core_is_comparing(w->core));
-	name_node(1, id, mac, address);
-	world_add_node(w, id, mac, address);
+	world_add_numbered(w, 1);
 	finish(w);
-	assert_non_null(fake_rule(w, 3, RULE_LOCAL, address));
+	assert_non_null(fake_rule(w, 3, RULE_LOCAL, numbered_node(1).address));
 	world_connect(w, fake_of(w, 1));
 	world_connect(w, fake_of(w, 2));
 	world_run(w);
 	finish(w);
-	assert_bound(w, address, 3, 2);
+	assert_numbered_at(w, 3, 1, 2);
 	world_destroy(w);
 }
 

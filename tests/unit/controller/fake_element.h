@@ -141,6 +141,12 @@ void world_restart(struct world *w, uint16_t term, bool store);
 /* As the inventory has it. */
 struct node_spec world_node(const struct world *w, const char *id);
 void world_add_node(struct world *w, const char *id, const char *mac, const char *address);
+/* One of many nodes: "n7", 52:54:00:00:01:07, 10.10.1.7; 'i' is 1 to 255. */
+struct numbered_node {
+	char id[16], mac[32], address[32];
+};
+struct numbered_node numbered_node(unsigned i);
+void world_add_numbered(struct world *w, unsigned i);
 /* Delivers until nothing moves any more. */
 void world_run(struct world *w);
 /* Lets time pass in steps of 10 ms. */
@@ -172,6 +178,7 @@ void fake_replies(struct world *w, uint32_t fe);
 void fake_frame(struct world *w, uint32_t fe, uint32_t port, const struct buffer *frame);
 void fake_announces(struct world *w, uint32_t fe, uint32_t port, const char *mac,
 		    const char *address);
+void fake_announces_numbered(struct world *w, uint32_t fe, unsigned i); /* at port 2 */
 void fake_rarp(struct world *w, uint32_t fe, uint32_t port, const char *mac);
 void fake_probe(struct world *w, uint32_t fe, uint32_t port, const char *mac, const char *address);
 void fake_data(struct world *w, uint32_t fe, uint32_t port, const char *mac, const char *address);
@@ -188,3 +195,5 @@ void assert_at(struct world *w, const char *node, uint32_t fe, uint32_t port,
 	       enum attachment_state state);
 /* Asserts that every FE has exactly what the attachment says. */
 void assert_bound(struct world *w, const char *address, uint32_t fe, uint32_t port);
+/* Asserts that nodes first to end - 1 are at the FE's port 2. */
+void assert_numbered_at(struct world *w, uint32_t fe, unsigned first, unsigned end);

@@ -412,3 +412,39 @@ void assert_bound(struct world *w, const char *address, uint32_t fe, uint32_t po
 		}
 	}
 }
+
+struct numbered_node numbered_node(unsigned i)
+{
+	struct numbered_node n;
+
+	snprintf(n.id, sizeof(n.id), "n%u", i);
+	snprintf(n.mac, sizeof(n.mac), "52:54:00:00:01:%02x", i);
+	snprintf(n.address, sizeof(n.address), "10.10.1.%u", i);
+	return n;
+}
+
+void world_add_numbered(struct world *w, unsigned i)
+{
+	struct numbered_node n = numbered_node(i);
+
+	world_add_node(w, n.id, n.mac, n.address);
+}
+
+void fake_announces_numbered(struct world *w, uint32_t fe, unsigned i)
+{
+	struct numbered_node n = numbered_node(i);
+
+	fake_announces(w, fe, 2, n.mac, n.address);
+}
+
+void assert_numbered_at(struct world *w, uint32_t fe, unsigned first, unsigned end)
+{
+	for (unsigned i = first; i < end; i++) {
+		struct numbered_node n = numbered_node(i);
+		const struct attachment *a = core_attachment(w->core, n.id);
+
+		assert_non_null(a);
+		assert_int_equal(a->place.fe, fe);
+		assert_bound(w, n.address, fe, 2);
+	}
+}

@@ -5,8 +5,6 @@
 
 #include "controller/state.h"
 
-#include <stdio.h>
-
 #define NODES 100
 #define OTHERS 50 /* rules that are no node's, at most */
 
@@ -15,49 +13,18 @@ static size_t takes_all(void *context, const struct session *s)
 	return 0;
 }
 
-static void name_node(unsigned i, char id[16], char mac[32], char address[32])
-{
-	snprintf(id, 16, "n%u", i);
-	snprintf(mac, 32, "52:54:00:00:01:%02x", i);
-	snprintf(address, 32, "10.10.1.%u", i);
-}
-
-static void announce(struct world *w, uint32_t fe, unsigned i)
-{
-	char id[16], mac[32], address[32];
-
-	name_node(i, id, mac, address);
-	fake_announces(w, fe, 2, mac, address);
-}
-
 static struct rule *rule_of(struct world *w, uint32_t fe, enum rule_kind kind, unsigned i)
 {
 	struct rule_key key = {.kind = (uint8_t)kind};
-	char id[16], mac[32], address[32];
 
-	name_node(i, id, mac, address);
-	key.address = an_address(address);
+	key.address = an_address(numbered_node(i).address);
 	return table_get(&fake_of(w, fe)->rules, &key);
-}
-
-static void assert_all_at(struct world *w, uint32_t fe, unsigned first, unsigned end)
-{
-	char id[16], mac[32], address[32];
-
-	for (unsigned i = first; i < end; i++) {
-		name_node(i, id, mac, address);
-		assert_bound(w, address, fe, 2);
-	}
 }
 
 static void add_nodes(struct world *w)
 {
-	char id[16], mac[32], address[32];
-
-	for (unsigned i = 1; i <= NODES; i++) {
-		name_node(i, id, mac, address);
-		world_add_node(w, id, mac, address);
-	}
+	for (unsigned i = 1; i <= NODES; i++)
+		world_add_numbered(w, i);
 }
 
 /* All nodes are at FE2, and all FEs say sums. */
@@ -67,7 +34,7 @@ static struct world *a_world(void)
 
 	add_nodes(w);
 	for (unsigned i = 1; i <= NODES; i++)
-		announce(w, 2, i);
+		fake_announces_numbered(w, 2, i);
 	world_run(w);
 	world_wait(w, 2000);
 	for (unsigned i = 0; i < w->fake_count; i++)
@@ -107,7 +74,7 @@ static void what_agrees_is_neither_read_nor_sent(void **state)
 	assert_in_range(w->fakes[0].rules_told, 1, OTHERS);
 	assert_in_range(w->fakes[1].rules_told, 1, OTHERS);
 	assert_int_equal(world_count_events(w, EVENT_SYNCHRONIZED), 3);
-	assert_all_at(w, 2, 1, NODES + 1);
+	assert_numbered_at(w, 2, 1, NODES + 1);
 	world_destroy(w);
 }
 
@@ -139,7 +106,7 @@ static void what_was_tampered_with_is_put_right_and_nothing_else_is_sent(void **
 	world_wait(w, 6000);
 	assert_int_equal(w->fakes[0].rules_told < NODES, true);
 	assert_int_equal(world_flow_mods(w), 4);
-	assert_all_at(w, 2, 1, NODES + 1);
+	assert_numbered_at(w, 2, 1, NODES + 1);
 	assert_null(table_get(&w->fakes[2].rules, &extra.key));
 	world_destroy(w);
 }
@@ -165,14 +132,13 @@ static void a_rule_that_is_later_than_the_store_is_adopted(void **state)
 	connect_all(w);
 	world_wait(w, 1000);
 	assert_int_equal(core_attachment(w->core, "n5")->place.fe, 3);
-	assert_all_at(w, 2, 6, NODES + 1);
+	assert_numbered_at(w, 2, 6, NODES + 1);
 	world_destroy(w);
 }
 
 static void a_controller_that_lost_its_store_reads_the_rules(void **state)
 {
 	struct world *w = a_world();
-	char id[16], mac[32], address[32];
 
 	world_restart(w, 1, false);
 	add_nodes(w);
@@ -180,12 +146,7 @@ static void a_controller_that_lost_its_store_reads_the_rules(void **state)
 	connect_all(w);
 	world_wait(w, 6000);
 	assert_int_equal(world_flow_mods(w), 0);
-	for (unsigned i = 1; i <= NODES; i++) {
-		name_node(i, id, mac, address);
-		assert_non_null(core_attachment(w->core, id));
-		assert_int_equal(core_attachment(w->core, id)->place.fe, 2);
-	}
-	assert_all_at(w, 2, 1, NODES + 1);
+	assert_numbered_at(w, 2, 1, NODES + 1);
 	world_destroy(w);
 }
 
@@ -211,7 +172,7 @@ static void an_element_that_has_lost_all_is_sent_all(void **state)
 	table_clear(&w->fakes[2].rules);
 	connect_all(w);
 	world_wait(w, 1000);
-	assert_all_at(w, 2, 1, NODES + 1);
+	assert_numbered_at(w, 2, 1, NODES + 1);
 	world_destroy(w);
 }
 
@@ -224,13 +185,13 @@ static void nodes_that_move_while_sums_are_on_their_way_are_right_in_the_end(voi
 	w->fakes[0].sums_wait = true;
 	connect_all(w);
 	for (unsigned i = 1; i <= 10; i++)
-		announce(w, 3, i);
+		fake_announces_numbered(w, 3, i);
 	world_run(w);
 	assert_int_equal(w->fakes[0].flow_mods, 0);
 	fake_says_sums(w, 1);
 	world_wait(w, 3000);
-	assert_all_at(w, 3, 1, 11);
-	assert_all_at(w, 2, 11, NODES + 1);
+	assert_numbered_at(w, 3, 1, 11);
+	assert_numbered_at(w, 2, 11, NODES + 1);
 	assert_int_equal(w->fakes[0].flow_mods, 10);
 	assert_in_range(w->fakes[0].rules_told, 10, NODES + OTHERS);
 	world_destroy(w);
@@ -283,11 +244,11 @@ static void nodes_that_move_while_rules_are_read_are_read_as_well(void **state)
 	fake_says_sums(w, 1);
 	fake_of(w, 1)->mute = false;
 	for (unsigned i = 1; i <= 10; i++)
-		announce(w, 3, i);
+		fake_announces_numbered(w, 3, i);
 	world_run(w);
 	world_wait(w, 3000);
-	assert_all_at(w, 3, 1, 11);
-	assert_all_at(w, 2, 11, NODES + 1);
+	assert_numbered_at(w, 3, 1, 11);
+	assert_numbered_at(w, 2, 11, NODES + 1);
 	for (unsigned i = 0; i < w->fake_count; i++)
 		assert_int_equal(w->fakes[i].errors, 0);
 	world_destroy(w);
@@ -308,7 +269,7 @@ static void a_node_that_is_removed_meanwhile_is_gone_everywhere(void **state)
 	world_wait(w, 3000);
 	assert_null(rule_of(w, 1, RULE_FOREIGN, 3));
 	assert_null(rule_of(w, 2, RULE_LOCAL, 3));
-	assert_all_at(w, 2, 4, NODES + 1);
+	assert_numbered_at(w, 2, 4, NODES + 1);
 	world_destroy(w);
 }
 
@@ -335,7 +296,7 @@ static void sums_of_another_world_do_not_count(void **state)
 			world_connect(w, fake_of(w, fe));
 	world_run(w);
 	world_wait(w, 2000);
-	assert_all_at(w, 2, 1, NODES + 1);
+	assert_numbered_at(w, 2, 1, NODES + 1);
 	world_destroy(w);
 }
 
@@ -366,11 +327,11 @@ static void a_liar_keeps_itself_from_being_corrected_and_nobody_else(void **stat
 	foreign->fe = 3;
 	world_wait(w, 1000);
 	assert_int_equal(foreign->fe, 3);
-	announce(w, 3, 7);
+	fake_announces_numbered(w, 3, 7);
 	world_run(w);
 	world_wait(w, 1000);
-	assert_all_at(w, 3, 7, 8);
-	assert_all_at(w, 2, 8, NODES + 1);
+	assert_numbered_at(w, 3, 7, 8);
+	assert_numbered_at(w, 2, 8, NODES + 1);
 	world_destroy(w);
 }
 

@@ -1,13 +1,10 @@
 /* pipeline/summary: sums tell what a rule says and nothing else; the messages there and back, cut
  * at every length, and hostile ones. */
 #include "pipeline/summary.h"
+#include "tests/unit/pipeline/open_message.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static const struct summary_scheme scheme = {.bits = 4, .key = "sixteen bytes..."};
 
@@ -128,21 +125,6 @@ static void all_rules_of_an_address_are_in_one_bucket_in_any_order(void **state)
 		used += one[i].count != 0;
 	}
 	assert_int_equal(used, 1);
-}
-
-static struct reader open_message(const struct buffer *b, enum experimenter_type type)
-{
-	struct reader rd = reader_make(b->data, b->size);
-	struct ofp_header header;
-	enum experimenter_type met;
-
-	assert_int_equal(ofp_header_decode(&rd, &header), 0);
-	assert_int_equal(header.type, OFPT_EXPERIMENTER);
-	assert_int_equal(header.xid, 77);
-	assert_int_equal(header.size, b->size);
-	assert_int_equal(experimenter_decode(&rd, &met), 0);
-	assert_int_equal(met, type);
-	return rd;
 }
 
 static void sums_are_asked_for_and_told(void **state)
