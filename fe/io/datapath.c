@@ -209,7 +209,17 @@ static int load_refused(int result, struct reason *why)
 		name.release, strerror(-result));
 }
 
-static int load(struct datapath *dp, const struct datapath_config *c, struct reason *why)
+/* The kernel is not asked to verify them, which takes most of a start's time. */
+static void programs_leave_out(struct datapath *dp)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, dp->skeleton->obj)
+		bpf_program__set_autoload(program, false);
+}
+
+static int load(struct datapath *dp, const struct datapath_config *c, bool programs,
+		struct reason *why)
 {
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	int result;
@@ -219,6 +229,8 @@ static int load(struct datapath *dp, const struct datapath_config *c, struct rea
 	dp->skeleton = victor_bpf__open();
 	if (!dp->skeleton)
 		return load_refused(-errno, why);
+	if (!programs)
+		programs_leave_out(dp);
 	result = maps_size(dp, c);
 	if (result)
 		return load_refused(result, why);
@@ -354,7 +366,9 @@ static struct datapath *datapath_create(const struct datapath_config *c)
 	return dp;
 }
 
-int datapath_open(const struct datapath_config *config, struct datapath **ret, struct reason *why)
+/* Without 'programs' it forwards nothing: what it finds is only good to be removed. */
+static int open_with(const struct datapath_config *config, bool programs, struct datapath **ret,
+		     struct reason *why)
 {
 	struct datapath *dp;
 	int result, cpus;
@@ -372,13 +386,14 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, s
 	dp->cpus = (unsigned)cpus;
 	dp->xdp = config->xdp;
 	result = bpffs_lock(dp, why);
-	result = result ? result : load(dp, config, why);
+	result = result ? result : load(dp, config, programs, why);
 	result = result ? result : sockets_open(dp, why);
 	result = result ? result : ring_open(dp, why);
 	if (result)
 		goto fail;
 	config_fill(dp, config);
-	datapath_inner_open(dp);
+	if (programs)
+		datapath_inner_open(dp);
 	if (datapath_config_write(dp) || datapath_guard_write(dp, config) ||
 	    header_write(dp, config)) {
 		result = reason_set(why, -EIO, "the BPF maps cannot be written");
@@ -394,6 +409,11 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, s
 fail:
 	datapath_close(dp, false);
 	return result;
+}
+
+int datapath_open(const struct datapath_config *config, struct datapath **ret, struct reason *why)
+{
+	return open_with(config, true, ret, why);
 }
 
 void datapath_close(struct datapath *dp, bool remove)
@@ -467,7 +487,7 @@ static void unpin_others(const struct datapath *dp)
 int datapath_remove(const struct datapath_config *config, struct reason *why)
 {
 	struct datapath *dp = NULL;
-	int result = datapath_open(config, &dp, why);
+	int result = open_with(config, false, &dp, why);
 
 	if (!result)
 		datapath_close(dp, true);
