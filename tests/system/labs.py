@@ -50,6 +50,22 @@ def running(make: type[Lab] = figure2.Lab, *, announce: bool = True,
         lab.down()
 
 
+@contextlib.contextmanager
+def latest(make: Callable[[str], contextlib.AbstractContextManager[Lab]]) -> Iterator[
+        Callable[[str], Lab]]:
+    """A function that gives the lab of a name: the one that is up, or else another in its place."""
+    up: dict[str, Lab] = {}
+    with contextlib.ExitStack() as stack:
+        def get(name: str) -> Lab:
+            if name not in up:
+                up.clear()
+                stack.pop_all().close()
+                up[name] = stack.enter_context(make(name))
+            return up[name]
+
+        yield get
+
+
 def _end(lab: Lab) -> None:
     """Asks every daemon to end, and complains of those that do it badly."""
     complaints = []

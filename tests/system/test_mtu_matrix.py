@@ -8,10 +8,11 @@ Every pair of values of any two dimensions is in some cell of each run; with VIC
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import labs
 import pytest
@@ -127,14 +128,27 @@ def overhead(lab: Lab) -> int:
                     f"{'ipv6' if lab.topology.elements[0].backplane is None else 'ipv4'}"]
 
 
-@pytest.fixture(scope="module")
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    with labs.running(lab_type(request.param)) as one:
+@contextlib.contextmanager
+def ready(tunnel: str) -> Iterator[Lab]:
+    with labs.running(lab_type(tunnel)) as one:
         for name, element in (("laptop", "fe2"), ("server2", "fe3")):
             address = ADDRESSES[name][1]
             one.host(name).announce(address)
-            labs.eventually(f"binding of {address}", lambda: local_at(one, element, address))
+            labs.eventually(f"binding of {address}",
+                            lambda element=element, address=address: local_at(one, element, address))
         yield one
+
+
+@pytest.fixture(scope="module")
+def one_at_a_time() -> Iterator[Callable[[str], Lab]]:
+    """A lab for each tunnel; pytest's own parameters would make one for each cell."""
+    with labs.latest(ready) as get:
+        yield get
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, one_at_a_time: Callable[[str], Lab]) -> Lab:
+    return one_at_a_time(request.param)
 
 
 @pytest.mark.parametrize("lab,node,backplane,traffic,gso", CELLS, indirect=["lab"])
