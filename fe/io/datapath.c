@@ -212,9 +212,9 @@ static int load_refused(int result, struct reason *why)
 /* The kernel is not asked to verify them, which takes most of a start's time. */
 static void programs_leave_out(struct datapath *dp)
 {
-	struct bpf_program *program;
+	struct bpf_program *program = NULL;
 
-	bpf_object__for_each_program(program, dp->skeleton->obj)
+	while ((program = bpf_object__next_program(dp->skeleton->obj, program)))
 		bpf_program__set_autoload(program, false);
 }
 
