@@ -446,8 +446,10 @@ void attachment_node_changed(struct core *c, const struct node *n, const struct 
 	}
 	planner_change(c, r, before, before ? &old : NULL, n, &r->a);
 	c->shell.keep_attachment(c->shell.context, &r->a);
-	if (before)
-		attachment_redesignate(c, r);
+	if (!before)
+		return;
+	segment_announce(c, r);
+	attachment_redesignate(c, r);
 }
 
 /* --- ports --------------------------------------------------------------------------------- */

@@ -270,9 +270,18 @@ static void node_added(struct core *c, const struct node *n)
 	sync_explain_again(c);
 }
 
+/* Where elements share a LAN, it is told one that depends on where it may be. */
+static struct mac gateway_of(const struct core *c, const char *node)
+{
+	const struct attachment_record *r = attachment_find(c, node);
+
+	return r && !r->detached ? segment_gateway_mac(c, node, &r->a.place) : (struct mac){};
+}
+
 int core_put_node(struct core *c, const struct node_spec *spec, int64_t now_ms, struct reason *why)
 {
 	const struct node *n = inventory_node(&c->inventory, spec->id);
+	struct mac gateway = {}, now;
 	struct node *before;
 	int r;
 
@@ -281,12 +290,15 @@ int core_put_node(struct core *c, const struct node_spec *spec, int64_t now_ms, 
 	if (r < 0)
 		return r;
 	before = n ? node_copy(n) : NULL;
+	if (before)
+		gateway = gateway_of(c, spec->id);
 	r = inventory_put_node(&c->inventory, spec, why);
 	if (r == 0) {
 		n = inventory_node(&c->inventory, spec->id);
+		now = before ? gateway_of(c, spec->id) : gateway;
 		if (!before)
 			node_added(c, n);
-		else if (!same_rules(before, n))
+		else if (!same_rules(before, n) || !mac_equal(&gateway, &now))
 			attachment_node_changed(c, n, before);
 		check_place(c, n);
 	}

@@ -488,6 +488,28 @@ static void a_node_is_told_its_gateways_mac_by_the_designated_element(void **sta
 	world_destroy(w);
 }
 
+/* Whose nodes are told one MAC are designated together. */
+static void a_node_that_may_be_elsewhere_now_is_told_another_gateway(void **state)
+{
+	struct world *w = a_shared_segment(1);
+	struct mac gateway,
+		before = fake_rule(w, place_of(w, 1), RULE_LOCAL, node_address(1))->gateway_mac;
+	struct node_spec n = world_node(w, node_name(1));
+	struct reason why;
+
+	n.element_count = 1;
+	snprintf(n.elements[0], NAME_SIZE, "FE%u", place_of(w, 1));
+	assert_int_equal(core_put_node(w->core, &n, w->now_ms, &why), 0);
+	world_run(w);
+	gateway = segment_gateway_mac(w->core, node_name(1),
+				      &core_attachment(w->core, node_name(1))->place);
+	assert_false(mac_equal(&gateway, &before));
+	assert_true(mac_equal(
+		&fake_rule(w, place_of(w, 1), RULE_LOCAL, node_address(1))->gateway_mac, &gateway));
+	assert_shared(w, 1, place_of(w, 1), 1u << 2 | 1u << 3);
+	world_destroy(w);
+}
+
 static void segments_that_nobody_is_on_any_more_take_no_memory(void **state)
 {
 	struct world *w = world_create();
@@ -526,6 +548,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_question_of_which_no_element_is_told_makes_no_later_claim_ambiguous),
 	cmocka_unit_test(what_another_element_says_on_the_segment_is_no_claim),
 	cmocka_unit_test(a_node_is_told_its_gateways_mac_by_the_designated_element),
+	cmocka_unit_test(a_node_that_may_be_elsewhere_now_is_told_another_gateway),
 	cmocka_unit_test(segments_that_nobody_is_on_any_more_take_no_memory),
 };
 
