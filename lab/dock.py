@@ -21,7 +21,7 @@ NLMSG_ERROR = 2
 AF_UNSPEC, AF_BRIDGE = 0, 7
 IFF_UP = 1
 IFLA_PROTINFO, NLA_F_NESTED = 12, 0x8000
-LEARNING, UNICAST_FLOOD, MCAST_FLOOD, BCAST_FLOOD, LOCKED = 8, 9, 27, 30, 39
+LEARNING, UNICAST_FLOOD, FLUSH, MCAST_FLOOD, BCAST_FLOOD, LOCKED = 8, 9, 24, 27, 30, 39
 
 
 class DockPorts:
@@ -41,7 +41,8 @@ class DockPorts:
         messages = [_flags(self.index[self.dock.host_port], True)]
         for place in self.dock.places:
             messages.append(_flags(self.index[place.dock_port], place.name == at))
-        self._send(messages)
+        # What was learnt meanwhile goes: a locked port takes in frames from MACs known there.
+        self._send(messages + [_flush(index) for index in self.index.values()])
 
     def move(self, old: str | None, new: str | None) -> None:
         """Leaves one place and joins another."""
@@ -85,6 +86,13 @@ def _link(index: int, up: bool) -> bytes:
 def _flags(index: int, active: bool) -> bytes:
     values = {LEARNING: False, UNICAST_FLOOD: active, MCAST_FLOOD: active, BCAST_FLOOD: active,
               LOCKED: not active}
-    inner = b"".join(struct.pack("=HHBxxx", 5, kind, on) for kind, on in values.items())
+    return _port(index, b"".join(struct.pack("=HHBxxx", 5, kind, on) for kind, on in values.items()))
+
+
+def _flush(index: int) -> bytes:
+    return _port(index, struct.pack("=HH", 4, FLUSH))
+
+
+def _port(index: int, inner: bytes) -> bytes:
     outer = struct.pack("=HH", 4 + len(inner), IFLA_PROTINFO | NLA_F_NESTED) + inner
     return _message(RTM_SETLINK, AF_BRIDGE, index, 0, 0, outer)

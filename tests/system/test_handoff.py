@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 import labs
 import pytest
+from lab import netns
+from lab.dock import DockPorts
 from lab.frames import ETH_P_ALL, Capture
 from lab.runtime import Lab
 from lab.vm.probe import Ping
@@ -136,3 +138,15 @@ def test_every_move_has_one_later_version(lab: Lab) -> None:
         go(lab, place)
         versions.append(version())
     assert versions == sorted(set(versions))
+
+
+def test_a_place_without_its_host_takes_in_nothing_even_from_where_it_was_heard_before(lab: Lab) -> None:
+    """Of the lab itself: such a frame would be the server's at an element that is not its own."""
+    air, dock = lab.netns("air"), lab.topology.docks["vm"]
+    mac, where = "02:00:00:00:03:01", ("dev", dock.place("site3").dock_port)
+    netns.run(air, "bridge", "fdb", "add", mac, *where, "master", "dynamic")
+    assert mac in netns.run(air, "bridge", "fdb", "show", *where)
+    ports = DockPorts(air, dock)
+    ports.prepare("site2")
+    ports.close()
+    assert mac not in netns.run(air, "bridge", "fdb", "show", *where)
