@@ -88,3 +88,42 @@ def test_every_test_that_the_threat_model_names_exists():
     tests = "\n".join((ROOT / name).read_text() for name in tracked("tests/*.py", "tests/*.c"))
     assert named
     assert not [name for name in named if not re.search(rf"\b{name}\b", tests)]
+
+
+def test_paths_options_and_routes_that_the_documents_name_exist():
+    """A word in capitals stands for something of the reader's."""
+    import yaml
+
+    files = tracked("*")
+    folders = "|".join({re.escape(name.split("/")[0]) for name in files if "/" in name})
+    sources = "\n".join((ROOT / name).read_text(errors="replace") for name in files
+                        if name.endswith((".c", ".h", ".py", "check", "demo", "lab/lab", "install-deps"))
+                        or name.startswith(("bench/", "tools/")))
+    routes = "\n".join(yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())["paths"])
+    pattern = re.compile("^" + re.sub(r"\\\{\w+\\\}", "[^/\n]+", re.escape(routes)).replace("\\\n", "$|^") + "$")
+    wrong = []
+    for name in tracked("*.md", "docs/man/*.scd"):
+        text = (ROOT / name).read_text()
+        paths = [path.rstrip(".") for path in re.findall(rf"(?<![\w/.-])((?:{folders})/[\w./*-]+)", text)]
+        wrong += [f"{name}: {path}" for path in paths
+                  if not re.search(r"\b[A-Z]+\b", path) and not any(ROOT.glob(path + "*"))]
+        wrong += [f"{name}: {option}" for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)
+                  if option not in sources and f'"{option[2:]}"' not in sources
+                  and option not in ("--now", "--ssl-protocols")]    # systemctl's and ovs-vswitchd's
+        wrong += [f"{name}: {route}" for route in re.findall(r"/v1(?:/[\w{}-]+)+", text)
+                  if not pattern.match(route)]
+    assert not wrong
+
+
+def test_the_configuration_documents_name_every_key_and_no_other():
+    for program in ("fe", "controller"):
+        schema = "\n".join((ROOT / path).read_text() for path in tracked(f"{program}/io/config*.c"))
+        keys = set(re.findall(r'\b(?:REQUIRED_)?(?:TEXTS?|LIST|NUMBER|FLAG|SHARE)(?:_OR_NOT)?\((\w+)[,)]', schema))
+        keys |= set(re.findall(r'CYAML_FIELD_\w+\(\s*"(\w+)"', schema))
+        keys.discard("key")    # the macros' own word
+        text = (ROOT / f"docs/configuration-{program}.md").read_text()
+        said = set(re.findall(r"\b[a-z]\w*\b", text))
+        assert len(keys) > 20 and not keys - said, f"{program}: {keys - said}"
+        rows = [row for row in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", text, re.M)]
+        told = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+        assert told and not told - keys, f"{program}: {told - keys}"
