@@ -86,6 +86,28 @@ static __always_inline int backplane_open(struct cursor c, struct tunnel *t, str
 		       : -1;
 }
 
+/* What tc_deliver would do, for victor_inner to do without looking anything up; 0: there is more to
+ * it. */
+static __always_inline int backplane_finish(struct tunnel *t, const struct packet *p,
+					    const struct map_binding *to)
+{
+	const struct map_output *out = lookup_output(to->port);
+
+	if (!out || (out->mtu && p->segment > out->mtu))
+		return 0;
+	copy_mac(t->mac, to->mac);
+	copy_mac(t->gateway_mac, to->gateway_mac);
+	t->vlan = to->vlan;
+	t->out = out->ifindex;
+	return 1;
+}
+
+static __always_inline void backplane_delivered(const struct tunnel *t, const struct packet *p)
+{
+	counter_add(t->fe, p);
+	verdict_count(VERDICT_forwarded_local);
+}
+
 /* Inside the tunnel, from 'peer': where to?  A marked packet uses a local binding or nothing, so
  * that two FEs that point at each other cannot loop (design P4). */
 static __always_inline int backplane_inner(struct __sk_buff *skb, const struct map_config *cfg,
@@ -120,8 +142,15 @@ static __always_inline int backplane_inner(struct __sk_buff *skb, const struct m
 	if (tos < 0)
 		return verdict_drop(VERDICT_ecn_mismatch);
 	t->tos = (__u8)tos;
-	if (inner_is_wanted(skb, cfg, p) && !inner_send(skb, cfg, t, p, INNER_NODE))
-		return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
+	if (inner_is_wanted(skb, cfg, p)) {
+		int ready = local && backplane_finish(t, p, to);
+
+		if (!inner_send(skb, cfg, t, p, ready ? INNER_READY : INNER_NODE)) {
+			if (ready)
+				backplane_delivered(t, p);
+			return (int)bpf_redirect(cfg->inner_ifindex, BPF_F_INGRESS);
+		}
+	}
 	if (serves)
 		return tc_redirect_on(skb, cfg, p, t, to->fe);
 	if (tc_decapsulate(skb, t, p))
@@ -324,19 +353,36 @@ static __always_inline int inner_tell(struct __sk_buff *skb, const struct map_co
 	return result == VERDICT_PASS ? inner_pass_up(skb, head) : result;
 }
 
+/* To the node, as victor_backplane found. */
+static __always_inline int inner_deliver(struct __sk_buff *skb, const struct inner_header *head)
+{
+	__u8 tos = head->mac[0];
+
+	if (inner_strip(skb, head, 0) ||
+	    tc_change_tos(skb, bpf_ntohs(head->eth.h_proto), tos, head->tos) ||
+	    tc_set_vlan(skb, (__u16)head->fe))
+		return verdict_drop(VERDICT_rewrite_failed);
+	return (int)bpf_redirect(head->detail, 0);
+}
+
 SEC("tc")
 int victor_inner(struct __sk_buff *skb)
 {
 	struct map_config *cfg = lookup_config();
-	struct backplane_scratch *known = scratch_take();
-	struct inner_header head;
+	struct inner_header head __attribute__((aligned(8)));
+	struct backplane_scratch *known;
 	struct packet *p;
 	struct cursor c;
 	int result;
 
-	if (!cfg || !known || inner_read(tc_cursor(skb, sizeof(head)), cfg, &head))
+	if (!cfg || inner_read(tc_cursor(skb, sizeof(head)), cfg, &head))
 		return verdict_drop(VERDICT_inner_refused);
 	inner_heard();
+	if (head.what == INNER_READY)
+		return inner_deliver(skb, &head);
+	known = scratch_take();
+	if (!known)
+		return verdict_drop(VERDICT_inner_refused);
 	if (head.what == INNER_TRANSIT)
 		return transit_again(skb, cfg, &head);
 	if (head.what == INNER_TOO_BIG)

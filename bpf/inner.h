@@ -33,6 +33,7 @@ enum inner_what {
 	INNER_TRANSIT, /* with its outer header, on its way to the FE 'fe'; 'detail': the link it
 			  came by */
 	INNER_TOO_BIG, /* as before, but too large; 'detail': what would go on */
+	INNER_READY,   /* INNER_NODE whose way is in the header: nothing is looked up again */
 };
 
 /* In front of the packet: Ethernet for the kernel, the rest is victor_backplane's word to
@@ -40,11 +41,11 @@ enum inner_what {
 struct inner_header {
 	struct ethhdr eth;
 	__u32 token[2];
-	__u32 fe;      /* the peer it came from */
-	__u32 detail;  /* INNER_NODE: the VRF */
+	__u32 fe;      /* the peer it came from; INNER_READY: the VLAN */
+	__u32 detail;  /* INNER_NODE: the VRF; INNER_READY: the device it goes out by */
 	__u8 tos;      /* that the packet leaves with */
 	__u8 what;     /* enum inner_what */
-	__u8 mac[6];   /* it was sent to */
+	__u8 mac[6];   /* it was sent to; INNER_READY: first the TOS that it has */
 	__u32 ifindex; /* of the device that it came in by, whatever kind of backplane that is */
 } __attribute__((packed));
 
@@ -125,20 +126,20 @@ static __noinline int inner_send(struct __sk_buff *skb, const struct map_config 
 				 const struct tunnel *t, const struct packet *p,
 				 enum inner_what what)
 {
-	__u32 kept = what == INNER_NODE ? 0 : t->size;
-	struct inner_frame frame = {}, *at;
+	__u32 kept = what == INNER_NODE || what == INNER_READY ? 0 : t->size;
+	struct inner_frame frame __attribute__((aligned(8))) = {}, *at;
 	struct cursor c;
 
-	__builtin_memcpy(frame.eth.h_dest, cfg->inner_mac, 6);
-	__builtin_memcpy(frame.eth.h_source, cfg->inner_mac, 6);
+	copy_mac(frame.eth.h_dest, cfg->inner_mac);
+	copy_mac(frame.eth.h_source, cfg->inner_mac);
 	frame.eth.h_proto = bpf_htons(ETH_P_IPV6);
 	frame.ip.version = 6;
 	frame.ip.payload_len = bpf_htons(sizeof(frame.head) + kept + p->size);
 	frame.ip.nexthdr = INNER_PROTOCOL;
 	frame.ip.hop_limit = 64;
 	/* From where it goes to: a route back is what reverse path filters ask for. */
-	__builtin_memcpy(&frame.ip.saddr, cfg->inner_address, 16);
-	__builtin_memcpy(&frame.ip.daddr, cfg->inner_address, 16);
+	copy_even(&frame.ip.saddr, cfg->inner_address, 16);
+	copy_even(&frame.ip.daddr, cfg->inner_address, 16);
 	frame.head.eth.h_proto = bpf_htons(what == INNER_TOO_BIG ? t->ip.ethertype : p->ethertype);
 	frame.head.token[0] = cfg->inner_token[0];
 	frame.head.token[1] = cfg->inner_token[1];
@@ -146,8 +147,15 @@ static __noinline int inner_send(struct __sk_buff *skb, const struct map_config 
 	frame.head.detail = t->vrf;
 	frame.head.what = what == INNER_NODE && t->marked ? INNER_MARKED : what;
 	frame.head.tos = t->tos;
-	__builtin_memcpy(frame.head.mac, t->ip.mac_destination, 6);
+	copy_mac(frame.head.mac, t->ip.mac_destination);
 	frame.head.ifindex = skb->ifindex;
+	if (what == INNER_READY) {
+		copy_mac(frame.head.eth.h_dest, t->mac);
+		copy_mac(frame.head.eth.h_source, t->gateway_mac);
+		frame.head.fe = t->vlan;
+		frame.head.detail = t->out;
+		frame.head.mac[0] = p->tos;
+	}
 	if (tc_set_vlan(skb, 0) || bpf_skb_adjust_room(skb, INNER_SIZE - (int)(t->size - kept),
 						       BPF_ADJ_ROOM_MAC, INNER_FLAGS))
 		return -1;
@@ -155,7 +163,7 @@ static __noinline int inner_send(struct __sk_buff *skb, const struct map_config 
 	at = c.data;
 	if ((void *)(at + 1) > c.end)
 		return -1;
-	__builtin_memcpy(at, &frame, sizeof(frame));
+	copy_even(at, &frame, sizeof(frame));
 	return 0;
 }
 
@@ -167,7 +175,7 @@ static __always_inline int inner_read(struct cursor c, const struct map_config *
 
 	if ((void *)(head + 1) > c.end || !(cfg->inner_token[0] | cfg->inner_token[1]))
 		return -1;
-	__builtin_memcpy(ret, head, sizeof(*ret));
+	copy_even(ret, head, sizeof(*ret));
 	return ret->token[0] == cfg->inner_token[0] && ret->token[1] == cfg->inner_token[1] ? 0
 											    : -1;
 }
@@ -188,6 +196,6 @@ static __always_inline int inner_strip(struct __sk_buff *skb, const struct inner
 	eth = c.data;
 	if ((void *)(eth + 1) > c.end)
 		return -1;
-	eth->h_proto = head->eth.h_proto;
+	copy_even(eth, &head->eth, sizeof(*eth));
 	return 0;
 }

@@ -35,8 +35,8 @@ static __always_inline int rewrite_macs(struct cursor c, const __u8 destination[
 
 	if ((void *)(eth + 1) > c.end)
 		return -1;
-	__builtin_memcpy(eth->h_dest, destination, 6);
-	__builtin_memcpy(eth->h_source, source, 6);
+	copy_mac(eth->h_dest, destination);
+	copy_mac(eth->h_source, source);
 	return 0;
 }
 

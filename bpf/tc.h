@@ -78,19 +78,24 @@ static __always_inline int tc_decrement(struct __sk_buff *skb, const struct pack
 }
 
 /* Another DSCP and ECN for the packet. */
-static __always_inline int tc_set_tos(struct __sk_buff *skb, const struct packet *p, __u8 tos)
+static __always_inline int tc_change_tos(struct __sk_buff *skb, __u16 ethertype, __u8 was, __u8 tos)
 {
 	__u8 first[2];
 
-	if (tos == p->tos)
+	if (tos == was)
 		return 0;
-	if (p->ethertype == ETH_P_IP)
+	if (ethertype == ETH_P_IP)
 		return rewrite_tos_ipv4(tc_cursor(skb, HEADERS_IPV4_SIZE), tos);
 	if (bpf_skb_load_bytes(skb, sizeof(struct ethhdr), first, 2))
 		return -1;
 	first[0] = (__u8)(0x60 | tos >> 4);
 	first[1] = (__u8)(tos << 4 | (first[1] & 0x0f));
 	return (int)bpf_skb_store_bytes(skb, sizeof(struct ethhdr), first, 2, BPF_F_RECOMPUTE_CSUM);
+}
+
+static __always_inline int tc_set_tos(struct __sk_buff *skb, const struct packet *p, __u8 tos)
+{
+	return tc_change_tos(skb, p->ethertype, p->tos, tos);
 }
 
 static __always_inline int tc_drop_decrement(int result)

@@ -18,6 +18,10 @@ struct tunnel {
 	__u32 fe; /* whose it is */
 	__u8 is_ipv6, is_vxlan, marked;
 	__u8 tos; /* that the packet inside goes on with */
+	/* To a node here. */
+	__u8 mac[6], gateway_mac[6];
+	__u16 vlan;
+	__u32 out; /* the device */
 };
 
 /* ---- class of service ---- */
@@ -65,6 +69,19 @@ static __always_inline void tunnel_source(const struct map_underlay *own, struct
 	__builtin_memcpy(o->source, own->spread, 16);
 	last = address_get_ipv4(own->spread) | (bpf_htonl(o->flow) & own->spread_mask);
 	__builtin_memcpy(o->source + 12, &last, 4);
+}
+
+/* A hash of the flow whose packet begins 'at', where anything is chosen by it: a NIC's, or the
+ * kernel's, costs it reading all headers. */
+static __always_inline __u32 tunnel_flow(struct __sk_buff *skb, const struct map_config *cfg,
+					 const struct map_peer *peer, __u32 at)
+{
+	if (peer->select)
+		return path_flow(skb, at);
+	if (!peer->vxlan && address_is_ipv4(peer->address) &&
+	    !cfg->underlay[UNDERLAY_IPV4].spread_mask)
+		return 0;
+	return bpf_get_hash_recalc(skb);
 }
 
 /* All of the outer header but what the packet says.  -1: the peer cannot be told the mark. */
@@ -168,7 +185,7 @@ __noinline int tc_encapsulate(struct __sk_buff *skb, const struct map_config *cf
 		return verdict_drop(VERDICT_no_peer);
 	o.tos = tunnel_tos_in(cfg, p->tos);
 	o.vni = p->destination.vrf & ~VXLAN_MARK;
-	o.flow = peer->select ? path_flow(skb, sizeof(struct ethhdr)) : bpf_get_hash_recalc(skb);
+	o.flow = tunnel_flow(skb, cfg, peer, sizeof(struct ethhdr));
 	if (tunnel_aim(cfg, peer, fe, verdict == VERDICT_redirected, &o))
 		return verdict_drop(VERDICT_no_underlay);
 	size = outer_size(&o);
@@ -240,9 +257,10 @@ __noinline int tc_redirect_on(struct __sk_buff *skb, const struct map_config *cf
 	o.ethertype = p->ethertype;
 	o.tos = t->ip.tos;
 	o.vni = p->destination.vrf & ~VXLAN_MARK;
-	o.flow = peer && peer->select ? path_flow(skb, sizeof(struct ethhdr) + t->size)
-				      : bpf_get_hash_recalc(skb);
-	if (!peer || tunnel_aim(cfg, peer, fe, 1, &o) ||
+	if (!peer)
+		return verdict_drop(VERDICT_no_underlay);
+	o.flow = tunnel_flow(skb, cfg, peer, sizeof(struct ethhdr) + t->size);
+	if (tunnel_aim(cfg, peer, fe, 1, &o) ||
 	    path_find(skb, cfg, peer, &o, p->segment + t->size, &path))
 		return verdict_drop(VERDICT_no_underlay);
 	if (path_exceeds(&path, p->segment + t->size))

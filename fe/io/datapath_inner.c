@@ -235,7 +235,7 @@ void datapath_inner_open(struct datapath *dp)
 	result = result ? result : device_start(dp, name, ifindex);
 	result = result ? result : route_set(dp, ifindex);
 	result = result ? result
-			: datapath_filter_attach(dp->skeleton->progs.victor_inner, ifindex,
+			: datapath_filter_attach(dp, dp->skeleton->progs.victor_inner, ifindex,
 						 BPF_TC_EGRESS);
 	memcpy(dp->config.inner_mac, inner_mac, sizeof(inner_mac));
 	dp->config.inner_ifindex = result ? 0 : ifindex;

@@ -1,4 +1,4 @@
-/* Ports: the filter on a device's clsact qdisc, its entries in the maps 'ports' (by ifindex),
+/* Ports: the program at a device's way in, its entries in the maps 'ports' (by ifindex),
  * 'outputs' (by number) and 'limits', promiscuity, its counters and frames sent out of it. */
 #include "fe/io/datapath_private.h"
 
@@ -19,11 +19,6 @@
 
 LOG_MODULE("datapath");
 
-/* Ours among the filters of a device: both are the same at every start, so that attaching replaces
- * the program of the process before, atomically. */
-#define FILTER_HANDLE 1
-#define FILTER_PRIORITY 22083 /* 0x5643, "VC" */
-
 static struct bpf_program *program_for(const struct datapath *dp, uint8_t role)
 {
 	switch ((enum port_role)role) {
@@ -35,48 +30,6 @@ static struct bpf_program *program_for(const struct datapath *dp, uint8_t role)
 		return dp->skeleton->progs.victor_external;
 	}
 	return NULL;
-}
-
-/* By memset: libbpf refuses a struct whose padding is not zero. */
-static void filter_name(uint32_t ifindex, enum bpf_tc_attach_point point, struct bpf_tc_hook *hook,
-			struct bpf_tc_opts *filter)
-{
-	memset(hook, 0, sizeof(*hook));
-	hook->sz = sizeof(*hook);
-	hook->ifindex = (int)ifindex;
-	hook->attach_point = point;
-	memset(filter, 0, sizeof(*filter));
-	filter->sz = sizeof(*filter);
-	filter->handle = FILTER_HANDLE;
-	filter->priority = FILTER_PRIORITY;
-}
-
-int datapath_filter_attach(const struct bpf_program *program, uint32_t ifindex,
-			   enum bpf_tc_attach_point point)
-{
-	struct bpf_tc_hook hook;
-	struct bpf_tc_opts filter;
-	int result;
-
-	filter_name(ifindex, point, &hook, &filter);
-	result = bpf_tc_hook_create(&hook);
-	if (result && result != -EEXIST)
-		return result;
-	filter.flags = BPF_TC_F_REPLACE;
-	filter.prog_fd = bpf_program__fd(program);
-	return bpf_tc_attach(&hook, &filter);
-}
-
-void datapath_filter_detach(uint32_t ifindex)
-{
-	struct bpf_tc_hook hook;
-	struct bpf_tc_opts filter;
-	int result;
-
-	filter_name(ifindex, BPF_TC_INGRESS, &hook, &filter);
-	result = bpf_tc_detach(&hook, &filter);
-	if (result && result != -ENODEV && result != -ENOENT && result != -EINVAL)
-		log_warn("device %u keeps its filter: %s", ifindex, strerror(-result));
 }
 
 /* Sets or clears promiscuity by the device's flag, which outlives this process.  Returns whether
@@ -188,7 +141,7 @@ int datapath_port_set(void *context, const struct datapath_port *port)
 		datapath_xdp_set(dp, d);
 	result = device_maps_write(dp, d);
 	if (!result && !d->attached)
-		result = datapath_filter_attach(program, port->ifindex, BPF_TC_INGRESS);
+		result = datapath_filter_attach(dp, program, port->ifindex, BPF_TC_INGRESS);
 	if (result) {
 		datapath_port_remove(context, port->number);
 		return result;

@@ -83,8 +83,9 @@ void datapath_adopt_devices(struct datapath *dp);
 void datapath_adopt_entries(struct datapath *dp);
 void datapath_detach_all(struct datapath *dp);
 
-/* The filter that is ours at a device's way in or out; attaching replaces the one before. */
-int datapath_filter_attach(const struct bpf_program *program, uint32_t ifindex,
+/* datapath_filter.c.  The program that is ours at a device's way in or out; attaching replaces the
+ * one before. */
+int datapath_filter_attach(struct datapath *dp, const struct bpf_program *program, uint32_t ifindex,
 			   enum bpf_tc_attach_point point);
 void datapath_filter_detach(uint32_t ifindex);
 

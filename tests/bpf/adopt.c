@@ -213,6 +213,55 @@ static void another_releases_pins_are_refused(void **state)
 	reopen(b);
 }
 
+/* How many programs of ours a device's way in, or out, calls: by tcx, where there is that, or by
+ * filters; -1: by both. */
+static int attached(const char *device, bool out)
+{
+	uint32_t ids[8];
+	DECLARE_LIBBPF_OPTS(bpf_prog_query_opts, all, .prog_ids = ids, .prog_cnt = 8);
+	enum bpf_attach_type tcx = (enum bpf_attach_type)(out ? 47 : 46);
+	char command[128];
+	int filters;
+
+	if (bpf_prog_query_opts((int)if_nametoindex(device), tcx, &all))
+		all.prog_cnt = 0;
+	snprintf(command, sizeof(command), "exit $(tc filter show dev %s %s | grep -c ' victor_')",
+		 device, out ? "egress" : "ingress");
+	filters = WEXITSTATUS(system(command));
+	return all.prog_cnt && filters ? -1 : (int)all.prog_cnt + filters;
+}
+
+static bool is_a_filter(const char *device)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "tc filter show dev %s ingress | grep -q ' victor_'",
+		 device);
+	return system(command) == 0;
+}
+
+static void an_operators_filter_stays_before_the_program(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(attached("acc", false), 1);
+	assert_int_equal(
+		system("tc qdisc replace dev acc clsact && tc filter add dev acc ingress prio 1 "
+		       "u32 match u32 0 0 classid 1:1"),
+		0);
+	reopen(b);
+	bench_set_port(b, ACCESS, true, 1500);
+	bench_set_port(b, ACCESS2, true, 1500);
+	assert_int_equal(attached("acc", false), 1);
+	assert_true(is_a_filter("acc"));
+	assert_int_equal(attached("acc2", false), 1);
+	assert_int_equal(system("tc filter del dev acc ingress prio 1"), 0);
+	reopen(b);
+	bench_set_port(b, ACCESS, true, 1500);
+	assert_int_equal(attached("acc", false), 1);
+	assert_int_equal(is_a_filter("acc"), is_a_filter("acc2"));
+}
+
 static void another_releases_pins_are_removed(void **state)
 {
 	struct bench *b = *state;
@@ -231,8 +280,8 @@ static void another_releases_pins_are_removed(void **state)
 	close(fd);
 	datapath_close(b->context.datapath, false);
 	assert_int_equal(datapath_remove(&c, &why), 0);
-	assert_int_not_equal(system("tc filter show dev acc ingress | grep -q victor_access"), 0);
-	assert_int_not_equal(system("tc filter show dev bp ingress | grep -q victor"), 0);
+	assert_int_equal(attached("acc", false), 0);
+	assert_int_equal(attached("bp", false), 0);
 	assert_int_equal(if_nametoindex("victor-2"), 0);
 	snprintf(text, sizeof(text), "test -z \"$(ls %s | grep -v debug)\"", b->directory);
 	assert_int_equal(system(text), 0);
@@ -250,7 +299,7 @@ static void the_inner_device_lives_on_and_is_adopted(void **state)
 
 	datapath_close(b->context.datapath, false);
 	assert_int_equal(if_nametoindex("victor-2"), was.inner_ifindex);
-	assert_int_equal(system("tc filter show dev victor-2 egress | grep -q victor_inner"), 0);
+	assert_int_equal(attached("victor-2", true), 1);
 	b->context.datapath = NULL;
 	reopen(b);
 	assert_int_equal(b->context.datapath->config.inner_ifindex, was.inner_ifindex);
@@ -355,11 +404,11 @@ static void removal_leaves_nothing(void **state)
 	struct reason why = {};
 	char command[128];
 
-	assert_int_equal(system("tc filter show dev acc ingress | grep -q victor_access"), 0);
+	assert_int_equal(attached("acc", false), 1);
 	assert_int_equal(system("ip link show acc | grep -q PROMISC"), 0);
 	datapath_close(b->context.datapath, true);
 	b->context.datapath = NULL;
-	assert_int_not_equal(system("tc filter show dev acc ingress | grep -q victor_access"), 0);
+	assert_int_equal(attached("acc", false), 0);
 	assert_int_not_equal(system("ip link show acc | grep -q PROMISC"), 0);
 	snprintf(command, sizeof(command), "test -z \"$(ls %s | grep -v debug)\"", b->directory);
 	assert_int_equal(system(command), 0);
@@ -381,6 +430,7 @@ int main(void)
 		TEST(a_second_process_is_refused),
 		TEST(another_fes_pins_are_refused),
 		TEST(another_releases_pins_are_refused),
+		TEST(an_operators_filter_stays_before_the_program),
 		TEST(another_releases_pins_are_removed),
 		TEST(the_inner_device_lives_on_and_is_adopted),
 		TEST(a_strangers_device_of_that_name_is_left_alone),

@@ -347,7 +347,7 @@ static void what_follows_many_segments_is_sent_through_our_device(void **state)
 	frame_set_ipv4(&f, 15, 2);
 	bench_run(b, BACKPLANE, &f);
 	assert_int_equal(f.verdict, TC_REDIRECT);
-	assert_int_equal(bench_counted(b, VERDICT_forwarded_local), 0); /* that is for later */
+	assert_int_equal(bench_counted(b, VERDICT_forwarded_local), 1);
 	assert_int_equal(f.size, 14 + 40 + 42 + inner.size - 14);
 	assert_memory_equal(f.bytes, c->inner_mac, 6);
 	assert_memory_equal(f.bytes + 12, "\x86\xdd\x60\0\0\0", 6);
@@ -356,12 +356,15 @@ static void what_follows_many_segments_is_sent_through_our_device(void **state)
 	assert_memory_equal(f.bytes + 22, c->inner_address, 16);
 	assert_memory_equal(f.bytes + 38, c->inner_address, 16);
 	at = f.bytes + 54;
+	/* As the node gets it, by which device, without a VLAN. */
+	assert_memory_equal(at, node_mac.bytes, 6);
+	assert_memory_equal(at + 6, gateway_mac.bytes, 6);
 	assert_memory_equal(at + 12, "\x08\0", 2);
 	assert_memory_equal(at + 14, c->inner_token, 8);
-	assert_memory_equal(at + 22, "\3\0\0\0\0\0\0\0", 8); /* FE 3, VRF 0 */
+	assert_memory_equal(at + 22, "\0\0\0\0", 4);
+	assert_memory_equal(at + 26, &b->ifindex[ACCESS], 4);
 	assert_int_equal(at[30], 0xb8);
-	assert_int_equal(at[31], 1);
-	assert_memory_equal(at + 32, b->mac[BACKPLANE].bytes, 6);
+	assert_int_equal(at[31], 4);
 	assert_memory_equal(at + 38, &b->ifindex[BACKPLANE], 4);
 	assert_memory_equal(at + 42, inner.bytes + 14, inner.size - 14);
 }
