@@ -1,8 +1,9 @@
 /* What one forwarding element costs, measured in one process with the production program, maps and
- * agent (bench/forward; docs/benchmarks.md): nanoseconds a packet by BPF_PROG_RUN, bindings written
+ * agent (bench/forward; docs/forwarding.md): nanoseconds a packet by BPF_PROG_RUN, bindings written
  * a second, and what a million of them need in time and memory.
  *
  *	bench-forward packet local|external|encapsulate|decapsulate|drop 4|6 COUNT ROUNDS
+ *	bench-forward packet read|add|wait 4|6 COUNT ROUNDS
  *	bench-forward update 4|6 COUNT
  *	bench-forward fill 4|6 COUNT
  *
@@ -72,6 +73,39 @@ static double run_alone(struct forward *f, const uint8_t *frame)
 	check(f, bpf_prog_test_run_opts(bpf_program__fd(f->entry->progs.forward_nothing), &options),
 	      "BPF_PROG_RUN");
 	return (double)options.duration;
+}
+
+/* A case that is not the element's. */
+static bool is_line(const char *which)
+{
+	return strcmp(which, "read") == 0 || strcmp(which, "add") == 0 ||
+	       strcmp(which, "wait") == 0;
+}
+
+/* What a read of a random line takes, of as many as there are bindings: the least that a program
+ * can take which reads a record of each. */
+static void line(struct forward *f, const char *which, int rounds)
+{
+	struct forward_shape *shape = &f->entry->bss->shape;
+	const struct bpf_program *program = which[0] == 'r'   ? f->entry->progs.forward_read
+					    : which[0] == 'a' ? f->entry->progs.forward_add
+							      : f->entry->progs.forward_wait;
+	uint8_t frame[256] = {};
+	uint32_t size = frame_make(f, which, shape, frame);
+	int fd = bpf_program__fd(program),
+	    nothing = bpf_program__fd(f->entry->progs.forward_nothing);
+
+	shape->state = 88172645;
+	shape->count = shape->lines = f->count;
+	printf("{\"case\": \"%s\", \"family\": %d, \"count\": %u, \"size\": %u, \"ns\": [", which,
+	       f->is_ipv6 ? 6 : 4, f->count, size);
+	run(f, fd, f->ifindex[ACCESS], frame, 0); /* warms up */
+	for (int i = 0; i < rounds; i++) {
+		double entry = run(f, nothing, f->ifindex[ACCESS], frame, 0) - run_alone(f, frame);
+
+		printf("%s%.1f", i ? ", " : "", run(f, fd, f->ifindex[ACCESS], frame, 0) - entry);
+	}
+	printf("]}\n");
 }
 
 /* How many were counted under the verdict that the case should come to. */
@@ -324,14 +358,40 @@ static int usage(void)
 	return 2;
 }
 
+static void entry_open(struct forward *f, uint32_t lines)
+{
+	f->entry = forward_bpf__open();
+	check(f, f->entry ? 0 : errno, "the entry");
+	check(f, bpf_map__set_max_entries(f->entry->maps.lines, lines / FORWARD_LINES + 1),
+	      "the lines");
+	check(f, forward_bpf__load(f->entry), "the entry");
+}
+
+static void element(struct forward *f, int argc, char **argv)
+{
+	bool fills = strcmp(argv[1], "fill") == 0;
+	uint64_t least;
+
+	element_open(f, 16);
+	least = map_bytes();
+	datapath_close(f->context.datapath, true);
+	/* A local binding takes the room of two where there are very many. */
+	element_open(f, fills ? f->count : 2 * f->count + 16);
+	if (argc == 6)
+		packet(f, argv[2], atoi(argv[5]));
+	else if (fills)
+		fill(f, least);
+	else
+		update(f);
+	datapath_close(f->context.datapath, true);
+}
+
 int main(int argc, char **argv)
 {
 	struct forward f = {.ops = datapath_operations(), .directory = "/tmp/victor-fwd-XXXXXX"};
 	bool packets = argc == 6 && strcmp(argv[1], "packet") == 0;
-	uint64_t least;
-	bool fills = argc == 4 && strcmp(argv[1], "fill") == 0;
 
-	if (!packets && !fills && !(argc == 4 && strcmp(argv[1], "update") == 0))
+	if (!packets && !(argc == 4 && (!strcmp(argv[1], "fill") || !strcmp(argv[1], "update"))))
 		return usage();
 	f.is_ipv6 = strcmp(argv[argc == 6 ? 3 : 2], "6") == 0;
 	f.count = (uint32_t)strtoul(argv[argc == 6 ? 4 : 3], NULL, 0);
@@ -340,21 +400,12 @@ int main(int argc, char **argv)
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || !mkdtemp(f.directory))
 		return usage();
 	devices_make(&f);
-	element_open(&f, 16);
-	least = map_bytes();
-	datapath_close(f.context.datapath, true);
-	/* A local binding takes the room of two where there are very many. */
-	element_open(&f, fills ? f.count : 2 * f.count + 16);
-	f.entry = forward_bpf__open_and_load();
-	check(&f, f.entry ? 0 : errno, "the entry");
-	if (packets)
-		packet(&f, argv[2], atoi(argv[5]));
-	else if (fills)
-		fill(&f, least);
+	entry_open(&f, packets && is_line(argv[2]) ? f.count : 0);
+	if (packets && is_line(argv[2]))
+		line(&f, argv[2], atoi(argv[5]));
 	else
-		update(&f);
+		element(&f, argc, argv);
 	forward_bpf__destroy(f.entry);
-	datapath_close(f.context.datapath, true);
 	umount(f.directory);
 	rmdir(f.directory);
 	return 0;

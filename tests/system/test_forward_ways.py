@@ -1,9 +1,12 @@
 """bench/forward's ways (lab/forward_ways.py) carry frames and make rows. How fast is not looked at."""
 
+import json
 import os
+import subprocess
 
 import pytest
 from lab import bench, forward_dpdk, forward_peers, forward_ways
+from lab.daemons import program
 
 WAYS = len(forward_ways.in_kernel())
 
@@ -27,6 +30,14 @@ def test_every_way_carries_frames_from_the_generator_to_the_sink():
     assert all(0.9 <= ratio <= 2.1 for ratio in two)
     alone = [row for row in found if row["metric"] == "CPU time a packet, its core"]
     assert len(alone) == 2 * WAYS
+
+
+@pytest.mark.parametrize("case", ["read", "add", "wait"])
+def test_reading_a_line_alone_is_measured_for_comparison(case):
+    words = ["packet", case, "4", "64", "2"]
+    said = subprocess.run([program("bench/src/bench-forward"), *words], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
+    assert len(json.loads(said)["ns"]) == 2
 
 
 @pytest.mark.skipif("VICTOR_TEST_ALL" not in os.environ, reason="VICTOR_TEST_ALL is not set")
