@@ -20,7 +20,7 @@ static __always_inline void verdict_count(enum dataplane_verdict verdict)
 		(*count)++;
 }
 
-/* Also for its port, where that is an access port's frame. */
+/* Also for its port, where that is an access port's frame and there is room. */
 static __noinline void verdict_count_port(__u32 number, __u32 verdict)
 {
 	struct map_port_verdict key = {number, verdict};
@@ -29,8 +29,8 @@ static __noinline void verdict_count_port(__u32 number, __u32 verdict)
 	verdict_count(verdict);
 	if (count)
 		__sync_fetch_and_add(count, 1);
-	else
-		bpf_map_update_elem(&port_verdicts, &key, &one, BPF_ANY);
+	else if (bpf_map_update_elem(&port_verdicts, &key, &one, BPF_ANY))
+		verdict_count(VERDICT_port_uncounted);
 }
 
 static __always_inline int verdict_drop(enum dataplane_verdict why)

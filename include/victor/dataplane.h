@@ -90,7 +90,8 @@
 	_(guard_underlay, 1, "it would reach the underlay, an element or a controller")         \
 	_(guard_host, 1, "it would reach this machine, which is closed to nodes")               \
 	_(guard_outside, 1, "it came from outside with the source address of a node")           \
-	_(punt_crowded, 0, "not handed to the agent, which is behind: its port sent others")
+	_(punt_crowded, 0, "not handed to the agent, which is behind: its port sent others")    \
+	_(port_uncounted, 0, "not counted for its port too: that list is full")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
@@ -221,7 +222,7 @@ struct map_port_verdict {
 	__u32 number; /* the port's */
 	__u32 verdict;
 };
-#define DATAPLANE_PORT_VERDICTS (1 << 20)
+#define DATAPLANE_PORT_VERDICTS 65536 /* further ones are in the total only */
 #define DATAPLANE_SHIELD_LIMIT 4096
 
 #define MAP_PEER_SEND 1

@@ -163,6 +163,86 @@ static void arp_counts_as_life(void **state)
 	assert_in_range(b->ops->binding_idle_ms(b, 0, &from), 0, 5000);
 }
 
+/* ---- counts by port, of a release that made that map larger ---- */
+
+#define LARGER (1 << 20)
+
+static void release_before_counted(struct bench *b, uint32_t ports, enum dataplane_verdict verdict,
+				   uint64_t each)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
+	struct map_port_verdict key = {.verdict = verdict};
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/port_verdicts", b->directory);
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "port_verdicts", sizeof(key), sizeof(each), LARGER,
+			    &options);
+	assert_true(fd >= 0);
+	for (key.number = ACCESS; key.number < ACCESS + ports; key.number++)
+		assert_int_equal(bpf_map_update_elem(fd, &key, &each, 0), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(bpf_obj_pin(fd, path), 0);
+	close(fd);
+}
+
+/* And that the map has this release's size. */
+static unsigned entries_of_port_verdicts(const struct bench *b)
+{
+	int fd = map_fd(b->context.datapath->skeleton->maps.port_verdicts);
+	struct map_port_verdict key, *previous = NULL;
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+	unsigned count = 0;
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+	assert_int_equal(info.max_entries, DATAPLANE_PORT_VERDICTS);
+	for (; !bpf_map_get_next_key(fd, previous, &key); count++)
+		previous = &key;
+	return count;
+}
+
+static uint64_t counted_at(const struct bench *b, uint32_t port, uint32_t verdict)
+{
+	struct map_port_verdict key = {port, verdict};
+	uint64_t count = 0;
+
+	bpf_map_lookup_elem(map_fd(b->context.datapath->skeleton->maps.port_verdicts), &key,
+			    &count);
+	return count;
+}
+
+static void counts_by_port_move_to_a_smaller_map(void **state)
+{
+	struct frame f = frame_arp(2, "10.10.0.11", "10.10.0.1");
+	struct bench *b = *state;
+
+	release_before_counted(b, 3, VERDICT_punted, 7);
+	reopen(b);
+	assert_true(datapath_adopted(b->context.datapath));
+	assert_int_equal(entries_of_port_verdicts(b), 3);
+	assert_int_equal(counted_at(b, ACCESS, VERDICT_punted), 7);
+	bench_expect(b, ACCESS, &f, TC_OK, VERDICT_punted);
+	reopen(b);
+	assert_int_equal(counted_at(b, ACCESS, VERDICT_punted), 8);
+	bench_expect(b, ACCESS, &f, TC_OK, VERDICT_punted);
+	assert_int_equal(bench_counted(b, VERDICT_port_uncounted), 0);
+}
+
+static void more_counts_by_port_than_fit_stay_in_the_totals(void **state)
+{
+	struct frame f = frame_arp(2, "10.10.0.11", "10.10.0.1");
+	struct bench *b = *state;
+
+	release_before_counted(b, DATAPLANE_PORT_VERDICTS + 1000, VERDICT_guard_kind, 7);
+	reopen(b);
+	assert_int_equal(entries_of_port_verdicts(b), DATAPLANE_PORT_VERDICTS);
+	expect_delivered(b);
+	bench_expect(b, ACCESS, &f, TC_OK, VERDICT_punted);
+	assert_int_equal(bench_counted(b, VERDICT_port_uncounted), 1);
+	assert_int_equal(counted_at(b, ACCESS, VERDICT_punted), 0);
+}
+
 /* ---- refusals, each a line that says what to do ---- */
 
 static void expect_refused(struct bench *b, uint32_t fe, int result, const char *says)
@@ -427,6 +507,8 @@ int main(void)
 		TEST(what_nobody_sets_again_is_swept),
 		TEST(last_seen_survives_an_update_that_moves_nothing),
 		TEST(arp_counts_as_life),
+		TEST(counts_by_port_move_to_a_smaller_map),
+		TEST(more_counts_by_port_than_fit_stay_in_the_totals),
 		TEST(a_second_process_is_refused),
 		TEST(another_fes_pins_are_refused),
 		TEST(another_releases_pins_are_refused),
