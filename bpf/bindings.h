@@ -99,9 +99,21 @@ found:
 	return binding_search(key, aim->home, aim->mark, aim->bits);
 }
 
-/* Likewise, where nothing is known yet.  (The same by the function above takes more of the stack
- * than Linux 6.1 has left.) */
-static __always_inline __u32 binding_find_inline(const struct map_address_key *key)
+/* So that the line is on its way from memory while the bucket is. */
+static __always_inline void binding_ask(__u32 unit)
+{
+	const struct map_binding *b;
+
+	/* Else the operations on it are mixed, and Linux 6.1 sees no bound. */
+	asm volatile("" : "+r"(unit));
+	b = binding_at(unit);
+	if (b)
+		(void)*(const volatile __u8 *)&b->kind;
+}
+
+/* Likewise, where nothing is known yet; 'local': it may well be a record of two units.  (The same
+ * by the function above takes more of the stack than Linux 6.1 has left.) */
+static __always_inline __u32 binding_find_inline(const struct map_address_key *key, int local)
 {
 	__u32 zero = 0, hash, home, bits, mark, range, slot;
 	const struct map_shape *shape = bpf_map_lookup_elem(&binding_shape, &zero);
@@ -110,6 +122,8 @@ static __always_inline __u32 binding_find_inline(const struct map_address_key *k
 	if (!shape)
 		return 0;
 	hash = binding_hash(shape, key);
+	if (local)
+		binding_ask(binding_guess(shape, hash));
 	home = binding_home(shape, hash);
 	bits = shape->index_bits & 31;
 	mark = hash << bits;
@@ -135,5 +149,5 @@ found:
 
 __noinline __u32 binding_find(const struct map_address_key *key)
 {
-	return key ? binding_find_inline(key) : 0;
+	return key ? binding_find_inline(key, 1) : 0;
 }

@@ -36,7 +36,7 @@ static __always_inline struct map_binding *lookup_binding(const struct map_addre
 /* Likewise, where every packet passes. */
 static __always_inline struct map_binding *lookup_binding_inline(const struct map_address_key *key)
 {
-	__u32 found = binding_find_inline(key);
+	__u32 found = binding_find_inline(key, 0);
 
 	return found ? binding_at(found) : NULL;
 }
