@@ -74,8 +74,9 @@ static void forget(struct core *c, struct attachment_record *r)
 
 struct version record_next_version(struct core *c)
 {
-	return (struct version){
-		.shard = c->config.shard, .term = c->term, .sequence = ++c->sequence};
+	return (struct version){.shard = c->config.shard & 0xfffu,
+				.term = c->term,
+				.sequence = ++c->sequence & VERSION_SEQUENCE_MAX};
 }
 
 const char *record_place_text(const struct core *c, const struct place *p, char text[96])

@@ -8,22 +8,22 @@
 
 #define VERSION_SEQUENCE_MAX ((1ULL << 36) - 1)
 
-struct version {
-	uint16_t shard; /* 12 bits */
-	uint16_t term;
-	uint64_t sequence;             /* 36 bits */
-} __attribute__((packed, aligned(4))); /* there are two in each of a million attachments */
+struct version { /* as small as its cookie: there are two in each of a million attachments */
+	uint64_t shard : 12;
+	uint64_t term : 16;
+	uint64_t sequence : 36;
+};
+_Static_assert(sizeof(struct version) == 8, "a version is as large as its cookie");
 
 static inline uint64_t version_to_cookie(struct version v)
 {
-	return (uint64_t)(v.shard & 0xfff) << 52 | (uint64_t)v.term << 36 |
-	       (v.sequence & VERSION_SEQUENCE_MAX);
+	return (uint64_t)v.shard << 52 | (uint64_t)v.term << 36 | v.sequence;
 }
 
 static inline struct version version_from_cookie(uint64_t cookie)
 {
-	return (struct version){.shard = (uint16_t)(cookie >> 52),
-				.term = (uint16_t)(cookie >> 36),
+	return (struct version){.shard = (uint16_t)(cookie >> 52) & 0xfffu,
+				.term = cookie >> 36 & UINT16_MAX,
 				.sequence = cookie & VERSION_SEQUENCE_MAX};
 }
 

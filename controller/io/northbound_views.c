@@ -67,7 +67,7 @@ static void add_version(struct json_object *to, const char *key, struct version 
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%u.%" PRIu64, v.term, v.sequence);
+	snprintf(text, sizeof(text), "%u.%" PRIu64, (unsigned)v.term, (uint64_t)v.sequence);
 	add_text(to, key, version_is_set(v) ? text : NULL);
 }
 

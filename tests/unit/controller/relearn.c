@@ -13,7 +13,8 @@
 static void put_local(struct world *w, uint32_t fe, uint32_t port, uint16_t term, uint64_t sequence)
 {
 	struct rule rule = {.key = {.kind = RULE_LOCAL, .address = an_address(IP1)},
-			    .cookie = version_to_cookie((struct version){1, term, sequence}),
+			    .cookie = version_to_cookie(
+				    (struct version){1, term, sequence & VERSION_SEQUENCE_MAX}),
 			    .port = port,
 			    .mac = a_mac(VM1),
 			    .gateway_mac = w->config.gateway_mac};
@@ -24,7 +25,8 @@ static void put_local(struct world *w, uint32_t fe, uint32_t port, uint16_t term
 static void put_foreign(struct world *w, uint32_t fe, uint32_t to, uint16_t term, uint64_t sequence)
 {
 	struct rule rule = {.key = {.kind = RULE_FOREIGN, .address = an_address(IP1)},
-			    .cookie = version_to_cookie((struct version){1, term, sequence}),
+			    .cookie = version_to_cookie(
+				    (struct version){1, term, sequence & VERSION_SEQUENCE_MAX}),
 			    .fe = to};
 
 	*(struct rule *)table_put(&fake_of(w, fe)->rules, &rule.key, NULL) = rule;
