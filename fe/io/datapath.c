@@ -459,8 +459,8 @@ static void detach_others(const struct datapath *dp)
 	} else {
 		while (!bpf_map_get_next_key(fd, previous, &ifindex)) {
 			previous = &ifindex;
-			datapath_xdp_detach(ifindex);
-			datapath_filter_detach(ifindex);
+			datapath_xdp_take_off_old(ifindex);
+			datapath_filter_detach(dp, ifindex);
 		}
 	}
 	if (fd >= 0)

@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -20,89 +19,7 @@ LOG_MODULE("datapath");
 #define FILTER_HANDLE 1
 #define FILTER_PRIORITY 22083 /* 0x5643, "VC" */
 
-/* linux/bpf.h of 6.1 has them not. */
-#define TCX_INGRESS ((enum bpf_attach_type)46)
-#define TCX_EGRESS ((enum bpf_attach_type)47)
-#define TCX_PROGRAMS 64 /* the kernel's limit */
-
-static enum bpf_attach_type tcx_type(enum bpf_tc_attach_point point)
-{
-	return point == BPF_TC_EGRESS ? TCX_EGRESS : TCX_INGRESS;
-}
-
 /* Options are cleared by memset: libbpf refuses a struct whose padding is not zero. */
-
-/* ---- tcx ---- */
-
-static bool is_ours(int fd)
-{
-	static const char *const names[] = {"victor_access", "victor_backplane", "victor_external",
-					    "victor_inner"};
-	struct bpf_prog_info info = {};
-	uint32_t size = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strncmp(info.name, names[i], sizeof(info.name) - 1) == 0)
-			return true;
-	return false;
-}
-
-/* The one that is ours, of any release: an fd; or -ENOENT, or -EINVAL without tcx. */
-static int tcx_find(uint32_t ifindex, enum bpf_tc_attach_point point)
-{
-	uint32_t ids[TCX_PROGRAMS];
-	struct bpf_prog_query_opts all;
-	int result;
-
-	memset(&all, 0, sizeof(all));
-	all.sz = sizeof(all);
-	all.prog_ids = ids;
-	all.prog_cnt = TCX_PROGRAMS;
-	result = bpf_prog_query_opts((int)ifindex, tcx_type(point), &all);
-	if (result)
-		return result;
-	for (uint32_t i = 0; i < all.prog_cnt && i < TCX_PROGRAMS; i++) {
-		int fd = bpf_prog_get_fd_by_id(ids[i]);
-
-		if (fd >= 0 && is_ours(fd))
-			return fd;
-		if (fd >= 0)
-			close(fd);
-	}
-	return -ENOENT;
-}
-
-static int tcx_attach(int program, uint32_t ifindex, enum bpf_tc_attach_point point)
-{
-	int old = tcx_find(ifindex, point), result;
-	struct bpf_prog_attach_opts how;
-
-	memset(&how, 0, sizeof(how));
-	how.sz = sizeof(how);
-	if (old < 0 && old != -ENOENT)
-		return old;
-	if (old >= 0) {
-		how.flags = BPF_F_REPLACE;
-		how.replace_prog_fd = old;
-	}
-	result = bpf_prog_attach_opts(program, (int)ifindex, tcx_type(point), &how);
-	if (old >= 0)
-		close(old);
-	return result;
-}
-
-static int tcx_detach(uint32_t ifindex, enum bpf_tc_attach_point point)
-{
-	int old = tcx_find(ifindex, point), result;
-
-	if (old < 0)
-		return 0;
-	result = bpf_prog_detach2(old, (int)ifindex, tcx_type(point));
-	close(old);
-	return result;
-}
 
 /* ---- clsact ---- */
 
@@ -189,25 +106,25 @@ static bool clsact_is_shared(struct datapath *dp, uint32_t ifindex, enum bpf_tc_
 int datapath_filter_attach(struct datapath *dp, const struct bpf_program *program, uint32_t ifindex,
 			   enum bpf_tc_attach_point point)
 {
-	int fd = bpf_program__fd(program), result;
+	enum hook tcx = point == BPF_TC_EGRESS ? HOOK_OUT : HOOK_IN;
+	int result;
 
-	if (!clsact_is_shared(dp, ifindex, point) && !tcx_attach(fd, ifindex, point)) {
+	if (!clsact_is_shared(dp, ifindex, point) &&
+	    !datapath_hook_set(dp, program, ifindex, tcx, 0)) {
 		(void)clsact_detach(ifindex, point);
 		return 0;
 	}
-	result = clsact_attach(fd, ifindex, point);
+	result = clsact_attach(bpf_program__fd(program), ifindex, point);
 	if (!result)
-		(void)tcx_detach(ifindex, point);
+		datapath_hook_clear(dp, ifindex, tcx);
 	return result;
 }
 
-void datapath_filter_detach(uint32_t ifindex)
+void datapath_filter_detach(const struct datapath *dp, uint32_t ifindex)
 {
-	int result = tcx_detach(ifindex, BPF_TC_INGRESS);
+	int result = clsact_detach(ifindex, BPF_TC_INGRESS);
 
-	if (result && result != -ENODEV)
-		log_warn("device %u keeps its program: %s", ifindex, strerror(-result));
-	result = clsact_detach(ifindex, BPF_TC_INGRESS);
+	datapath_hook_clear(dp, ifindex, HOOK_IN);
 	if (result && result != -ENODEV && result != -ENOENT && result != -EINVAL)
 		log_warn("device %u keeps its filter: %s", ifindex, strerror(-result));
 }

@@ -260,6 +260,7 @@ void datapath_inner_remove(struct datapath *dp, uint32_t fe)
 
 	device_name(fe, name);
 	ifindex = device_find(dp, name);
+	datapath_hook_clear(dp, ifindex, HOOK_OUT);
 	result = ifindex ? device_delete(dp, ifindex) : 0;
 	if (result)
 		log_warn("device %s cannot be removed: %s", name, strerror(-result));

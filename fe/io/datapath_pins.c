@@ -91,6 +91,7 @@ void datapath_unpin_all(struct datapath *dp)
 		free(path);
 	}
 	unpin_old_bindings(dp);
+	datapath_hooks_clear(dp);
 }
 
 /* ---- a migration that was under way ---- */

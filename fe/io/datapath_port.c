@@ -60,8 +60,8 @@ static void device_maps_remove(struct datapath *dp, uint32_t ifindex)
 
 static void device_release(struct datapath *dp, struct datapath_device *d)
 {
-	datapath_xdp_detach(d->port.ifindex);
-	datapath_filter_detach(d->port.ifindex);
+	datapath_hook_clear(dp, d->port.ifindex, HOOK_XDP);
+	datapath_filter_detach(dp, d->port.ifindex);
 	if (d->promiscuous)
 		promiscuous_set(dp, d->port.ifindex, false);
 	device_maps_remove(dp, d->port.ifindex);
@@ -176,6 +176,7 @@ void datapath_adopt_devices(struct datapath *dp)
 
 	while (!bpf_map_get_next_key(fd, previous, &ifindex)) {
 		previous = &ifindex;
+		datapath_xdp_take_off_old(ifindex);
 		if (bpf_map_lookup_elem(fd, &ifindex, &in) ||
 		    bpf_map_lookup_elem(map_fd(dp->skeleton->maps.outputs), &in.number, &out))
 			continue;

@@ -87,12 +87,24 @@ void datapath_detach_all(struct datapath *dp);
  * one before. */
 int datapath_filter_attach(struct datapath *dp, const struct bpf_program *program, uint32_t ifindex,
 			   enum bpf_tc_attach_point point);
-void datapath_filter_detach(uint32_t ifindex);
+void datapath_filter_detach(const struct datapath *dp, uint32_t ifindex);
+
+/* datapath_hook.c.  A device's hooks, as links that outlive the process.  set: replaces the program
+ * of the process before in one step; -EINVAL: the kernel has no such hook, -EBUSY: there is
+ * somebody else's program.  'flags': the kernel's.  clear: nothing to be done if it is not set.
+ * hooks_clear: those of all devices. */
+enum hook { HOOK_IN, HOOK_OUT, HOOK_XDP };
+int datapath_hook_set(const struct datapath *dp, const struct bpf_program *program,
+		      uint32_t ifindex, enum hook hook, uint32_t flags);
+bool datapath_hook_is_set(const struct datapath *dp, uint32_t ifindex, enum hook hook);
+void datapath_hook_clear(const struct datapath *dp, uint32_t ifindex, enum hook hook);
+void datapath_hooks_clear(const struct datapath *dp);
 
 /* datapath_xdp.c.  set: attaches or detaches as configured, before the device's maps are written;
- * where it cannot be, a line says so and tc does it all.  detach: only what is ours. */
+ * where it cannot be, a line says so and tc does it all.  take_off_old: what a release without
+ * links attached, which only CAP_SYS_ADMIN may know: a start, or a removal. */
 void datapath_xdp_set(struct datapath *dp, struct datapath_device *device);
-void datapath_xdp_detach(uint32_t ifindex);
+void datapath_xdp_take_off_old(uint32_t ifindex);
 int datapath_fast_write(const struct datapath *dp, const struct datapath_device *device,
 			const struct map_port *in);
 void datapath_fast_remove(const struct datapath *dp, uint32_t ifindex);

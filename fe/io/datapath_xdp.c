@@ -60,33 +60,25 @@ static bool device_shows_tags(const struct datapath *dp, uint32_t ifindex)
 
 /* ---- the program on a device ---- */
 
-/* 0: none; 1: one of ours, of any release; -EEXIST: somebody else's. */
-static int xdp_look(uint32_t ifindex)
+static uint32_t xdp_id(uint32_t ifindex)
 {
-	struct bpf_prog_info info = {};
-	uint32_t id = 0, size = sizeof(info);
-	int fd, result;
+	uint32_t id = 0;
 
-	if (bpf_xdp_query_id((int)ifindex, 0, &id) || !id)
-		return 0;
-	fd = bpf_prog_get_fd_by_id(id);
-	result = fd < 0 ? -errno : bpf_obj_get_info_by_fd(fd, &info, &size);
-	if (fd >= 0)
-		close(fd);
-	if (result)
-		return -EEXIST;
-	return strcmp(info.name, PROGRAM_NAME) == 0 ? 1 : -EEXIST;
+	return bpf_xdp_query_id((int)ifindex, 0, &id) ? 0 : id;
 }
 
-void datapath_xdp_detach(uint32_t ifindex)
+void datapath_xdp_take_off_old(uint32_t ifindex)
 {
-	int result;
+	struct bpf_prog_info info = {};
+	uint32_t id = xdp_id(ifindex), size = sizeof(info);
+	int fd = id ? bpf_prog_get_fd_by_id(id) : -ENOENT;
 
-	if (xdp_look(ifindex) != 1)
+	if (fd < 0)
 		return;
-	result = bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, NULL);
-	if (result && result != -ENODEV)
-		log_warn("device %u keeps its XDP program: %s", ifindex, strerror(-result));
+	/* One that is there by a link is not to be detached so: -EBUSY. */
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && strcmp(info.name, PROGRAM_NAME) == 0)
+		(void)bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, NULL);
+	close(fd);
 }
 
 static bool xdp_is_wanted(const struct datapath *dp, const struct datapath_port *port)
@@ -104,10 +96,10 @@ void datapath_xdp_set(struct datapath *dp, struct datapath_device *d)
 
 	d->xdp = false;
 	if (!xdp_is_wanted(dp, &d->port)) {
-		datapath_xdp_detach(ifindex);
+		datapath_hook_clear(dp, ifindex, HOOK_XDP);
 		return;
 	}
-	if (xdp_look(ifindex) < 0) {
+	if (xdp_id(ifindex) && !datapath_hook_is_set(dp, ifindex, HOOK_XDP)) {
 		log_warn("device %u has an XDP program of somebody else's: packets go by tc alone",
 			 ifindex);
 		return;
@@ -116,16 +108,14 @@ void datapath_xdp_set(struct datapath *dp, struct datapath_device *d)
 		log_warn("device %u takes VLAN tags off (rxvlan), which cannot be turned off: "
 			 "packets go by tc alone",
 			 ifindex);
-		datapath_xdp_detach(ifindex);
+		datapath_hook_clear(dp, ifindex, HOOK_XDP);
 		return;
 	}
-	result = bpf_xdp_attach((int)ifindex, bpf_program__fd(dp->skeleton->progs.victor_xdp),
-				XDP_FLAGS_DRV_MODE, NULL);
-	if (result) {
+	result = datapath_hook_set(dp, dp->skeleton->progs.victor_xdp, ifindex, HOOK_XDP,
+				   XDP_FLAGS_DRV_MODE);
+	if (result)
 		log_warn("device %u takes no XDP program (%s): packets go by tc alone", ifindex,
 			 strerror(-result));
-		datapath_xdp_detach(ifindex);
-	}
 	d->xdp = !result;
 }
 

@@ -5,10 +5,12 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The process dies: all that it leaves stays. */
@@ -342,6 +344,40 @@ static void an_operators_filter_stays_before_the_program(void **state)
 	assert_int_equal(is_a_filter("acc"), is_a_filter("acc2"));
 }
 
+/* What an agent has when it sets its ports: not CAP_SYS_ADMIN (shell/sandbox.h). */
+static void confine(bool on)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+	const uint32_t bit = 1u << CAP_SYS_ADMIN;
+
+	assert_int_equal(syscall(SYS_capget, &head, data), 0);
+	data[0].effective = on ? data[0].effective & ~bit : data[0].effective | bit;
+	assert_int_equal(syscall(SYS_capset, &head, data), 0);
+}
+
+static void a_confined_agent_replaces_the_program_and_takes_it_off(void **state)
+{
+	struct bench *b = *state;
+
+	reopen(b);
+	confine(true);
+	bench_set_port(b, ACCESS, true, 1500);
+	bench_set_port(b, ACCESS2, true, 1500);
+	assert_int_equal(attached("acc", false), 1);
+	assert_int_equal(attached("acc2", false), 1);
+	b->ops->port_remove(&b->context, ACCESS2);
+	confine(false);
+	assert_int_equal(attached("acc2", false), 0);
+	reopen(b);
+	confine(true);
+	bench_set_port(b, ACCESS, true, 1500);
+	bench_set_port(b, ACCESS2, true, 1500);
+	confine(false);
+	assert_int_equal(attached("acc", false), 1);
+	assert_int_equal(attached("acc2", false), 1);
+}
+
 static void another_releases_pins_are_removed(void **state)
 {
 	struct bench *b = *state;
@@ -513,6 +549,7 @@ int main(void)
 		TEST(another_fes_pins_are_refused),
 		TEST(another_releases_pins_are_refused),
 		TEST(an_operators_filter_stays_before_the_program),
+		TEST(a_confined_agent_replaces_the_program_and_takes_it_off),
 		TEST(another_releases_pins_are_removed),
 		TEST(the_inner_device_lives_on_and_is_adopted),
 		TEST(a_strangers_device_of_that_name_is_left_alone),

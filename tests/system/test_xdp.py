@@ -41,8 +41,13 @@ def redirected(lab: Lab, device: str) -> int:
     return sum(int(n) for n in re.findall(r"rx_queue_\d+_xdp_redirect: (\d+)", said))
 
 
+def program_of(lab: Lab, name: str, device: str) -> str | None:
+    found = re.search(r"prog/xdp id (\d+)", netns.run(lab.netns(name), "ip", "link", "show", device))
+    return found[1] if found else None
+
+
 def attached(lab: Lab, name: str, device: str) -> bool:
-    return "prog/xdp" in netns.run(lab.netns(name), "ip", "link", "show", device)
+    return program_of(lab, name, device) is not None
 
 
 def test_access_and_external_ports_have_the_program_and_the_backplane_has_not(lab: Lab) -> None:
@@ -70,6 +75,7 @@ def test_a_session_lives_through_a_move_and_the_agents_end(lab: Lab) -> None:
             lab.move("laptop", place)
             labs.wait_place(lab, "laptop", fe, "ap0")
             talk.wait_progress()
+        program = program_of(lab, "fe2", "ap0")
         lab.fe("fe2").kill()
         before = redirected(lab, "ap0")
         talk.wait_progress()
@@ -78,3 +84,4 @@ def test_a_session_lives_through_a_move_and_the_agents_end(lab: Lab) -> None:
         labs.wait_online(lab)
         talk.wait_progress()
         assert attached(lab, "fe2", "ap0")
+        assert program_of(lab, "fe2", "ap0") != program
