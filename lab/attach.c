@@ -1,7 +1,9 @@
 /* lab-attach: what a routing daemon has no word for.  It hears a station's announcement at either
  * access port, as victor-fe does, and says by kernel routes where the station is: at the site that
  * it came to and at the one that it left, and with --everywhere at all sites, which is the bound of
- * what routes can do.  One process for all sites: nobody has to tell it of the other's part.
+ * what routes can do.  One process for all sites: nobody has to tell it of the other's part.  Or
+ * one process a site, of which none knows another: a site takes its route away when its access
+ * port's carrier goes.
  *
  * Uses netns.c; lab/peers.py runs it. */
 #include "base/memory.h"
@@ -9,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
 #include <net/ethernet.h>
@@ -27,6 +30,7 @@ struct site {
 	struct in_addr address; /* the other sites' next hop */
 	unsigned device;        /* of its access port; 0: it has none */
 	int heard, routes;      /* sockets; 'heard' -1: without an access port */
+	int links;              /* likewise, the kernel's notices; -1: nobody asks */
 };
 
 struct route_message {
@@ -56,8 +60,18 @@ static int open_port(struct netns *n, unsigned device)
 	return fd;
 }
 
+static int open_links(struct netns *n)
+{
+	struct sockaddr_nl at = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+	int fd = netns_socket(n, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		die("the kernel's notices", fd < 0 ? fd : errno);
+	return fd;
+}
+
 /* "NETNS,ADDRESS[,DEVICE]" */
-static void open_site(struct site *s, char *text)
+static void open_site(struct site *s, char *text, bool alone)
 {
 	const char *path = strsep(&text, ","), *address = strsep(&text, ",");
 	struct netns n;
@@ -74,6 +88,7 @@ static void open_site(struct site *s, char *text)
 	s->routes = netns_socket(&n, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 	if (s->routes < 0 || (s->device && s->heard < 0))
 		die("sockets", s->routes < 0 ? s->routes : s->heard);
+	s->links = alone && s->device ? open_links(&n) : -1;
 	netns_close(&n);
 }
 
@@ -118,36 +133,68 @@ static bool announces(int fd, struct in_addr station)
 	       memcmp(frame.arp.arp_tpa, &station, sizeof(station)) == 0;
 }
 
+/* Whether the kernel says that the access port has no carrier any more. */
+static bool loses_carrier(const struct site *s)
+{
+	union {
+		struct nlmsghdr header;
+		char bytes[16384];
+	} said;
+	ssize_t got = recv(s->links, &said, sizeof(said), 0);
+	int left = (int)got;
+	bool lost = false;
+
+	for (struct nlmsghdr *m = &said.header; got > 0 && NLMSG_OK(m, (unsigned)left);
+	     m = NLMSG_NEXT(m, left)) {
+		const struct ifinfomsg *link = NLMSG_DATA(m);
+
+		if (m->nlmsg_type == RTM_NEWLINK && (unsigned)link->ifi_index == s->device)
+			lost = !(link->ifi_flags & IFF_LOWER_UP);
+	}
+	return lost;
+}
+
+/* What was heard at sites[new]: routes there, and at the others. */
+static void heard(const struct site *sites, int count, int new, struct in_addr station,
+		  bool everywhere)
+{
+	if (!announces(sites[new].heard, station))
+		return;
+	change(&sites[new], station, true, NULL);
+	for (int i = 0; i < count; i++)
+		if (i != new &&everywhere)
+			change(&sites[i], station, true, &sites[new]);
+		else if (i != new &&sites[i].device)
+			change(&sites[i], station, false, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	bool everywhere = argc > 1 && strcmp(argv[1], "--everywhere") == 0;
-	int first = everywhere ? 2 : 1, count = argc - first - 1;
+	bool alone = argc > 1 && strcmp(argv[1], "--alone") == 0;
+	int first = everywhere || alone ? 2 : 1, count = argc - first - 1;
 	struct site sites[SITES_MAX];
-	struct pollfd polled[SITES_MAX];
+	struct pollfd polled[2 * SITES_MAX];
 	struct in_addr station;
 
-	if (count < 2 || count > SITES_MAX || inet_pton(AF_INET, argv[first], &station) != 1) {
-		fprintf(stderr, "usage: lab-attach [--everywhere] STATION "
+	if (count < 1 || count > SITES_MAX || inet_pton(AF_INET, argv[first], &station) != 1) {
+		fprintf(stderr, "usage: lab-attach [--everywhere | --alone] STATION "
 				"NETNS,ADDRESS[,DEVICE]...\n");
 		return 2;
 	}
 	for (int i = 0; i < count; i++) {
-		open_site(&sites[i], argv[first + 1 + i]);
+		open_site(&sites[i], argv[first + 1 + i], alone);
 		polled[i] = (struct pollfd){.fd = sites[i].heard, .events = POLLIN};
+		polled[count + i] = (struct pollfd){.fd = sites[i].links, .events = POLLIN};
 	}
 	for (;;) {
-		if (poll(polled, (nfds_t)count, -1) < 0 && errno != EINTR)
+		if (poll(polled, 2 * (nfds_t)count, -1) < 0 && errno != EINTR)
 			die("poll", errno);
-		for (int new = 0; new < count; new ++) {
-			if (!(polled[new].revents & POLLIN) ||
-			    !announces(sites[new].heard, station))
-				continue;
-			change(&sites[new], station, true, NULL);
-			for (int i = 0; i < count; i++)
-				if (i != new &&everywhere)
-					change(&sites[i], station, true, &sites[new]);
-				else if (i != new &&sites[i].device)
-					change(&sites[i], station, false, NULL);
+		for (int i = 0; i < count; i++) {
+			if (polled[count + i].revents & POLLIN && loses_carrier(&sites[i]))
+				change(&sites[i], station, false, NULL);
+			if (polled[i].revents & POLLIN)
+				heard(sites, count, i, station, everywhere);
 		}
 	}
 }

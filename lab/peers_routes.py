@@ -9,7 +9,9 @@ The station's announcement is heard at its access port by lab-attach (attach.c),
 routes: at all sites ("routes", the bound), or at the two access ports, and BIRD tells the others by
 iBGP: in full mesh ("bird"), or by a reflector at the centre ("bird-reflector"). It is one process
 for all sites, whose word takes no time whatever the delay; neighbours are known beforehand: both
-favour the peer.
+favour the peer. As it would be where sites are different machines is "bird-sites": a full mesh
+again, with a lab-attach at each site that has an access port, which knows of no other: it takes its
+route away when its port loses its carrier.
 """
 
 from __future__ import annotations
@@ -147,9 +149,15 @@ class Lab(RuntimeLab):
     def _start_attach(self) -> None:
         sites = [f"{netns.path_of(self.netns(f'fe{i}'))},172.16.0.{i}{'' if i == 1 else ',ap0'}"
                  for i in SITES]
-        how = ["--everywhere"] if self.system == "routes" else []
-        self.add_daemon("attach", "core",
-                        lambda: [program("lab/lab-attach"), *how, STATION, *sites]).start()
+        if self.system == "bird-sites":
+            for i in (2, 3):
+                self._start_one_attach(f"attach{i}", f"fe{i}", "--alone", STATION, sites[i - 1])
+        else:
+            how = ["--everywhere"] if self.system == "routes" else []
+            self._start_one_attach("attach", "core", *how, STATION, *sites)
+
+    def _start_one_attach(self, name: str, where: str, *arguments: str) -> None:
+        self.add_daemon(name, where, lambda: [program("lab/lab-attach"), *arguments]).start()
 
     def start_routers(self) -> None:
         """Whoever tells the other sites what lab-attach wrote, and waits for its sessions."""
@@ -182,6 +190,9 @@ SYSTEMS = (
     System("bird-reflector", "BIRD, /32 by iBGP route reflector", ANNOUNCEMENT, bird_version,
            lambda name, delay_ms: Lab(name, "bird-reflector", delay_ms), packages=("bird2",),
            rank=21),
+    System("bird-sites", "BIRD, /32 by iBGP full mesh, each site by itself", ANNOUNCEMENT,
+           bird_version, lambda name, delay_ms: Lab(name, "bird-sites", delay_ms),
+           packages=("bird2",), rank=22),
     System("routes", "ip route replace everywhere", ANNOUNCEMENT, lambda: "iproute2's way",
            lambda name, delay_ms: Lab(name, "routes", delay_ms), rank=90),
 )

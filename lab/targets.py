@@ -80,10 +80,15 @@ def controller(case: str, metric: str, at: str = "median") -> Figure:
 
 
 TARGETS = (
-    Target("handoff, median, beside BIRD in full mesh",
+    Target("handoff, median, beside BIRD in full mesh, one process at both access ports",
            Figure("peers", "outage", case="three sites"), 1, 0.5, "",
-           beside=Figure("peers", "outage", system="BIRD.*full mesh.*", case="three sites")),
-    Target("handoff, p99", Figure("handoff", "outage", "p99"), 3, 1, "ms"),
+           beside=Figure("peers", "outage", system="BIRD.*full mesh", case="three sites")),
+    Target("the same, beside BIRD with each site by itself",
+           Figure("peers", "outage", case="three sites"), 1, 0.5, "",
+           beside=Figure("peers", "outage", system="BIRD.*each site by itself",
+                         case="three sites")),
+    Target("handoff, p99 of these", Figure("peers", "outage", "p99", case="three sites"), 3, 1,
+           "ms"),
     Target("local delivery, 1M random IPv4 destinations",
            forward("local delivery, from a guarded node, IPv4, 1M", "BPF_PROG_RUN"), 150, 100,
            "ns"),

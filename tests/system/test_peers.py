@@ -24,13 +24,13 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
 def test_two_moves_of_two_systems_give_rows_of_the_shape(tmp_path: Path) -> None:
     file, picture, table = (tmp_path / f"peers.{kind}" for kind in ("json", "svg", "md"))
     draws = importlib.util.find_spec("matplotlib") is not None
-    done = run("--systems", "victor,bird", "--rounds", "1", "--moves", "2", "--delay-ms", "0",
+    done = run("--systems", "victor,bird,bird-sites", "--rounds", "1", "--moves", "2", "--delay-ms", "0",
                "--json", str(file), "--markdown", str(table),
                *(("--picture", str(picture)) if draws else ()))
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text())
     assert found["benchmark"] == "peers" and all(set(row) == KEYS for row in found["rows"])
-    for key in ("victor", "bird"):
+    for key in ("victor", "bird", "bird-sites"):
         title = peers.registry()[key].title
         mine = {row["metric"]: row for row in found["rows"] if row["system"] == title}
         assert set(mine) == {*peers.METRICS, *COUNTS, "load average"}, done.stderr
@@ -39,7 +39,7 @@ def test_two_moves_of_two_systems_give_rows_of_the_shape(tmp_path: Path) -> None
         assert 0 < mine["outage"]["min"] <= mine["outage"]["max"]
         assert mine["outage"]["max"] == max(mine[f"outage, {way} the station"]["max"]
                                             for way in ("from", "to"))
-    assert table.read_text().count(f"| {peers.ANNOUNCEMENT} | 2 |") == 2
+    assert table.read_text().count(f"| {peers.ANNOUNCEMENT} | 2 |") == 3
     assert not draws or picture.read_text().lstrip().startswith("<?xml")
 
 
