@@ -15,8 +15,6 @@ struct aside {
 			      * answer of it came too early */
 	struct place also[CLAIMANTS_MAX]; /* other claimants; also while PREPARED */
 	unsigned also_count;
-	int64_t again_ms;  /* when those whose answers came too early are asked again; 0: nobody is;
-			    * also while PREPARED */
 	unsigned rounds;   /* how often they were asked */
 	unsigned followed; /* claimants */
 	enum proof claimant_proof;

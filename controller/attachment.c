@@ -200,13 +200,7 @@ static void heard_here(struct core *c, struct attachment_record *r, const struct
 
 	/* What was on its way before a restart tells where the node was: its answer counts. */
 	if (r->a.state == ATTACHMENT_PROVISIONAL && !claim_is_fresh(c, r, claim)) {
-		if (!claim->elicited || claim->replay) {
-			probe_place(c, r, &r->a.place);
-			return;
-		}
-		/* Too early: not as fast as it answers, but when its FE has all that it should. */
-		r->probed = false;
-		record_arrange(c, r);
+		probe_place(c, r, &r->a.place);
 		return;
 	}
 	r->a.heard_ms = c->now_ms;
@@ -543,8 +537,6 @@ void attachment_tick(struct core *c)
 		next = record_at(c, r->list_next);
 		if (c->now_ms >= r->a.deadline_ms)
 			deadline(c, r);
-		else
-			probing_ask_early(c, r);
 	}
 	for (unsigned i = 0; i < c->element_count; i++)
 		if (c->elements[i]->state == ELEMENT_ONLINE)

@@ -35,7 +35,6 @@
 #define ROUNDS_MAX 4 /* of questions */
 #define PATIENCE_ROUNDS 32
 #define FOLLOWED_MAX 8
-#define AGAIN_PART 4 /* of the probe time: when an answer that came too early is asked for */
 
 /* A switch that has replied to the barrier, but not long ago: its packet-ins may be older. */
 static bool is_settling(const struct core *c, const struct attachment_record *r,
@@ -145,7 +144,6 @@ static void begin_probing(struct core *c, struct attachment_record *r, const str
 	after.deadline_ms = c->now_ms + c->config.probe_timeout_ms;
 	a->rounds = 0;
 	a->also_count = a->followed = 0;
-	a->again_ms = 0;
 	a->claimant_proof = claim->proof;
 	a->must_be_silent = admission_needs_silence(c, r, claim);
 	record_enter(c, r, &after, false);
@@ -178,44 +176,13 @@ static bool has_joined(const struct core *c, const struct attachment_record *r,
 	return false;
 }
 
-/* An answer that is not believed yet, where an FE is still being told its tables, is no reason to
- * ask at once: it would be asked for as fast as it comes. */
-static bool is_early_answer(const struct claim *claim)
-{
-	return claim->elicited && !claim->replay;
-}
-
-static void ask_soon(struct core *c, struct attachment_record *r)
-{
-	struct aside *a = aside_obtain(c, r);
-
-	if (!a->again_ms)
-		a->again_ms = c->now_ms + c->config.probe_timeout_ms / AGAIN_PART;
-}
-
-void probing_ask_early(struct core *c, struct attachment_record *r)
-{
-	struct aside *a = aside_find(c, r);
-
-	if (!a || !a->again_ms || c->now_ms < a->again_ms)
-		return;
-	a->again_ms = 0;
-	if (r->a.state == ATTACHMENT_PREPARED)
-		probe_place(c, r, &r->a.previous);
-	for (unsigned i = 0; r->a.state == ATTACHMENT_PROBING && i < a->also_count; i++)
-		probe_place(c, r, &a->also[i]);
-}
-
 /* While some are asked already: one more.  Whoever answers, and is believed, has it. */
-static void join_probing(struct core *c, struct attachment_record *r, const struct claim *claim)
+static void join_probing(struct core *c, struct attachment_record *r, const struct place *claimant)
 {
 	struct aside *a = aside_obtain(c, r);
 
-	if (has_joined(c, r, &claim->place)) {
-		if (is_early_answer(claim))
-			ask_soon(c, r);
-		else
-			probe_place(c, r, &claim->place); /* its connection may have broken since */
+	if (has_joined(c, r, claimant)) {
+		probe_place(c, r, claimant); /* its connection may have broken since */
 		return;
 	}
 	/* The latest are the likeliest; who is forgotten was asked, too. */
@@ -223,8 +190,8 @@ static void join_probing(struct core *c, struct attachment_record *r, const stru
 		a->also_count--;
 		memmove(a->also, a->also + 1, a->also_count * sizeof(a->also[0]));
 	}
-	a->also[a->also_count++] = claim->place;
-	probe_place(c, r, &claim->place);
+	a->also[a->also_count++] = *claimant;
+	probe_place(c, r, claimant);
 }
 
 /* It says that it moved on: what was answered before that counts no more.  Not for ever, or a
@@ -271,11 +238,6 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 		aside_obtain(c, r)->also_count = 1;
 		return;
 	}
-	if (r->a.state == ATTACHMENT_PREPARED && is_early_answer(claim) &&
-	    place_same_port(&r->a.previous, &claim->place)) {
-		ask_soon(c, r);
-		return;
-	}
 	if (r->a.state != ATTACHMENT_PROBING)
 		aside_obtain(c, r)->counted = 0;
 	/* A replay comes of a connection that broke, not of a node that flaps, and so does what is
@@ -298,7 +260,7 @@ void probing_claim(struct core *c, struct attachment_record *r, const struct cla
 	if (r->a.state == ATTACHMENT_PROBING && follow(c, r, claim))
 		return;
 	if (r->a.state == ATTACHMENT_PROBING)
-		join_probing(c, r, claim);
+		join_probing(c, r, &claim->place);
 	else
 		begin_probing(c, r, claim);
 	if (joined || (aside_of(c, r)->must_be_silent && claim_is_fresh(c, r, claim)))

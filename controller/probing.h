@@ -19,8 +19,6 @@ void probing_ask_others(struct core *c, struct attachment_record *r);
 /* It has moved while 'claimant', among others, was asked: who was not believed is asked again. */
 void probing_ask_losers(struct core *c, struct attachment_record *r, const struct place *claimant);
 void probing_heard_here(struct core *c, struct attachment_record *r, const struct claim *claim);
-/* Every tick: those whose answers came too early to be believed, when it is time. */
-void probing_ask_early(struct core *c, struct attachment_record *r);
 /* What was taken for its place is another one now: all are asked again. */
 void probing_restart(struct core *c, struct attachment_record *r);
 void probing_over(struct core *c, struct attachment_record *r);

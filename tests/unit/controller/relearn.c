@@ -371,81 +371,6 @@ static void and_is_nowhere_if_nobody_answers(void **state)
 	world_destroy(w);
 }
 
-static unsigned questions(const struct world *w, uint32_t fe, uint32_t port)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < w->log_count; i++)
-		count += w->log[i].what == LOG_PACKET_OUT && w->log[i].fe == fe &&
-			 w->log[i].port == port;
-	return count;
-}
-
-/* What it answers is not believed until it has replied to the barrier, and comes at once. */
-static void a_claimant_that_answers_too_early_is_not_asked_as_fast_as_it_answers(void **state)
-{
-	struct world *w = world_with_vm1_at(1, 2);
-
-	fake_of(w, 3)->slow = true;
-	fake_announces(w, 2, 2, VM1, IP1);
-	world_run(w);
-	fake_replay(w, 1, 3, VM1, IP1);
-	world_run(w);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_PROBING);
-	fake_port(w, 3, 3)->answers = a_mac(VM1);
-	fake_announces(w, 3, 3, VM1, IP1);
-	world_run(w);
-	world_wait(w, 200);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_PROBING);
-	assert_in_range(questions(w, 3, 3), 2, 4);
-	fake_replies(w, 3);
-	world_run(w);
-	world_wait(w, 100);
-	assert_at(w, "vm1", 3, 3, ATTACHMENT_ACTIVE);
-	world_destroy(w);
-}
-
-static void nor_is_the_place_to_which_a_prepared_move_would_return(void **state)
-{
-	struct world *w = world_with_vm1_at(2, 2);
-	struct reason why;
-
-	fake_of(w, 2)->slow = true;
-	fake_port(w, 2, 2)->answers = a_mac(VM1);
-	assert_int_equal(core_prepare_move(w->core, "vm1", "FE3", "port3", 0, w->now_ms, &why), 0);
-	world_run(w);
-	fake_announces(w, 2, 2, VM1, IP1);
-	world_run(w);
-	world_wait(w, 1000); /* nor is it flapping */
-	assert_at(w, "vm1", 3, 3, ATTACHMENT_PREPARED);
-	assert_in_range(questions(w, 2, 2), 2, 15);
-	fake_replies(w, 2);
-	world_run(w);
-	world_wait(w, 100);
-	assert_bound(w, IP1, 2, 2);
-	world_destroy(w);
-}
-
-static void nor_is_a_place_that_is_only_learnt(void **state)
-{
-	struct world *w = world_with_vm1_at(2, 2);
-
-	world_restart(w, 2, true);
-	fake_port(w, 2, 2)->answers = a_mac(VM1);
-	fake_of(w, 2)->slow = true;
-	connect(w, 2);
-	fake_announces(w, 2, 2, VM1, IP1);
-	world_run(w);
-	world_wait(w, 200);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_PROVISIONAL);
-	assert_in_range(questions(w, 2, 2), 1, 4);
-	fake_replies(w, 2);
-	world_run(w);
-	world_wait(w, 100);
-	assert_at(w, "vm1", 2, 2, ATTACHMENT_ACTIVE);
-	world_destroy(w);
-}
-
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_an_element_kept_does_not_confirm_what_is_only_learnt),
 	cmocka_unit_test(a_later_table_does_not_end_the_questions),
@@ -463,9 +388,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(nor_does_that_question_undo_a_move_that_is_prepared),
 	cmocka_unit_test(whose_element_does_not_know_it_stays_until_the_claimant_has_answered),
 	cmocka_unit_test(and_is_nowhere_if_nobody_answers),
-	cmocka_unit_test(a_claimant_that_answers_too_early_is_not_asked_as_fast_as_it_answers),
-	cmocka_unit_test(nor_is_the_place_to_which_a_prepared_move_would_return),
-	cmocka_unit_test(nor_is_a_place_that_is_only_learnt),
 };
 
 RUN_QUIETLY(tests)
