@@ -10,7 +10,6 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 LOG_MODULE("datapath");
 
