@@ -459,6 +459,8 @@ static void begin_nodes(struct session *s)
 	delete_others(sync);
 	planner_note_spreads(c, e);
 	note_ports(e);
+	/* This tells it of changes that it missed: what it heard before is not fresh. */
+	e->sent = c->change;
 	e->synced = true;
 }
 

@@ -119,6 +119,25 @@ static void a_claim_before_the_end_is_asked_about(void **state)
 	world_destroy(w);
 }
 
+/* It is told of that with all it should have, and replies to the barrier behind it. */
+static void a_claim_from_before_a_move_that_it_was_not_told_is_asked_about(void **state)
+{
+	struct world *w = sliced_world();
+
+	fake_announces_numbered(w, 1, 1);
+	world_run(w);
+	assert_false(w->core->elements[2]->synced);
+	fake_port(w, 1, 2)->answers = (struct mac){{0x52, 0x54, 0, 0, 1, 1}};
+	while (!w->core->elements[2]->synced && core_compare(w->core))
+		;
+	fake_announces_numbered(w, 3, 1);
+	world_run(w);
+	assert_at(w, "n1", 1, 2, ATTACHMENT_PROBING);
+	finish(w);
+	assert_all_at(w, 1, 1, 2);
+	world_destroy(w);
+}
+
 /* It is at FE3, whose word is not believed yet; FE2's is, but it is from before. */
 static void who_could_not_be_believed_before_is_not_forgotten_for_old_news(void **state)
 {
@@ -203,6 +222,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(nodes_that_move_before_and_behind_their_turn_are_right_in_the_end),
 	cmocka_unit_test(a_node_that_leaves_meanwhile_is_forgotten),
 	cmocka_unit_test(a_claim_before_the_end_is_asked_about),
+	cmocka_unit_test(a_claim_from_before_a_move_that_it_was_not_told_is_asked_about),
 	cmocka_unit_test(who_could_not_be_believed_before_is_not_forgotten_for_old_news),
 	cmocka_unit_test(a_node_that_comes_into_the_inventory_meanwhile_keeps_its_rules),
 	cmocka_unit_test(an_element_that_takes_nothing_is_given_no_more),
