@@ -365,6 +365,14 @@ static __always_inline int inner_deliver(struct __sk_buff *skb, const struct inn
 	return (int)bpf_redirect(head->detail, 0);
 }
 
+/* As if the node had sent it now. */
+static __always_inline int inner_again(struct __sk_buff *skb, const struct inner_header *head)
+{
+	if (inner_uncover(skb) || tc_set_vlan(skb, (__u16)head->detail))
+		return verdict_drop(VERDICT_rewrite_failed);
+	return (int)bpf_redirect(head->ifindex, BPF_F_INGRESS);
+}
+
 SEC("tc")
 int victor_inner(struct __sk_buff *skb)
 {
@@ -387,7 +395,9 @@ int victor_inner(struct __sk_buff *skb)
 		return transit_again(skb, cfg, &head);
 	if (head.what == INNER_TOO_BIG)
 		return transit_refuse(skb, cfg, &head);
-	if (inner_strip(skb, &head, 0))
+	if (head.what == INNER_AGAIN)
+		return inner_again(skb, &head);
+	if (head.what == INNER_HELD ? inner_uncover(skb) : inner_strip(skb, &head, 0))
 		return verdict_drop(VERDICT_rewrite_failed);
 	c = tc_headers(skb);
 	p = &known->packet;

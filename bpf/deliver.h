@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/guard.h"
+#include "bpf/hold.h"
 #include "bpf/icmp.h"
 #include "bpf/path.h"
 
@@ -28,7 +29,7 @@ static __noinline int tc_deliver(struct __sk_buff *skb, const struct packet *p,
 	int result;
 
 	if (!out)
-		return verdict_drop(VERDICT_port_gone);
+		return tc_hold(skb, p, to->port);
 	if (out->mtu && p->segment > out->mtu)
 		return tc_too_big(skb, p, out->mtu);
 	result = tc_decrement(skb, p);

@@ -27,28 +27,6 @@
 #define INNER_RETRY_NS 1000000000ll
 #define INNER_PROTOCOL 143 /* Ethernet (RFC 8986) */
 
-enum inner_what {
-	INNER_NODE,    /* a node's packet, out of its tunnel */
-	INNER_MARKED,  /* the same, and it was marked */
-	INNER_TRANSIT, /* with its outer header, on its way to the FE 'fe'; 'detail': the link it
-			  came by */
-	INNER_TOO_BIG, /* as before, but too large; 'detail': what would go on */
-	INNER_READY,   /* INNER_NODE whose way is in the header: nothing is looked up again */
-};
-
-/* In front of the packet: Ethernet for the kernel, the rest is victor_backplane's word to
- * victor_inner. */
-struct inner_header {
-	struct ethhdr eth;
-	__u32 token[2];
-	__u32 fe;      /* the peer it came from; INNER_READY: the VLAN */
-	__u32 detail;  /* INNER_NODE: the VRF; INNER_READY: the device it goes out by */
-	__u8 tos;      /* that the packet leaves with */
-	__u8 what;     /* enum inner_what */
-	__u8 mac[6];   /* it was sent to; INNER_READY: first the TOS that it has */
-	__u32 ifindex; /* of the device that it came in by, whatever kind of backplane that is */
-} __attribute__((packed));
-
 struct inner_frame {
 	struct ethhdr eth;
 	struct ipv6hdr ip;
@@ -165,6 +143,14 @@ static __noinline int inner_send(struct __sk_buff *skb, const struct map_config 
 		return -1;
 	copy_even(at, &frame, sizeof(frame));
 	return 0;
+}
+
+/* The same of what the agent sent: it has one Ethernet header, which inner_header begins with. */
+static __always_inline int inner_uncover(struct __sk_buff *skb)
+{
+	return (int)bpf_skb_adjust_room(skb,
+					-(int)(sizeof(struct inner_header) - sizeof(struct ethhdr)),
+					BPF_ADJ_ROOM_MAC, 0);
 }
 
 /* 0 if it is ours. */

@@ -17,12 +17,12 @@ static __always_inline struct map_port *lookup_port(__u32 ifindex)
 	return bpf_map_lookup_elem(&ports, &ifindex);
 }
 
-/* Where a port number's packets go out; NULL if that device is gone. */
+/* Where a port number's packets go out; NULL if that device is gone, or holds (bpf/hold.h). */
 static __always_inline struct map_output *lookup_output(__u32 number)
 {
 	struct map_output *out = bpf_map_lookup_elem(&outputs, &number);
 
-	return out && out->ifindex ? out : NULL;
+	return out && (__s32)out->ifindex > 0 ? out : NULL;
 }
 
 /* The one place that knows how bindings are kept. */

@@ -108,7 +108,8 @@ enum upcall_kind {
 	UPCALL_KIND_NEIGHBOR = 1,
 	UPCALL_KIND_STRANGER = 2,
 	UPCALL_KIND_CONTROL = 8,
-	UPCALL_KIND_REGISTRATION = 16
+	UPCALL_KIND_REGISTRATION = 16,
+	UPCALL_KIND_HELD = 32
 };
 
 /* The frame's first 'limit' bytes to the agent; the caller counts what became of it. */
@@ -138,6 +139,44 @@ static __always_inline enum dataplane_verdict upcall(struct __sk_buff *skb,
 	u->time_ns = bpf_ktime_get_ns();
 	bpf_ringbuf_submit(u, 0);
 	return VERDICT_punted;
+}
+
+/* Up to DATAPLANE_HELD_DATA bytes; 0, or -1 where there is no room. */
+__noinline int upcall_whole(struct __sk_buff *skb, __u32 port, __u32 kind, __u32 size, __u64 flags)
+{
+	struct map_upcall_held *u = bpf_ringbuf_reserve(&upcalls, sizeof(*u), 0);
+
+	if (!u)
+		return -1;
+	/* One bound after the other, else the verifier of 6.1 forgets one. */
+	if (size > DATAPLANE_HELD_DATA)
+		size = DATAPLANE_HELD_DATA;
+	asm volatile("" : "+r"(size));
+	if (size < sizeof(struct ethhdr) || bpf_skb_load_bytes(skb, 0, u->head.data, size)) {
+		bpf_ringbuf_discard(u, BPF_RB_NO_WAKEUP);
+		return -1;
+	}
+	u->head.port = port;
+	u->head.vlan = skb->vlan_present ? skb->vlan_tci & 0xfff : 0;
+	u->head.reason = (__u8)kind;
+	u->head.pad = 0;
+	u->head.size = size;
+	u->head.wire_size = skb->len;
+	u->head.time_ns = bpf_ktime_get_ns();
+	bpf_ringbuf_submit(u, flags);
+	return 0;
+}
+
+/* A stranger's, whole where that can be: the agent may have it go on when its sender is known
+ * (fe/hold.c). */
+static __always_inline enum dataplane_verdict upcall_stranger(struct __sk_buff *skb, __u32 port)
+{
+	__u32 size = skb->len;
+
+	if ((skb->gso_size || size > DATAPLANE_HELD_DATA) && size > DATAPLANE_STRANGER_DATA)
+		size = DATAPLANE_STRANGER_DATA;
+	return upcall_whole(skb, port, UPCALL_KIND_STRANGER, size, 0) ? VERDICT_punt_lost
+								      : VERDICT_punted;
 }
 
 /* The share of an access port: the operator's, or the standard. */
@@ -191,7 +230,7 @@ static __noinline void upcall_limited(struct __sk_buff *skb, const struct map_po
 	int neighbor = kind == UPCALL_KIND_NEIGHBOR;
 
 	if (upcall_allowed(skb, in, neighbor ? LIMIT_NEIGHBOR : LIMIT_STRANGER))
-		verdict_count_port(in->number, upcall(skb, in, p, kind,
-						      neighbor ? DATAPLANE_UPCALL_DATA
-							       : DATAPLANE_STRANGER_DATA));
+		verdict_count_port(in->number,
+				   neighbor ? upcall(skb, in, p, kind, DATAPLANE_UPCALL_DATA)
+					    : upcall_stranger(skb, in->number));
 }

@@ -1,8 +1,6 @@
-/* The agent: connections, and everything that goes to controllers by itself (packet-ins, port
- * status, replays, FLOW_REMOVED).  Requests are request.c's and statistics.c's; rules are
- * pipeline.c's; what the FE does about nodes by itself is neighbor.c's.
- *
- * Nothing here waits: an upcall becomes a packet-in and is flushed before this returns (P5). */
+/* The agent: connections, and everything that goes to controllers by itself (port status, replays,
+ * FLOW_REMOVED; packet-ins are upcall.c's).  Requests are request.c's and statistics.c's; rules are
+ * pipeline.c's; what the FE does about nodes by itself is neighbor.c's. */
 #include "fe/internal.h"
 #include "fe/overlap.h"
 
@@ -18,18 +16,18 @@ LOG_MODULE("agent");
 #define DEFAULT_IDLE_PROBE_MS 30000
 #define DEFAULT_IDLE_GIVE_UP_MS 3000
 #define DEFAULT_TENTATIVE_MS 10000
-#define FRAME_MAX 9216
 #define SUMMARY_AT_TICK 131072 /* rules, where the shell calls no agent_work */
 
 /* Time passes for all parts at once. */
-static void set_now(struct agent *a, int64_t now_ms)
+void agent_set_now(struct agent *a, int64_t now_ms)
 {
-	a->now_ms = a->pipeline.now_ms = a->neighborhood.now_ms = a->router.now_ms = now_ms;
+	a->now_ms = a->pipeline.now_ms = a->neighborhood.now_ms = now_ms;
+	a->router.now_ms = a->hold.now_ms = now_ms;
 	if (a->links.now_us < now_ms * 1000)
 		a->links.now_us = now_ms * 1000;
 }
 
-static void flush(struct agent_connection *c)
+void agent_write(struct agent_connection *c)
 {
 	if (c->channel.out.size && !c->dropped)
 		c->agent->shell.flush(c->agent->shell.context, c);
@@ -40,120 +38,12 @@ static bool is_up(const struct agent_connection *c)
 	return !c->dropped && c->channel.state == CHANNEL_UP && c->introduced;
 }
 
-/* Whether packet-ins and the like go there; a SLAVE gets port status only. */
-static bool listens(const struct agent_connection *c)
+bool connection_listens(const struct agent_connection *c)
 {
 	return is_up(c) && c->ready && c->wants_async && c->role != OFPCR_SLAVE;
 }
 
-/* ---- announcements ---- */
-
-/* The frame as it was on the wire, its tag put back. */
-static void rebuild_frame(struct buffer *b, const struct upcall *u)
-{
-	size_t size = u->size < FRAME_MAX ? u->size : FRAME_MAX;
-
-	buffer_clear(b);
-	if (!u->vlan || size < 12) {
-		buffer_add_bytes(b, u->frame, size);
-		return;
-	}
-	buffer_add_bytes(b, u->frame, 12);
-	write_u16(b, 0x8100);
-	write_u16(b, u->vlan);
-	buffer_add_bytes(b, u->frame + 12, size - 12);
-}
-
-/* As the key of its LISTEN has it. */
-static uint16_t listen_type(const struct upcall *u)
-{
-	uint16_t ethertype = ETHERTYPE_ARP_;
-
-	if (u->size >= 14)
-		ethertype = (uint16_t)(u->frame[12] << 8 | u->frame[13]);
-	return ethertype == ETHERTYPE_IPV6_ && nd_is(u->frame, u->size) ? u->frame[54] : ethertype;
-}
-
-static uint64_t listen_cookie(const struct agent *a, const struct upcall *u)
-{
-	struct rule_key key = {.kind = RULE_LISTEN, .port = u->port, .ethertype = listen_type(u)};
-	const struct pipeline_entry *entry = pipeline_find(&a->pipeline, &key);
-
-	return entry ? entry->rule.cookie : 0;
-}
-
-static void make_packet_in(struct agent *a, const struct upcall *u, struct ofp_packet_in *ret)
-{
-	uint32_t vrf = 0;
-
-	rebuild_frame(&a->frame, u);
-	*ret = (struct ofp_packet_in){
-		.buffer_id = OFP_NO_BUFFER,
-		.total_size = (uint16_t)(u->wire_size < UINT16_MAX ? u->wire_size : UINT16_MAX),
-		.reason = OFPR_ACTION,
-		.table = u->reason == UPCALL_NEIGHBOR ? TABLE_PORT : TABLE_GUARD,
-		.cookie = u->reason == UPCALL_NEIGHBOR ? listen_cookie(a, u) : 0,
-		.data = a->frame.data,
-		.data_size = a->frame.size,
-	};
-	if (ret->total_size < ret->data_size)
-		ret->total_size = (uint16_t)ret->data_size;
-	ofp_match_set(&ret->match, OFP_FIELD_IN_PORT, u->port);
-	if (u->vlan)
-		ofp_match_set(&ret->match, OFP_FIELD_VLAN_VID,
-			      OFP_VLAN_PRESENT | (u->vlan & 0xfff));
-	if (pipeline_port_vrf(&a->pipeline, u->port, &vrf) == 0)
-		ofp_match_set(&ret->match, OFP_FIELD_METADATA, vrf);
-}
-
-/* Whether a controller has it. */
-static bool send_up(struct agent *a, const struct upcall *u)
-{
-	struct ofp_packet_in packet;
-	bool sent = false;
-
-	make_packet_in(a, u, &packet);
-	for (struct agent_connection *c = a->connections; c; c = c->next) {
-		if (!listens(c) || c->channel.out.size > CONNECTION_STUFFED_SIZE ||
-		    !fair_admits(&c->fair, c->channel.out.size, u->port, &a->packet_ins_crowded))
-			continue;
-		ofp_packet_in_encode(&c->channel.out, 0, &packet);
-		c->channel.count.messages_out++;
-		flush(c);
-		sent |= c->is_controller;
-	}
-	return sent;
-}
-
-void agent_upcall(struct agent *a, const struct upcall *u, int64_t now_ms)
-{
-	struct claim claim;
-	bool sent;
-
-	set_now(a, now_ms);
-	if (u->reason == UPCALL_CONTROL) {
-		if (a->links.now_us < u->now_us)
-			a->links.now_us = u->now_us;
-		links_receive(&a->links, u);
-		return;
-	}
-	if (!pipeline_port(&a->pipeline, u->port))
-		return;
-	if (u->reason == UPCALL_REGISTRATION) {
-		if (registration_is_whole(a, u))
-			(void)send_up(a, u);
-		return;
-	}
-	if (u->reason == UPCALL_STRANGER && neighborhood_read_claim(&a->neighborhood, u, &claim) &&
-	    neighborhood_was_said(&a->neighborhood, &claim))
-		return;
-	sent = send_up(a, u); /* before all else: this is the start of a move */
-	router_heard(&a->router, u);
-	if (!neighborhood_read_claim(&a->neighborhood, u, &claim))
-		return;
-	neighborhood_keep(&a->neighborhood, &claim, a->frame.data, a->frame.size, sent);
-	neighborhood_heard(&a->neighborhood, &claim);
-}
+/* ---- replays ---- */
 
 void agent_adopt_kept(struct agent *a, const struct kept_key *key, const struct kept_frame *frame)
 {
@@ -180,7 +70,7 @@ void connection_set_ready(struct agent_connection *c)
 bool agent_has_controller(const struct agent *a)
 {
 	for (const struct agent_connection *c = a->connections; c; c = c->next)
-		if (c->is_controller && listens(c))
+		if (c->is_controller && connection_listens(c))
 			return true;
 	return false;
 }
@@ -188,7 +78,7 @@ bool agent_has_controller(const struct agent *a)
 bool agent_is_complete(const struct agent *a)
 {
 	for (const struct agent_connection *c = a->connections; c; c = c->next)
-		if (c->is_controller && c->complete && listens(c))
+		if (c->is_controller && c->complete && connection_listens(c))
 			return true;
 	return false;
 }
@@ -218,7 +108,7 @@ static void on_removed(void *context, const struct pipeline_entry *entry, uint8_
 	rule_to_match(&entry->rule.key, &f.match);
 	pipeline_count(&a->pipeline, entry, &f.packet_count, &f.byte_count);
 	for (struct agent_connection *c = a->connections; c; c = c->next) {
-		if (!listens(c))
+		if (!connection_listens(c))
 			continue;
 		ofp_flow_removed_encode(&c->channel.out, 0, &f);
 		c->channel.count.messages_out++;
@@ -248,11 +138,11 @@ static void on_silent(void *context, const struct silent *silent)
 	struct agent *a = context;
 
 	for (struct agent_connection *c = a->connections; c; c = c->next) {
-		if (!listens(c) || !c->is_controller)
+		if (!connection_listens(c) || !c->is_controller)
 			continue;
 		silent_encode(&c->channel.out, 0, silent);
 		c->channel.count.messages_out++;
-		flush(c);
+		agent_write(c);
 	}
 }
 
@@ -299,7 +189,7 @@ static void tell_port(struct agent *a, const struct agent_port *port, enum ofp_p
 		if (!is_up(c) || !c->wants_async)
 			continue;
 		send_port(c, port, reason);
-		flush(c);
+		agent_write(c);
 	}
 }
 
@@ -317,10 +207,14 @@ void agent_port_set(struct agent *a, const struct agent_port *port, int64_t now_
 	const struct agent_port *old = pipeline_port(&a->pipeline, port->info.number);
 	enum ofp_port_reason reason = old ? OFPPR_MODIFY : OFPPR_ADD;
 
-	set_now(a, now_ms);
+	agent_set_now(a, now_ms);
 	if (old && port_equal(old, port))
 		return;
 	pipeline_port_set(&a->pipeline, port);
+	if (port->info.role == PORT_ACCESS && !port->up)
+		hold_port_down(&a->hold, port->info.number);
+	else if (port->info.role == PORT_ACCESS)
+		hold_port_up(&a->hold, port->info.number);
 	links_port(&a->links, port->info.number, port);
 	tell_port(a, port, reason);
 }
@@ -330,7 +224,7 @@ void agent_port_remove(struct agent *a, uint32_t number, int64_t now_ms)
 	const struct agent_port *old = pipeline_port(&a->pipeline, number);
 	struct agent_port gone;
 
-	set_now(a, now_ms);
+	agent_set_now(a, now_ms);
 	if (!old)
 		return;
 	gone = *old;
@@ -339,6 +233,8 @@ void agent_port_remove(struct agent *a, uint32_t number, int64_t now_ms)
 	tell_port(a, &gone, OFPPR_DELETE);
 	links_port(&a->links, number, NULL);
 	pipeline_port_remove(&a->pipeline, number);
+	if (gone.info.role == PORT_ACCESS)
+		hold_port_down(&a->hold, number);
 }
 
 /* A link went up or down: the data plane has it already. */
@@ -355,7 +251,7 @@ static void on_link(void *context, const struct backplane_link *link)
 		link_state_encode(&c->channel.out, 0, &state);
 		c->channel.count.messages_out++;
 		if (!port)
-			flush(c);
+			agent_write(c);
 	}
 	if (port)
 		tell_port(a, port, OFPPR_MODIFY);
@@ -431,7 +327,7 @@ struct agent_connection *agent_connect(struct agent *a, const char *peer, bool i
 {
 	struct agent_connection *c = memory_alloc(sizeof(*c));
 
-	set_now(a, now_ms);
+	agent_set_now(a, now_ms);
 	*c = (struct agent_connection){
 		.agent = a,
 		.next = a->connections,
@@ -444,7 +340,7 @@ struct agent_connection *agent_connect(struct agent *a, const char *peer, bool i
 	};
 	a->connections = c;
 	channel_init(&c->channel, &channel_operations, c, CONNECTION_ECHO_MS, now_ms);
-	flush(c);
+	agent_write(c);
 	return c;
 }
 
@@ -453,7 +349,7 @@ static void settle(struct agent_connection *c)
 {
 	struct agent *a = c->agent;
 
-	flush(c);
+	agent_write(c);
 	if (c->channel.state != CHANNEL_DOWN || c->dropped)
 		return;
 	if (c->is_controller)
@@ -468,13 +364,14 @@ void agent_receive(struct agent_connection *c, const uint8_t *bytes, size_t size
 
 	if (c->dropped)
 		return;
-	set_now(a, now_ms);
+	agent_set_now(a, now_ms);
 	channel_receive(&c->channel, bytes, size, now_ms);
 	/* What the batch did may have news for the others: FLOW_REMOVED. */
 	for (struct agent_connection *other = a->connections; other; other = other->next)
 		if (other != c)
-			flush(other);
+			agent_write(other);
 	settle(c);
+	hold_settle(&a->hold);
 }
 
 static void destroy_connection(struct agent_connection *c)
@@ -488,7 +385,7 @@ void agent_disconnect(struct agent_connection *c, int64_t now_ms)
 {
 	struct agent_connection **at = &c->agent->connections;
 
-	set_now(c->agent, now_ms);
+	agent_set_now(c->agent, now_ms);
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
@@ -536,6 +433,7 @@ struct agent *agent_create(const struct agent_config *config, const struct agent
 			  seed ^ 0x5bd1e995, now_ms);
 	links_init(&a->links, &config->backplane, shell->datapath, shell->context, &links_observer,
 		   seed ^ 0x9e3779b9, now_ms * 1000);
+	hold_init(&a->hold, &a->pipeline, config->hold_ms, seed ^ 0x85ebca6b, now_ms);
 	router_init(&a->router, &a->pipeline, &a->links, config->backplane_mtu, seed ^ 0x9e3779b9,
 		    now_ms);
 	return a;
@@ -552,6 +450,7 @@ void agent_destroy(struct agent *a)
 	}
 	links_finish(&a->links);
 	router_finish(&a->router);
+	hold_finish(&a->hold);
 	neighborhood_finish(&a->neighborhood);
 	pipeline_finish(&a->pipeline);
 	buffer_finish(&a->frame);
@@ -575,7 +474,7 @@ void agent_adopt_link(struct agent *a, const struct datapath_link *link)
 
 void agent_adopt_done(struct agent *a, int64_t now_ms)
 {
-	set_now(a, now_ms);
+	agent_set_now(a, now_ms);
 	links_adopt_done(&a->links);
 	pipeline_adopt_done(&a->pipeline);
 }
@@ -584,9 +483,10 @@ void agent_tick(struct agent *a, int64_t now_ms)
 {
 	struct agent_connection *c, *next;
 
-	set_now(a, now_ms);
+	agent_set_now(a, now_ms);
 	pipeline_tick(&a->pipeline);
 	neighborhood_tick(&a->neighborhood);
+	hold_tick(&a->hold);
 	router_tick(&a->router);
 	summary_job_work(a, SUMMARY_AT_TICK);
 	for (c = a->connections; c; c = c->next)
@@ -604,6 +504,6 @@ int64_t agent_next_us(const struct agent *a)
 
 void agent_tick_links(struct agent *a, int64_t now_us)
 {
-	set_now(a, now_us / 1000);
+	agent_set_now(a, now_us / 1000);
 	links_tick(&a->links, now_us);
 }

@@ -19,6 +19,7 @@ struct agent_config {
 	unsigned idle_probe_ms;   /* a local node silent this long is probed; default 30000 */
 	unsigned idle_give_up_ms; /* and after this long of unanswered probes reported; 3000 */
 	unsigned tentative_ms;    /* how long a tentative binding lives; 10000 */
+	unsigned hold_ms;         /* how long packets are kept in a handoff (fe/hold.h); 0: never */
 };
 
 struct agent_shell {
@@ -48,6 +49,7 @@ struct agent_port {
 enum upcall_reason {
 	UPCALL_NEIGHBOR = 1, /* ARP and the like; LLDP on a backplane port */
 	UPCALL_STRANGER = 2,
+	UPCALL_HELD = 32, /* for a port that holds (fe/hold.h): decapsulated, its hop taken */
 	UPCALL_REGISTRATION = 16, /* a UDP datagram for the registration's port of a gateway */
 	UPCALL_CONTROL =
 		8 /* a link's own words: BFD, STAMP.  'port' is 0 on a device that is none */

@@ -135,6 +135,16 @@ struct kept_frame {
 };
 _Static_assert(sizeof(struct kept_frame) == 152, "kept_frame has hidden padding");
 
+/* A whole Ethernet frame that was kept for a while (fe/hold.h). */
+struct datapath_frame {
+	bool own; /* a node here sent it by 'port', with this tag; else it is for a node of 'vrf' */
+	uint16_t vlan; /* own */
+	uint32_t port; /* own */
+	uint32_t vrf;  /* not own */
+	const void *data;
+	size_t size;
+};
+
 struct datapath_ops {
 	int (*port_set)(void *context, const struct datapath_port *port);
 	int (*port_remove)(void *context, uint32_t number);
@@ -193,6 +203,11 @@ struct datapath_ops {
 
 	/* Sends a frame out of a port. */
 	int (*transmit)(void *context, uint32_t port, const void *frame, size_t size);
+	/* What is for a port goes up as UPCALL_HELD, or no more; port_set ends it, too, and so does
+	 * the data plane where nobody reads upcalls.  resume: the frame goes on by what the tables
+	 * say now, like one that comes in now.  Both NULL: nothing is ever held. */
+	int (*port_hold)(void *context, uint32_t number, bool holds);
+	int (*resume)(void *context, const struct datapath_frame *frame);
 	/* Delivers all upcalls that are queued now to the agent, before a barrier is answered
 	 * (design P4a). */
 	void (*drain_upcalls)(void *context);

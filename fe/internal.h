@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fe/fair.h"
+#include "fe/hold.h"
 #include "fe/link.h"
 #include "fe/neighbor.h"
 #include "fe/router.h"
@@ -33,6 +34,7 @@ struct agent {
 	struct agent_shell shell;
 	struct pipeline pipeline;
 	struct neighborhood neighborhood;
+	struct hold hold;
 	struct links links;
 	struct router router;
 	struct summary_job summary;
@@ -65,6 +67,10 @@ void statistics_add_flow(const struct agent *a, struct ofp_multipart_writer *w,
 bool registration_is_whole(struct agent *a, const struct upcall *u);
 
 /* agent.c */
+void agent_set_now(struct agent *a, int64_t now_ms); /* time passes for all parts at once */
+void agent_write(struct agent_connection *c);        /* what is to be sent */
+/* Whether packet-ins and the like go there; a SLAVE gets port status only. */
+bool connection_listens(const struct agent_connection *c);
 void connection_introduce(struct agent_connection *c);
 void connection_set_ready(struct agent_connection *c);
 void agent_describe_port(const struct agent *a, const struct agent_port *port,

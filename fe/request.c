@@ -234,11 +234,14 @@ static void answer_drops(struct agent_connection *c, uint32_t xid)
 	const struct drop_count bad = {"registration_checksum", false, c->agent->registrations_bad};
 	const struct drop_count crowded = {"packet_in_crowded", true, c->agent->packet_ins_crowded};
 
+	const struct drop_count over = {"hold_over", false, c->agent->hold.dropped};
+
 	c->agent->shell.datapath->drops(c->agent->shell.context, add_drop, r);
 	add_drop(r, &advertised);
 	add_drop(r, &bad);
 	add_drop(r, &refused);
 	add_drop(r, &crowded);
+	add_drop(r, &over);
 	drops_reply_encode(&c->channel.out, xid, r->list, r->count);
 	free(r);
 }

@@ -1,6 +1,8 @@
 /* IP and UDP headers around the words of fe/link.c: written and read in one place. */
 #include "packet/datagram.h"
 
+#include "packet/checksum.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -12,33 +14,17 @@
 #define IPV4_DF 0x4000
 #define IPV4_FRAGMENT 0xbfff /* all but DF */
 
-static uint32_t sum_bytes(const uint8_t *bytes, size_t size, uint32_t sum)
-{
-	for (size_t i = 0; i + 1 < size; i += 2)
-		sum += (uint32_t)(bytes[i] << 8 | bytes[i + 1]);
-	if (size & 1)
-		sum += (uint32_t)bytes[size - 1] << 8;
-	return sum;
-}
-
-static uint16_t sum_fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
-
 /* Of the pseudo-header (RFC 768; RFC 8200, section 8.1). */
 static uint32_t sum_pseudo(const struct datagram *d, size_t size)
 {
 	uint32_t sum = PROTOCOL_UDP + (uint32_t)size;
 
 	if (address_is_ipv4(&d->source)) {
-		sum = sum_bytes(address_ipv4(&d->source), 4, sum);
-		sum = sum_bytes(address_ipv4(&d->destination), 4, sum);
+		sum = checksum_add(address_ipv4(&d->source), 4, sum);
+		sum = checksum_add(address_ipv4(&d->destination), 4, sum);
 	} else {
-		sum = sum_bytes(d->source.bytes, 16, sum);
-		sum = sum_bytes(d->destination.bytes, 16, sum);
+		sum = checksum_add(d->source.bytes, 16, sum);
+		sum = checksum_add(d->destination.bytes, 16, sum);
 	}
 	return sum;
 }
@@ -46,7 +32,7 @@ static uint32_t sum_pseudo(const struct datagram *d, size_t size)
 /* With the segment; 0 of a right one is 0xffff before the complement. */
 static uint16_t sum_udp(const struct datagram *d, const uint8_t *udp, size_t size)
 {
-	return sum_fold(sum_bytes(udp, size, sum_pseudo(d, size)));
+	return checksum_fold(checksum_add(udp, size, sum_pseudo(d, size)));
 }
 
 static void build_ipv4(struct buffer *b, const struct datagram *d, size_t size)
@@ -63,7 +49,8 @@ static void build_ipv4(struct buffer *b, const struct datagram *d, size_t size)
 	write_u16(b, 0);
 	buffer_add_bytes(b, address_ipv4(&d->source), 4);
 	buffer_add_bytes(b, address_ipv4(&d->destination), 4);
-	write_u16_at(b, start + 10, (uint16_t)~sum_fold(sum_bytes(b->data + start, IPV4_SIZE, 0)));
+	write_u16_at(b, start + 10,
+		     (uint16_t)~checksum_fold(checksum_add(b->data + start, IPV4_SIZE, 0)));
 }
 
 static void build_ipv6(struct buffer *b, const struct datagram *d, size_t size)
@@ -103,7 +90,7 @@ static int parse_ipv4(struct reader *rd, struct datagram *ret, size_t *ret_size)
 	uint16_t size;
 
 	if (!at || at[0] != 0x45 || at[9] != PROTOCOL_UDP ||
-	    sum_fold(sum_bytes(at, IPV4_SIZE, 0)) != 0xffff)
+	    checksum_fold(checksum_add(at, IPV4_SIZE, 0)) != 0xffff)
 		return -EBADMSG;
 	size = (uint16_t)(at[2] << 8 | at[3]);
 	if (size < IPV4_SIZE || ((at[6] << 8 | at[7]) & IPV4_FRAGMENT))
@@ -145,7 +132,7 @@ static int parse_udp(struct reader *rd, struct datagram *ret, size_t size, bool 
 	length = (size_t)(at[4] << 8 | at[5]);
 	if (length < UDP_SIZE || length > size)
 		return -EBADMSG;
-	is_left = unfinished && (at[6] << 8 | at[7]) == sum_fold(sum_pseudo(ret, length));
+	is_left = unfinished && (at[6] << 8 | at[7]) == checksum_fold(sum_pseudo(ret, length));
 	if (!is_left &&
 	    (at[6] | at[7] ? sum_udp(ret, at, length) != 0xffff : !address_is_ipv4(&ret->source)))
 		return -EBADMSG;

@@ -4,6 +4,7 @@
  * limit bounds. */
 #include "packet/icmp_error.h"
 
+#include "packet/checksum.h"
 #include "packet/ethernet.h"
 
 #include <errno.h>
@@ -29,23 +30,10 @@ struct packet {
 	bool v4;
 };
 
-static uint32_t add_up(const uint8_t *at, size_t size, uint32_t sum)
-{
-	for (size_t i = 0; i + 1 < size; i += 2)
-		sum += (uint32_t)at[i] << 8 | at[i + 1];
-	if (size & 1)
-		sum += (uint32_t)at[size - 1] << 8;
-	return sum;
-}
-
-/* The Internet checksum (RFC 1071), of an even or odd number of bytes, upon what there is already.
- */
+/* Of an even or odd number of bytes, upon what there is already. */
 static uint16_t checksum(const uint8_t *at, size_t size, uint32_t sum)
 {
-	sum = add_up(at, size, sum);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	return (uint16_t)~checksum_fold(checksum_add(at, size, sum));
 }
 
 static size_t header_size(const uint8_t *ip)
@@ -199,10 +187,11 @@ int icmp_error_build(struct buffer *b, const void *frame, size_t size, enum icmp
 	write_u32(b, kind == ICMP_TOO_BIG ? mtu : 0);
 	buffer_add_bytes(b, p.ip, quoted);
 	/* IPv6's is over the two addresses before it, the length and the protocol as well. */
-	write_u16_at(b, icmp + 2,
-		     checksum(b->data + icmp, ICMP_SIZE + quoted,
-			      p.v4 ? 0
-				   : add_up(b->data + icmp - 32, 32,
-					    (uint32_t)(ICMP_SIZE + quoted) + PROTOCOL_ICMPV6)));
+	write_u16_at(
+		b, icmp + 2,
+		checksum(b->data + icmp, ICMP_SIZE + quoted,
+			 p.v4 ? 0
+			      : checksum_add(b->data + icmp - 32, 32,
+					     (uint32_t)(ICMP_SIZE + quoted) + PROTOCOL_ICMPV6)));
 	return 0;
 }

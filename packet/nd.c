@@ -2,6 +2,7 @@
  * router advertisement says; the packet path answers most solicitations itself (bpf/nd.h). */
 #include "packet/nd.h"
 
+#include "packet/checksum.h"
 #include "packet/ethernet.h"
 
 #include <errno.h>
@@ -44,23 +45,13 @@ struct address nd_link_local(const struct mac *mac)
 
 /* ---- checksum (RFC 8200, section 8.1) ---- */
 
-static uint32_t sum(const uint8_t *bytes, size_t size, uint32_t start)
-{
-	for (size_t i = 0; i < size; i++)
-		start += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	return start;
-}
-
 /* Of the message and the pseudo header; 0 if the message has the right one in it.  A message is
  * shorter than 64 KiB, so nothing overflows. */
 static uint16_t checksum(const uint8_t *addresses, const uint8_t *message, size_t size)
 {
-	uint32_t total = sum(addresses, 32, (uint32_t)size + PROTOCOL_ICMPV6);
+	uint32_t total = checksum_add(addresses, 32, (uint32_t)size + PROTOCOL_ICMPV6);
 
-	total = sum(message, size, total);
-	total = (total & 0xffff) + (total >> 16);
-	total = (total & 0xffff) + (total >> 16);
-	return (uint16_t)~total;
+	return (uint16_t)~checksum_fold(checksum_add(message, size, total));
 }
 
 /* ---- parsing ---- */

@@ -18,6 +18,8 @@
 #define TIMER_MAX_MS 86400000
 #define AWAKE_US 500
 #define AWAKE_MAX_US 10000
+#define HOLD_MS 1000
+#define HOLD_MAX_MS 10000
 #define PATIENCE_S 300
 #define PATIENCE_MAX_S 31536000
 
@@ -86,6 +88,11 @@ static int read_agent(const struct reading *r)
 	if (result == 0)
 		result = read_timer(r, "tentative_ms", y->timers.tentative_ms, 10000,
 				    &agent->tentative_ms);
+	agent->hold_ms = y->timers.hold_ms ? *y->timers.hold_ms : HOLD_MS;
+	if (result == 0 && agent->hold_ms > HOLD_MAX_MS)
+		result = config_refuse(r, (struct place){"timers", -1, "hold_ms"},
+				       "hold_ms: %u: at most %d milliseconds; 0 is never",
+				       agent->hold_ms, HOLD_MAX_MS);
 	return result;
 }
 

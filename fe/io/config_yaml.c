@@ -55,6 +55,7 @@ static const cyaml_schema_field_t timer_fields[] = {
 	NUMBER_OR_NOT(idle_probe_ms, yaml_timers),
 	NUMBER_OR_NOT(idle_give_up_ms, yaml_timers),
 	NUMBER_OR_NOT(tentative_ms, yaml_timers),
+	NUMBER_OR_NOT(hold_ms, yaml_timers),
 	CYAML_FIELD_END,
 };
 

@@ -17,7 +17,7 @@ struct yaml_port {
 };
 
 struct yaml_timers {
-	uint32_t *idle_probe_ms, *idle_give_up_ms, *tentative_ms;
+	uint32_t *idle_probe_ms, *idle_give_up_ms, *tentative_ms, *hold_ms;
 };
 
 struct yaml_share {

@@ -303,6 +303,8 @@ const struct datapath_ops *datapath_operations(void)
 						       .binding_count = binding_count,
 						       .port_stats = datapath_port_stats,
 						       .transmit = datapath_transmit,
+						       .port_hold = datapath_port_hold,
+						       .resume = datapath_resume,
 						       .drain_upcalls = datapath_drain_upcalls};
 
 	return &operations;

@@ -148,6 +148,8 @@ int datapath_port_set(void *context, const struct datapath_port *port);
 int datapath_port_remove(void *context, uint32_t number);
 int datapath_port_stats(void *context, uint32_t number, struct ofp_port_stats *ret);
 int datapath_transmit(void *context, uint32_t port, const void *frame, size_t size);
+int datapath_port_hold(void *context, uint32_t number, bool holds);
+int datapath_resume(void *context, const struct datapath_frame *frame);
 void datapath_drain_upcalls(void *context);
 void datapath_sweep_entries(struct datapath *dp);
 

@@ -10,6 +10,7 @@
 
 #include "include/victor/bindings.h"
 
+#include <linux/if_ether.h>
 #include <linux/types.h>
 
 #define DATAPLANE_MAGIC 0x56494354u /* "VICT" */
@@ -33,6 +34,7 @@
 #define DATAPLANE_UPCALL_DATA 512
 #define DATAPLANE_STRANGER_DATA 128
 #define DATAPLANE_LONG_DATA 1152 /* a signed registration with its headers */
+#define DATAPLANE_HELD_DATA 2032 /* a packet that may be sent on later */
 
 /* name, is it a drop, what it means.  The order is the layout's: add at the end. */
 #define DATAPLANE_VERDICTS(_)                                                                   \
@@ -91,7 +93,8 @@
 	_(guard_host, 1, "it would reach this machine, which is closed to nodes")               \
 	_(guard_outside, 1, "it came from outside with the source address of a node")           \
 	_(punt_crowded, 0, "not handed to the agent, which is behind: its port sent others")    \
-	_(port_uncounted, 0, "not counted for its port too: that list is full")
+	_(port_uncounted, 0, "not counted for its port too: that list is full")                 \
+	_(held, 0, "its port has lost its carrier: kept until its node is somewhere else")
 
 #define DATAPLANE_VERDICT_ENUM(name, is_drop, text) VERDICT_##name,
 enum dataplane_verdict { DATAPLANE_VERDICTS(DATAPLANE_VERDICT_ENUM) VERDICT_COUNT };
@@ -179,8 +182,9 @@ struct map_fast_port {
 };
 _Static_assert(sizeof(struct map_fast_port) == 24, "map_fast_port has hidden padding");
 
+#define MAP_OUTPUT_HOLD 0x80000000u
 struct map_output {    /* by port number */
-	__u32 ifindex; /* 0: no such port */
+	__u32 ifindex; /* 0: no such port; with HOLD: packets for it go to the agent (bpf/hold.h) */
 	__u32 mtu;     /* 0: unknown */
 };
 
@@ -351,3 +355,32 @@ struct map_upcall_long {
 	struct map_upcall head;
 	__u8 more[DATAPLANE_LONG_DATA - DATAPLANE_UPCALL_DATA];
 };
+struct map_upcall_held {
+	struct map_upcall head;
+	__u8 more[DATAPLANE_HELD_DATA - DATAPLANE_UPCALL_DATA];
+};
+
+enum inner_what {
+	INNER_NODE,    /* a node's packet, out of its tunnel */
+	INNER_MARKED,  /* the same, and it was marked */
+	INNER_TRANSIT, /* with its outer header, on its way to the FE 'fe'; 'detail': the link it
+			  came by */
+	INNER_TOO_BIG, /* as before, but too large; 'detail': what would go on */
+	INNER_READY,   /* INNER_NODE whose way is in the header: nothing is looked up again */
+	INNER_HELD,    /* INNER_NODE, by the agent, which kept it for a while */
+	INNER_AGAIN, /* by the agent: as if it came in by the device 'ifindex' once more; 'detail':
+			the VLAN */
+};
+
+/* In front of a packet on the element's own device (bpf/inner.h): Ethernet for the kernel, the rest
+ * is for victor_inner, by victor_backplane or by the agent. */
+struct inner_header {
+	struct ethhdr eth;
+	__u32 token[2];
+	__u32 fe;      /* the peer it came from; INNER_READY: the VLAN */
+	__u32 detail;  /* INNER_NODE: the VRF; INNER_READY: the device it goes out by */
+	__u8 tos;      /* that the packet leaves with */
+	__u8 what;     /* enum inner_what */
+	__u8 mac[6];   /* it was sent to; INNER_READY: first the TOS that it has */
+	__u32 ifindex; /* of the device that it came in by, whatever kind of backplane that is */
+} __attribute__((packed));

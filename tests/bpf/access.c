@@ -332,9 +332,9 @@ static void a_stranger_is_told_of_and_dropped(void **state)
 	bench_expect(b, ACCESS, &f, TC_DROP, VERDICT_guard_stranger);
 	assert_int_equal(b->upcall.count, 1);
 	assert_int_equal(b->upcall.reason, UPCALL_STRANGER);
-	assert_int_equal(b->upcall.size, DATAPLANE_STRANGER_DATA);
+	assert_int_equal(b->upcall.size, f.size);
 	assert_int_equal(b->upcall.wire_size, f.size);
-	assert_memory_equal(b->upcall.frame, f.bytes, DATAPLANE_STRANGER_DATA);
+	assert_memory_equal(b->upcall.frame, f.bytes, f.size);
 }
 
 static void a_known_address_by_another_port_or_mac_is_a_stranger(void **state)
