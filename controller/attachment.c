@@ -271,9 +271,11 @@ static bool place_can_be_asked(const struct core *c, const struct place *place)
 static void take_claim(struct core *c, struct attachment_record *r, const struct claim *claim,
 		       const struct place *heard_at)
 {
-	if (r->detached && claim->replay && place_can_be_asked(c, heard_at)) {
-		/* It may be old, and the node elsewhere: its answer counts.  Who is designated for
-		 * it may be away. */
+	/* It may be old, and the node elsewhere, or deregistered by a person since. */
+	bool may_be_old = claim->replay || (r->barred && !claim_is_fresh(c, r, claim));
+
+	if (r->detached && may_be_old && place_can_be_asked(c, heard_at)) {
+		/* Its answer counts.  Who is designated for it may be away. */
 		probe_place(c, r, heard_at);
 	} else if (r->detached) {
 		attachment_move_by_claim(c, r, claim);
@@ -508,6 +510,17 @@ static void prepared_over(struct core *c, struct attachment_record *r)
 	probe_place(c, r, &r->a.previous);
 }
 
+/* An FE without a session may have seen its port come up again: it will tell. */
+static void down_over(struct core *c, struct attachment_record *r)
+{
+	const struct element *e = element_find(c, r->a.place.fe);
+
+	if (!e || e->synced)
+		record_detach(c, r, "its port is down or gone");
+	else
+		r->a.deadline_ms = c->now_ms + c->config.port_grace_ms;
+}
+
 static void deadline(struct core *c, struct attachment_record *r)
 {
 	switch (r->a.state) {
@@ -518,7 +531,7 @@ static void deadline(struct core *c, struct attachment_record *r)
 		probing_over(c, r);
 		return;
 	case ATTACHMENT_DOWN:
-		record_detach(c, r, "its port is down or gone");
+		down_over(c, r);
 		return;
 	case ATTACHMENT_ACTIVE:
 	case ATTACHMENT_PROVISIONAL:

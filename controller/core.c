@@ -267,7 +267,7 @@ static void node_added(struct core *c, const struct node *n)
 	attachment_node_changed(c, n, NULL);
 	rebuild_node_added(c);
 	report(c, EVENT_NODE_ADDED, NULL, NULL, 0, "%s: added", n->id);
-	sync_explain_again(c);
+	sync_explain_again(c, n);
 }
 
 /* Where elements share a LAN, it is told one that depends on where it may be. */

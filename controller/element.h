@@ -95,9 +95,9 @@ void compare_begin(struct session *s);
 void compare_groups(struct session *s);
 bool compare_is_small(const struct session *s); /* there is no reason for slices */
 void compare_all(struct session *s);
-/* A node is new in the inventory while we are learning: FEs that have rules which nothing explained
- * are compared once more. */
-void sync_explain_again(struct core *c);
+/* A node is new in the inventory.  What is read of its rules is adopted; FEs that have rules which
+ * nothing explained are compared once more while we are learning. */
+void sync_explain_again(struct core *c, const struct node *n);
 void sync_destroy(struct sync *sync);
 
 /* vouch.c: 0 where the session's id, and the name where it is not NULL, are those of its

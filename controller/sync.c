@@ -123,8 +123,54 @@ void sync_ask_flows(struct session *s)
 	ofp_flow_stats_request_encode(&s->channel.out, xid, OFPMP_FLOW, &request);
 }
 
-void sync_explain_again(struct core *c)
+static const struct rule *later(const struct rule *one, const struct reported_rule *other)
 {
+	if (!other || (one && !version_is_later(version_from_cookie(other->rule.cookie),
+						version_from_cookie(one->cookie))))
+		return one;
+	return &other->rule;
+}
+
+/* 'latest', or what is later of what was read of this element. */
+static const struct rule *latest_of_node(const struct element *e, const struct node *n,
+					 const struct rule *latest)
+{
+	static const enum rule_kind kinds[] = {RULE_LOCAL, RULE_FOREIGN};
+	const struct session *s = e->session;
+
+	for (unsigned i = 0; s && s->stage == STAGE_COMPARE && i < n->address_count; i++)
+		for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
+			struct rule_key key = {.kind = (uint8_t)kinds[k],
+					       .vrf = n->vrf,
+					       .address = n->addresses[i]};
+
+			latest = later(latest, table_get(&s->sync->rules, &key));
+		}
+	return latest;
+}
+
+/* What elements that are being compared were found to have when nobody knew the node.  The latest
+ * decides, and at once, so that none of them is told what is older than its own. */
+static void adopt_latest(struct core *c, const struct node *n)
+{
+	const struct rule *latest = NULL;
+	struct element *from = NULL;
+
+	for (unsigned i = 0; i < c->element_count; i++) {
+		const struct rule *before = latest;
+
+		latest = latest_of_node(c->elements[i], n, before);
+		if (latest != before)
+			from = c->elements[i];
+	}
+	if (latest)
+		(void)attachment_adopt(c, from, latest);
+}
+
+void sync_explain_again(struct core *c, const struct node *n)
+{
+	if (c->learning || c->rebuilding)
+		adopt_latest(c, n);
 	for (unsigned i = 0; c->learning && i < c->element_count; i++) {
 		struct element *e = c->elements[i];
 

@@ -46,9 +46,10 @@ void signer_start(struct world *w)
 	static struct randombytes_implementation seeded = {
 		.implementation_name = chance_name, .random = chance_number, .buf = chance_bytes};
 
-	chance.state = random_of(w->options.seed, 0x5169, 0);
 	if (randombytes_set_implementation(&seeded) != 0 || sign_start() < 0)
 		abort();
+	/* Now: the library takes some for itself the first time that it is started. */
+	chance.state = random_of(w->options.seed, 0x5169, 0);
 }
 
 static struct sign_key key_of(const struct world *w, uint32_t host, unsigned device)

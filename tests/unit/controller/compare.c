@@ -3,6 +3,7 @@
 #include "fake_element.h"
 #include "main.h"
 
+#include "controller/element.h"
 #include "controller/state.h"
 
 #define NODES 40
@@ -185,6 +186,45 @@ static void one_that_takes_nothing_for_long_is_given_up(void **state)
 	world_destroy(w);
 }
 
+/* All but n1 are in the inventory again, and this element is being compared. */
+static void lose_the_store_and_n1(struct world *w, uint32_t fe)
+{
+	world_restart(w, 1, false);
+	w->core->config.slice = 2;
+	w->core->shell.unsent = unsent;
+	for (unsigned i = 2; i <= NODES; i++)
+		world_add_numbered(w, i);
+	world_connect(w, fake_of(w, fe));
+	world_run(w);
+	for (unsigned i = 0; !element_find(w->core, fe)->synced && i < 1000; i++)
+		(void)core_compare(w->core);
+	assert_true(core_is_comparing(w->core));
+}
+
+/* Another element's rule is older; FE2 must not be told that, whoever is heard first. */
+static void a_node_that_comes_meanwhile_is_where_the_rules_that_were_read_say(void **state)
+{
+	struct world *w = sliced_world();
+
+	finish(w);
+	world_disconnect(w, fake_of(w, 1));
+	fake_announces_numbered(w, 3, 1);
+	world_run(w);
+	world_wait(w, 2000);
+	lose_the_store_and_n1(w, 2);
+	world_add_numbered(w, 1);
+	assert_at(w, "n1", 3, 0, ATTACHMENT_PROVISIONAL);
+	world_connect(w, fake_of(w, 1));
+	world_run(w);
+	finish(w);
+	assert_at(w, "n1", 3, 0, ATTACHMENT_PROVISIONAL);
+	world_connect(w, fake_of(w, 3));
+	world_run(w);
+	finish(w);
+	assert_numbered_at(w, 3, 1, 2);
+	world_destroy(w);
+}
+
 /* After a lost store: its rule is read before it is in the inventory, and looked at again when all
  * that nothing explains is to go. */
 static void a_node_that_comes_into_the_inventory_meanwhile_keeps_its_rules(void **state)
@@ -196,16 +236,7 @@ static void a_node_that_comes_into_the_inventory_meanwhile_keeps_its_rules(void 
 		fake_announces_numbered(w, 3, i);
 	world_run(w);
 	world_wait(w, 2000);
-	world_restart(w, 1, false);
-	w->core->config.slice = 2;
-	w->core->shell.unsent = unsent;
-	for (unsigned i = 2; i <= NODES; i++)
-		world_add_numbered(w, i);
-	world_connect(w, fake_of(w, 3));
-	world_run(w);
-	for (unsigned i = 0; !w->core->elements[2]->synced && i < 1000; i++)
-		(void)core_compare(w->core);
-	assert_true(core_is_comparing(w->core));
+	lose_the_store_and_n1(w, 3);
 	world_add_numbered(w, 1);
 	finish(w);
 	assert_non_null(fake_rule(w, 3, RULE_LOCAL, numbered_node(1).address));
@@ -224,6 +255,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_claim_before_the_end_is_asked_about),
 	cmocka_unit_test(a_claim_from_before_a_move_that_it_was_not_told_is_asked_about),
 	cmocka_unit_test(who_could_not_be_believed_before_is_not_forgotten_for_old_news),
+	cmocka_unit_test(a_node_that_comes_meanwhile_is_where_the_rules_that_were_read_say),
 	cmocka_unit_test(a_node_that_comes_into_the_inventory_meanwhile_keeps_its_rules),
 	cmocka_unit_test(an_element_that_takes_nothing_is_given_no_more),
 	cmocka_unit_test(one_that_takes_nothing_for_long_is_given_up),
