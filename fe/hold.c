@@ -237,9 +237,10 @@ void hold_tick(struct hold *h)
 		struct held_port *port = value;
 		uint32_t number = *(const uint32_t *)key;
 
-		if (h->now_ms < port->until_ms || port->count)
+		if (h->now_ms < port->until_ms)
 			continue;
 		end_port(h, number, port);
-		table_remove(&h->ports, &number);
+		if (!port->count)
+			table_remove(&h->ports, &number);
 	}
 }
