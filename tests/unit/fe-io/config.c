@@ -57,6 +57,7 @@ static void a_good_file_is_read(void **state)
 	assert_int_equal(c.agent.idle_probe_ms, 20000);
 	assert_int_equal(c.agent.idle_give_up_ms, 3000);
 	assert_int_equal(c.agent.tentative_ms, 5000);
+	assert_int_equal(c.agent.hold_ms, 1000);
 	assert_int_equal(c.patience_ms, 45000);
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(c.controller_count, 2);
@@ -65,6 +66,27 @@ static void a_good_file_is_read(void **state)
 	assert_string_equal(c.backplane_device, "bp0");
 	assert_int_equal(c.backplane_line, 9);
 	config_finish(&c);
+}
+
+static void packets_are_kept_for_as_long_as_is_said_or_never(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned hold_ms;
+	} cases[] = {
+		{"name: a\nid: 1\n", 1000},
+		{"name: a\nid: 1\ntimers: { hold_ms: 0 }\n", 0},
+		{"name: a\nid: 1\ntimers: { hold_ms: 1 }\n", 1},
+		{"name: a\nid: 1\ntimers: { hold_ms: 10000 }\n", 10000},
+	};
+	struct config c;
+	struct reason why;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(parse(cases[i].text, &c, &why), 0);
+		assert_int_equal(c.agent.hold_ms, cases[i].hold_ms);
+		config_finish(&c);
+	}
 }
 
 static void the_guard_is_read_and_keeps_nodes_from_controllers(void **state)
@@ -289,6 +311,7 @@ static const struct {
 	{"name: a\nid: 1\nbinding_limit: 0\n", "fe.yaml:3: ", "from 1"},
 	{"name: a\nid: 1\ntimers:\n  tentative_ms: 1\n", "fe.yaml:4: ", "milliseconds"},
 	{"name: a\nid: 1\ntimers:\n  tentative: 1\n", "fe.yaml:4: ", "tentative"},
+	{"name: a\nid: 1\ntimers:\n  hold_ms: 10001\n", "fe.yaml:4: ", "at most 10000"},
 	{"name: a\nid: 1\nbackplane:\n  device: bp0\n  address: fe80::1\n  redirect: 1.2.3.4\n",
 	 "fe.yaml:5: ", "IPv4"},
 	{"name: a\nid: 1\nbackplane:\n  device: bp0\n  address: 1.2.3.4\n  redirect: 1.2.3.4\n",
@@ -355,6 +378,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_file_is_read),
+		cmocka_unit_test(packets_are_kept_for_as_long_as_is_said_or_never),
 		cmocka_unit_test(provisioned_links_are_backplane_ports_of_a_kind),
 		cmocka_unit_test(both_families_are_read_with_their_spread_and_class),
 		cmocka_unit_test(xdp_is_off_unless_said),

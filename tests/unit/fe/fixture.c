@@ -3,6 +3,7 @@
 
 #include "packet/neighbor.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 const struct mac gateway_mac = {{2, 0, 0x5e, 0, 0x53, 1}};
@@ -65,6 +66,27 @@ static void link_count(void *context, uint32_t number, uint64_t *ret_packets, ui
 	*ret_bytes = *ret_packets * 100;
 }
 
+static int port_hold(void *context, uint32_t number, bool holds)
+{
+	struct box *box = context;
+
+	if (number >= ARRAY_SIZE(box->holds))
+		return -ENOENT;
+	box->holds[number] = holds;
+	return 0;
+}
+
+static int resume(void *context, const struct datapath_frame *frame)
+{
+	struct box *box = context;
+	struct resumed_frame *f = &box->resumed[box->resumed_count++ % RESUMED_MAX];
+
+	f->frame = *frame;
+	memcpy(f->data, frame->data, frame->size < sizeof(f->data) ? frame->size : sizeof(f->data));
+	f->frame.data = f->data;
+	return 0;
+}
+
 static void drain_upcalls(void *context)
 {
 	struct box *box = context;
@@ -86,6 +108,8 @@ static void use_operations(struct box *box)
 	box->operations.transmit = transmit;
 	box->operations.link_transmit = link_transmit;
 	box->operations.link_count = link_count;
+	box->operations.port_hold = port_hold;
+	box->operations.resume = resume;
 	box->operations.drain_upcalls = drain_upcalls;
 }
 

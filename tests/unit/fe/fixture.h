@@ -18,6 +18,14 @@ struct sent_frame {
 
 #define SENT_MAX 16384
 
+/* A frame that was kept and went on (fe/hold.h). */
+struct resumed_frame {
+	struct datapath_frame frame; /* its data is below */
+	uint8_t data[256];
+};
+
+#define RESUMED_MAX 64
+
 struct box {
 	struct memory_plane plane; /* first: the operations' context */
 	struct agent *agent;
@@ -30,6 +38,9 @@ struct box {
 	uint64_t packets; /* likewise */
 	unsigned frame_count;
 	struct sent_frame frames[SENT_MAX];
+	bool holds[16]; /* by port number, which is less where a test holds ports */
+	unsigned resumed_count;
+	struct resumed_frame resumed[RESUMED_MAX];
 	/* What is waiting in the ring when a barrier comes. */
 	bool upcall_waits;
 	struct upcall waiting;
