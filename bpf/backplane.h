@@ -404,9 +404,12 @@ int victor_inner(struct __sk_buff *skb)
 	p->ethertype = bpf_ntohs(head.eth.h_proto);
 	if (parse_ip(c, p, sizeof(struct ethhdr), skb->len - sizeof(struct ethhdr), skb->gso_size))
 		return verdict_drop(VERDICT_bad_packet);
-	if (tc_set_tos(skb, p, head.tos))
-		return verdict_drop(VERDICT_rewrite_failed);
-	p->tos = head.tos;
+	/* What was kept is as it shall leave. */
+	if (head.what != INNER_HELD) {
+		if (tc_set_tos(skb, p, head.tos))
+			return verdict_drop(VERDICT_rewrite_failed);
+		p->tos = head.tos;
+	}
 	p->source.vrf = head.detail;
 	p->destination.vrf = head.detail;
 	result = inner_forward(skb, cfg, &head, p);
