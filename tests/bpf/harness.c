@@ -59,6 +59,8 @@ static void make_devices(struct bench *b)
 
 		shell("ip link add %s mtu %u type veth peer name %s-peer mtu 1600", devices[i],
 		      i == BACKPLANE ? 1600 : 1500, devices[i]);
+		/* The far end asks nobody for its link-local address: that would be an upcall. */
+		shell("ip link set %s-peer addrgenmode none", devices[i]);
 		shell("ip link set %s up && ip link set %s-peer up", devices[i], devices[i]);
 		b->ifindex[i] = if_nametoindex(devices[i]);
 		strcpy(request.ifr_name, devices[i]);
@@ -79,6 +81,7 @@ static void on_upcall(void *to, const struct upcall *u)
 	b->upcall.count++;
 	b->upcall.reason = u->reason;
 	b->upcall.port = u->port;
+	b->upcall.vlan = u->vlan;
 	b->upcall.size = u->size;
 	b->upcall.wire_size = u->wire_size;
 	memcpy(b->upcall.frame, u->frame, u->size);

@@ -32,7 +32,8 @@ struct bench {
 		uint8_t reason;
 		uint32_t port;
 		size_t size, wire_size;
-		uint8_t frame[DATAPLANE_LONG_DATA];
+		uint16_t vlan;
+		uint8_t frame[DATAPLANE_HELD_DATA];
 	} upcall;
 };
 
