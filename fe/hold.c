@@ -123,10 +123,14 @@ static bool read_destination(const struct upcall *u, struct address *ret)
 
 void hold_packet(struct hold *h, const struct upcall *u)
 {
+	struct pipeline *p = h->pipeline;
 	struct held_frame f = {};
 
-	if (u->size > HOLD_FRAME_SIZE || !read_destination(u, &f.address) ||
-	    pipeline_port_vrf(h->pipeline, u->port, &f.vrf) < 0) {
+	/* An agent before this one said so, and did not live to say the other. */
+	if (p->ops->port_hold && !table_get(&h->ports, &u->port))
+		(void)!p->ops->port_hold(p->context, u->port, false);
+	if (!h->hold_ms || u->size > HOLD_FRAME_SIZE || !read_destination(u, &f.address) ||
+	    pipeline_port_vrf(p, u->port, &f.vrf) < 0) {
 		h->dropped++;
 		return;
 	}

@@ -451,12 +451,37 @@ static void without_a_time_nothing_is_kept(void **state)
 	agent_port_remove(box.agent, 4, box.now_ms);
 	assert_false(box.holds[4]);
 	say(2, "10.10.0.5", 'a', 0);
-	hold(3, "10.10.0.6", 'b'); /* one that was on its way when the agent started */
 	add(&c, &here);
 	add(&c, &foreign);
 	expect_resumed("");
 	box_pass(&box, 1000);
 	expect_resumed("");
+	/* Nor where the data plane cannot. */
+	box.operations.port_hold = NULL;
+	box.config.hold_ms = TIME_MS;
+	box_restart(&box);
+	set_carrier(3, false);
+}
+
+/* It was killed while a port held, and the data plane lives on. */
+static void what_an_agent_before_began_is_ended(void **state)
+{
+	struct rule foreign = rule_foreign("10.10.0.6", 3);
+	struct controller c;
+
+	for (unsigned hold_ms = 0; hold_ms <= TIME_MS; hold_ms += TIME_MS) {
+		box_close(&box);
+		open_with(hold_ms);
+		c = join();
+		box.holds[4] = true;
+		hold(4, "10.10.0.6", 'b');
+		assert_false(box.holds[4]);
+		add(&c, &foreign);
+		expect_resumed(hold_ms ? "b" : "");
+		assert_int_equal(over(&c), !hold_ms);
+		box_pass(&box, TIME_MS);
+		expect_resumed("");
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -478,6 +503,7 @@ int main(void)
 		TEST(the_controller_has_only_the_head_of_a_strangers_frame),
 		TEST(what_is_not_whole_is_not_kept),
 		TEST(without_a_time_nothing_is_kept),
+		TEST(what_an_agent_before_began_is_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
