@@ -41,7 +41,7 @@ static struct segment find_ipv4(uint8_t *ip, size_t size)
 
 static struct segment find_ipv6(uint8_t *ip, size_t size)
 {
-	size_t whole = size < IPV6_SIZE ? SIZE_MAX : IPV6_SIZE + (size_t)(ip[4] << 8 | ip[5]);
+	size_t whole = IPV6_SIZE + (size_t)(ip[4] << 8 | ip[5]);
 
 	if (whole > size)
 		return (struct segment){0};
