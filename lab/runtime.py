@@ -461,6 +461,24 @@ class Lab:
             ports.set_carrier(old, True)
         self.moved(host, place)
 
+    def leave(self, host: str) -> None:
+        """Leaves where the host is; that place has no carrier until somebody arrives there."""
+        old = self.place(host)
+        if old is None:
+            return
+        self._dock(host).move(old, None)
+        self._dock(host).set_carrier(old, False)
+        self.moved(host, None)
+
+    def arrive(self, host: str, place: str, *, announce: bool = True) -> None:
+        """Joins a place after leave(), and announces itself at once."""
+        ports = self._dock(host)
+        ports.set_carrier(place, True)
+        ports.move(None, place)
+        if announce:
+            self.host(host).announce()
+        self.moved(host, place)
+
     def moved(self, host: str, place: str | None) -> None:
         """Notes where a host is (for those that move it by other means: lab-handoff)."""
         self.state.places[host] = place
