@@ -214,13 +214,14 @@ static void involve_segment(struct change *ch, const struct attachment *a)
 }
 
 /* The new FE heard the node: it has a tentative binding for what the old one sends on, and keeps
- * what the node sends. */
+ * what the node sends.  For other addresses than the one that it heard it has none. */
 static bool is_expected(const struct change *ch)
 {
 	const struct element *new = ch->after ? element_find(ch->c, ch->after->place.fe) : NULL;
 
 	return new && !new->ovs && ch->before && ch->before->state != ATTACHMENT_PREPARED &&
-	       ch->after->state == ATTACHMENT_ACTIVE && ch->r->proof != PROOF_SIGNED;
+	       ch->after->state == ATTACHMENT_ACTIVE && ch->r->proof != PROOF_SIGNED &&
+	       ch->node_after && ch->node_after->address_count == 1;
 }
 
 /* The order of P4: the new place first, then where it was.  Where the new one can wait, clients'
