@@ -38,7 +38,7 @@ static __always_inline enum dataplane_verdict upcall_registration(struct __sk_bu
 	u->head.size = size;
 	u->head.wire_size = size;
 	u->head.time_ns = bpf_ktime_get_ns();
-	bpf_ringbuf_submit(u, 0);
+	bpf_ringbuf_submit(u, upcall_wakeup(sizeof(*u)));
 	return VERDICT_registration_taken;
 }
 

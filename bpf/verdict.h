@@ -112,6 +112,15 @@ enum upcall_kind {
 	UPCALL_KIND_HELD = 32
 };
 
+/* For a record of so many bytes that is reserved: the kernel wakes nobody who has not read all that
+ * is before it, of which some may have woken nobody either (bpf/hold.h). */
+static __always_inline __u64 upcall_wakeup(__u32 size)
+{
+	__u64 own = (size + BPF_RINGBUF_HDR_SZ + 7) & ~7ull;
+
+	return bpf_ringbuf_query(&upcalls, BPF_RB_AVAIL_DATA) > own ? BPF_RB_FORCE_WAKEUP : 0;
+}
+
 /* The frame's first 'limit' bytes to the agent; the caller counts what became of it. */
 static __always_inline enum dataplane_verdict upcall(struct __sk_buff *skb,
 						     const struct map_port *in,
@@ -137,7 +146,7 @@ static __always_inline enum dataplane_verdict upcall(struct __sk_buff *skb,
 	u->size = size;
 	u->wire_size = skb->len;
 	u->time_ns = bpf_ktime_get_ns();
-	bpf_ringbuf_submit(u, 0);
+	bpf_ringbuf_submit(u, upcall_wakeup(sizeof(*u)));
 	return VERDICT_punted;
 }
 
@@ -163,7 +172,7 @@ __noinline int upcall_whole(struct __sk_buff *skb, __u32 port, __u32 kind, __u32
 	u->head.size = size;
 	u->head.wire_size = skb->len;
 	u->head.time_ns = bpf_ktime_get_ns();
-	bpf_ringbuf_submit(u, flags);
+	bpf_ringbuf_submit(u, flags ? flags : upcall_wakeup(sizeof(*u)));
 	return 0;
 }
 
