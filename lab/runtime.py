@@ -462,7 +462,7 @@ class Lab:
         self.moved(host, place)
 
     def leave(self, host: str) -> None:
-        """Leaves where the host is; that place has no carrier until somebody arrives there."""
+        """Leaves where the host is; that place has no carrier until it arrives somewhere."""
         old = self.place(host)
         if old is None:
             return
@@ -477,6 +477,8 @@ class Lab:
         ports.move(None, place)
         if announce:
             self.host(host).announce()
+        for other in self.dock(host).places:
+            ports.set_carrier(other.name, True)
         self.moved(host, place)
 
     def moved(self, host: str, place: str | None) -> None:
