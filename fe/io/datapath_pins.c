@@ -204,6 +204,12 @@ static bool is_of_port_verdicts(const char *map)
 	return strcmp(map, "port_verdicts") == 0;
 }
 
+/* Nothing stays in it from one packet to the next: of another size it is made anew. */
+static bool is_scratch(const char *map)
+{
+	return strcmp(map, "scratch") == 0;
+}
+
 static bool is_of_bindings(const char *map)
 {
 	return strncmp(map, "binding_", strlen("binding_")) == 0;
@@ -254,6 +260,8 @@ static enum fate fate_of(const struct datapath *dp, const struct bpf_map *map, u
 	/* Which of the maps count is said by the header that is pinned with them. */
 	if (dp->migrates && strcmp(name, "header") == 0)
 		return FATE_MOVED;
+	if (is_scratch(name))
+		return info.value_size == bpf_map__value_size(map) ? FATE_USED_ON : FATE_MOVED;
 	for (uint32_t l = layout; l < DATAPLANE_LAYOUT; l++)
 		if (step_for(l, name))
 			fate = FATE_MOVED;
@@ -543,7 +551,8 @@ int datapath_pins_migrate(struct datapath *dp, struct reason *why)
 		    is_of_bindings(bpf_map__name(map)) ||
 		    !pin_info(dp, bpf_map__name(map), &info, &fd))
 			continue;
-		result = entries_move(dp, map, fd, &info);
+		if (!is_scratch(bpf_map__name(map)))
+			result = entries_move(dp, map, fd, &info);
 		close(fd);
 		count++;
 	}
