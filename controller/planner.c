@@ -2,7 +2,7 @@
  *
  * planner_node_rules says, for one node and one FE, which rules there are; the full intent of an
  * FE (after a connect, sync.c compares it) and the difference that a move makes are both made from
- * it, so they cannot disagree.  A move (design P4) is told to the new FE and the old one first,
+ * it, so they cannot disagree.  A move (design P4) is told to the new FE first, then the old one,
  * then border FEs, then the rest, each FE's messages followed by a barrier and written at once.
  * Within one FE additions go before deletions: at the old FE the foreign rule is there before the
  * local one goes, so no packet finds neither.
@@ -213,23 +213,9 @@ static void involve_segment(struct change *ch, const struct attachment *a)
 		involve(ch, members[i].fe);
 }
 
-/* The new FE heard the node: it has a tentative binding for what the old one sends on, and keeps
- * what the node sends.  For other addresses than the one that it heard it has none. */
-static bool is_expected(const struct change *ch)
-{
-	const struct element *new = ch->after ? element_find(ch->c, ch->after->place.fe) : NULL;
-
-	return new && !new->ovs && ch->before && ch->before->state != ATTACHMENT_PREPARED &&
-	       ch->after->state == ATTACHMENT_ACTIVE && ch->r->proof != PROOF_SIGNED &&
-	       ch->node_after && ch->node_after->address_count == 1;
-}
-
-/* The order of P4: the new place first, then where it was.  Where the new one can wait, clients'
- * packets go on sooner if the old one, which has to be woken up, is told before it. */
+/* The order of P4: the new place first, then where it was. */
 static void find_involved(struct change *ch)
 {
-	if (is_expected(ch))
-		involve(ch, ch->before->place.fe);
 	if (ch->after)
 		involve(ch, ch->after->place.fe);
 	if (ch->before)

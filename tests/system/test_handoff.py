@@ -87,7 +87,7 @@ def flow_mods_in_order(capture: Capture) -> list[str]:
 
 
 @pytest.mark.parametrize("new,old", [("fe3", "fe2"), ("fe2", "fe3")])
-def test_the_old_element_is_programmed_first_then_the_new_then_the_rest(lab: Lab, new: str,
+def test_the_new_element_is_programmed_first_then_the_old_then_the_rest(lab: Lab, new: str,
                                                                         old: str) -> None:
     if old == "fe3":
         go(lab, "ap2")
@@ -95,7 +95,7 @@ def test_the_old_element_is_programmed_first_then_the_new_then_the_rest(lab: Lab
         go(lab, "ap2" if new == "fe3" else "ap1")
         labs.eventually("the rest to be told", lambda: rows_agree(lab, new))
         order = list(dict.fromkeys(flow_mods_in_order(capture)))
-    assert order == [old, new, "fe1"]
+    assert order == [new, old, "fe1"]
 
 
 def rows_agree(lab: Lab, element: str) -> bool:
