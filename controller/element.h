@@ -95,8 +95,8 @@ void compare_begin(struct session *s);
 void compare_groups(struct session *s);
 bool compare_is_small(const struct session *s); /* there is no reason for slices */
 void compare_all(struct session *s);
-/* A node is new in the inventory.  What is read of its rules is adopted; FEs that have rules which
- * nothing explained are compared once more while we are learning. */
+/* A node is new in the inventory.  While we are learning, FEs that have rules which nothing
+ * explained are compared once more, and what is read of its rules elsewhere is adopted. */
 void sync_explain_again(struct core *c, const struct node *n);
 void sync_destroy(struct sync *sync);
 

@@ -169,9 +169,9 @@ static void adopt_latest(struct core *c, const struct node *n)
 
 void sync_explain_again(struct core *c, const struct node *n)
 {
-	if (c->learning || c->rebuilding)
-		adopt_latest(c, n);
-	for (unsigned i = 0; c->learning && i < c->element_count; i++) {
+	if (!c->learning)
+		return;
+	for (unsigned i = 0; i < c->element_count; i++) {
 		struct element *e = c->elements[i];
 
 		if (e->synced && e->session->stage == STAGE_COMPARE)
@@ -182,4 +182,5 @@ void sync_explain_again(struct core *c, const struct node *n)
 		session_synchronize(e->session);
 		c->shell.flush(c->shell.context, e->session);
 	}
+	adopt_latest(c, n); /* not before: those would be told */
 }

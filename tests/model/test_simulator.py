@@ -55,7 +55,7 @@ def test_a_planted_fault_is_found(runs, arguments: str) -> None:
     f"{world} --no-shrink" for world in (
         "--seed 269", "--seed 7228", "--seed 8522", "--seed 200155", "--seed 700023", "--seed 3000203",
         "--seed 40000152", "--seed 52055021", "--seed 70000057", "--seed 120002030", "--seed 140002017",
-        "--world links --seed 124000014", "--world signed --seed 110000067",
+        "--world links --seed 124000014", "--world signed --seed 110000067", "--world drain --seed 187000079",
         "--world asked --seed 200022", "--world all --world asked --seed 50071012")])
 def test_a_world_that_once_broke_holds(runs, arguments: str) -> None:
     """docs/simulator.md tells what was wrong with each."""
